@@ -1,1 +1,36 @@
-//! See FORMAT.md.
+//! The storage engine: S3 objects of one node on one file system, durable before they are acknowledged.
+//!
+//! It is a synchronous library that knows nothing of HTTP, policies or an async runtime; [`Store`] is its whole
+//! interface. The format on disk, its invariants and the argument for recovery are in `FORMAT.md`.
+
+mod bucket;
+mod bulk;
+mod commit;
+mod error;
+mod list;
+mod multipart;
+mod name;
+mod object;
+mod request;
+mod store;
+
+pub use bucket::{BUCKET_ATTRIBUTE_BYTES_MAX, Bucket, BucketChange, BucketId, BucketUsage, NewBucket, Versioning};
+pub use bulk::{BulkBody, BulkWriter};
+pub use bytes::Bytes;
+pub use commit::Commit;
+pub use error::{Error, OpenError};
+pub use list::{
+    Entry, LIST_ENTRIES_MAX, ListPage, ListPartsPage, ListQuery, ListUploadsPage, ListUploadsQuery, ListVersionsPage,
+    ListVersionsQuery, UploadEntry, VersionEntry,
+};
+pub use multipart::{CompleteUpload, NewUpload, PART_NUMBER_MAX, Part, PutPart, Upload, UploadId};
+pub use name::{BucketName, KEY_BYTES_MAX, NameError, ObjectKey};
+pub use object::{
+    ATTRIBUTE_BYTES_MAX, Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Match, ObjectInfo, ObjectPart,
+    ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, VersionId,
+};
+pub use request::{
+    Body, CONFIG_BYTES_MAX, ConfigChange, ConfigRow, Delete, Deleted, Durability, Health, INLINE_BYTES_MAX, Options,
+    Put, SetAttributes, Stats, Wait, bucket_namespace,
+};
+pub use store::{Object, Store};
