@@ -1,1 +1,54 @@
-fn main() {}
+//! Measures a node, alone or beside any other S3 endpoint: `cargo run --release -p benches -- node`.
+//!
+//! Speed is promised as ratios on one machine in one run; this is where the ratios come from. People run it and read it; nothing is asserted.
+//!
+//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `work` takes turns, `run` decides what is run, `report` shows it.
+
+mod arguments;
+mod bare;
+mod content;
+mod failure;
+mod http;
+mod limits;
+mod load;
+mod machine;
+mod node;
+mod process;
+mod report;
+mod run;
+mod sign;
+mod target;
+mod work;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, Common, Endpoint};
+use crate::failure::{Context, Result};
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Node(common) => measure(&common, None),
+        Command::Compare { endpoint, common } => measure(&common, Some(&endpoint)),
+        Command::Bare => bare::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(common: &Common, other: Option<&Endpoint>) -> Result<()> {
+    // One thread: the server is to have the other cores.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let report = runtime.block_on(run::run(common, other))?;
+    print!("{}", report.text());
+    if let Some(path) = &common.json {
+        std::fs::write(path, format!("{:#}\n", report.json())).context(format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
