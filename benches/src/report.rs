@@ -202,15 +202,20 @@ fn number(value: Option<f64>) -> String {
     }
 }
 
-/// Columns set under each other; the first row is the header, and numbers stand at the right.
+/// Columns set under each other, those of numbers at the right. The first row is the header.
 fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let numeric: Vec<bool> = (0..columns)
+        .map(|column| {
+            let mut cells = rows.iter().skip(1).filter_map(|row| row.get(column));
+            cells.all(|cell| cell.chars().all(|digit| digit.is_ascii_digit() || matches!(digit, ',' | '.' | '-')))
+        })
+        .collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| {
-            let numeric = cell.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+        let cells = row.iter().zip(&widths).zip(&numeric).map(|((cell, &width), &numeric)| {
             if numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
