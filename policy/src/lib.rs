@@ -28,15 +28,19 @@
 //! ```
 
 mod action;
+mod cases;
 mod condition;
 mod decide;
 mod error;
+mod explain;
 mod json;
 mod key;
+mod lower;
 mod parse;
 mod pattern;
 mod policy;
 mod principal;
+mod public;
 mod request;
 mod resource;
 mod statement;
@@ -44,9 +48,14 @@ mod value;
 mod variable;
 
 pub use action::{AccessLevel, Action, ResourceType};
+pub use cases::{CASE_ACCOUNT, eval_cases, explain_case};
 pub use decide::{AttachedPolicy, Deciding, Decision, Outcome, Reason, asks_for_object_tags, decide, denial_message};
 pub use error::{ERRORS_MAX, PolicyError, PolicyErrors};
+pub use explain::{ConditionTrace, Explanation, StatementTrace, explain};
 pub use key::{ConditionKey, Kind, KnownKey};
+pub use lower::{
+    BUCKET_NAMES_MAX, BUCKET_PREFIX_CHARACTERS_MAX, BucketActions, BucketScope, LowerError, describe, lower,
+};
 pub use parse::{
     BUCKET_POLICY_BYTES_MAX, DOCUMENT_BYTES_MAX, Dialect, IDENTITY_POLICY_CHARACTERS_MAX, Level, ParseOptions, parse,
 };
