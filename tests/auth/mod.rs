@@ -1,0 +1,7 @@
+//! Who may be believed: signatures by header, in the query and per chunk.
+
+mod chunked;
+mod header;
+mod presigned;
+mod proxy;
+mod secret;

@@ -1,0 +1,4 @@
+//! What was acknowledged is there afterwards.
+
+mod crash;
+mod recovery;

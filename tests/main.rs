@@ -1,0 +1,11 @@
+//! Tests of the real binary through its public faces: the command line and the S3 protocol.
+//!
+//! An id such as A1 or F9 is a failure that was seen elsewhere; the doc comment says what went wrong there.
+
+mod auth;
+mod command_line;
+mod durability;
+mod fixture;
+mod policy;
+mod s3;
+mod story;

@@ -1,0 +1,12 @@
+//! What S3's operations answer.
+
+mod bucket;
+mod checksum;
+mod conditional;
+mod copy;
+mod key;
+mod list;
+mod multipart;
+mod object;
+mod range;
+mod unknown;
