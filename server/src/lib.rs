@@ -1,5 +1,20 @@
 //! The S3 server: HTTP, signatures, identities, authorization and S3's operations over the storage engine.
 //!
-//! It is a library so that the `strongroom` binary, tests and other programs can start a node from a [`config::Config`] value.
+//! It is a library so that the `strongroom` binary, tests and other programs can start a [`node::Node`] from a [`config::Config`] value.
 
+pub mod admin;
+pub mod app;
+pub mod auth;
+pub mod bucket_policy;
+pub mod clock;
 pub mod config;
+pub mod console;
+pub mod declare;
+pub mod health;
+pub mod http;
+pub mod identity;
+pub mod identity_rows;
+pub mod metrics;
+pub mod node;
+pub mod s3;
+pub mod state;

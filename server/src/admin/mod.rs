@@ -1,0 +1,3 @@
+//! Administration of a node.
+
+pub mod socket;

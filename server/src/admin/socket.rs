@@ -1,0 +1,151 @@
+//! The Unix socket in the data directory, for the command line on the same machine: who owns the node, or is root, is its admin.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::declare::{self, ApplyError};
+use crate::http::body::{Body, RequestBody};
+use crate::identity::plan::Mode;
+use crate::identity::print;
+use crate::identity::state::STATE_BYTES_MAX;
+use crate::s3::error::Code;
+use crate::s3::request::Query;
+use crate::s3::respond::{self, Response};
+use crate::state::State;
+
+/// The socket's name in the data directory.
+pub const SOCKET: &str = "admin.sock";
+/// The longest path that a socket can be bound to, in bytes, with its end.
+const PATH_BYTES_MAX: usize = 107;
+
+/// The socket, removed when it is dropped.
+pub struct AdminSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        // One that stays behind is replaced at the next start.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl AdminSocket {
+    /// Binds the socket, mode 0600. The directory's lock is held, so a socket that is there belongs to a process that ended.
+    pub fn bind(directory: &Path) -> io::Result<AdminSocket> {
+        let path = directory.join(SOCKET);
+        if path.as_os_str().len() > PATH_BYTES_MAX {
+            let text =
+                format!("{} is too long for a Unix socket: use a data directory with a shorter path", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Ok(AdminSocket { listener, path })
+    }
+
+    /// Serves until the task is dropped.
+    pub async fn serve(self, state: Arc<State>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) if is_admin(&stream) => {
+                    tokio::spawn(drive(stream, state.clone()));
+                }
+                Ok(_) => tracing::warn!("a process of another user was refused on {SOCKET}"),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to {SOCKET} could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
+fn is_admin(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn drive(stream: UnixStream, state: Arc<State>) {
+    let limits = state.config.limits.clone();
+    let service = service_fn(move |request| {
+        let state = state.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer(&state, request).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection to {SOCKET} ended");
+    }
+}
+
+async fn answer(state: &State, request: hyper::Request<Incoming>) -> Response {
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/apply") => apply(state, request).await,
+        (&Method::GET, "/state") => {
+            let buckets = |account: &str| {
+                let own = state.store.buckets().into_iter().filter(|bucket| bucket.owner == account);
+                own.map(|bucket| bucket.name.to_string()).collect()
+            };
+            json(StatusCode::OK, &print::state_of(&state.identities.snapshot(), buckets))
+        }
+        (_, path) => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
+    }
+}
+
+async fn apply(state: &State, request: hyper::Request<Incoming>) -> Response {
+    let query = Query::parse(request.uri().query().unwrap_or_default()).unwrap_or_default();
+    let (dry_run, prune) = (query.value("dryRun") == Some("true"), query.value("prune") == Some("true"));
+    let name = request.headers().get("x-strongroom-state-name").and_then(|name| name.to_str().ok());
+    let name = name.unwrap_or("state").to_owned();
+    let mut body = RequestBody::new(request.into_body(), state.config.limits.body_idle_timeout);
+    let text = match body.collect(STATE_BYTES_MAX, Code::EntityTooLarge).await {
+        Ok(bytes) => String::from_utf8(bytes.to_vec()),
+        Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
+    };
+    let Ok(text) = text else {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", &format!("{name} is not UTF-8"));
+    };
+    match declare::apply(state, &name, &text, Mode::Apply { prune }, dry_run).await {
+        Ok(applied) => {
+            if !dry_run && !applied.changes.is_empty() {
+                tracing::info!(file = %name, changes = applied.changes.len(), "state applied");
+            }
+            let body = json!({"changes": applied.changes, "notes": applied.notes, "applied": !dry_run});
+            json(StatusCode::OK, &body)
+        }
+        Err(error @ ApplyError::Refused(_)) => {
+            refuse(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", &error.to_string())
+        }
+        Err(error @ ApplyError::Storage(_)) => {
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "ServiceNotReady", &error.to_string())
+        }
+    }
+}
+
+fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
+    json(status, &json!({"code": code, "message": message}))
+}
+
+fn json(status: StatusCode, value: &serde_json::Value) -> Response {
+    let mut response = respond::with_body(status, Body::from(value.to_string()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

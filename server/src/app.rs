@@ -1,0 +1,145 @@
+//! The S3 listener's application: every request gets an id, an answer, a line in the log where it is wanted, and its place in the counters.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use hyper::body::Incoming;
+
+use crate::clock;
+use crate::config::LogRequests;
+use crate::health;
+use crate::http::body::{Body, RequestBody};
+use crate::http::proxy;
+use crate::http::serve::{Application, Connection};
+use crate::s3::error::{Code, S3Error};
+use crate::s3::handle::{self, Arrived, Handled};
+use crate::s3::request::Peer;
+use crate::s3::respond::{self, Response};
+use crate::state::State;
+
+/// S3 for one node.
+pub struct S3Application {
+    state: Arc<State>,
+    requests: AtomicU64,
+}
+
+impl S3Application {
+    /// The application of a node. Request ids begin at a random number, so that those of two starts differ.
+    pub fn new(state: Arc<State>) -> std::io::Result<S3Application> {
+        let first = getrandom::u64().map_err(std::io::Error::other)?;
+        Ok(S3Application { state, requests: AtomicU64::new(first) })
+    }
+
+    async fn s3(&self, connection: &Connection, request: hyper::Request<Incoming>) -> Response {
+        let state = &*self.state;
+        let began = Instant::now();
+        let id = format!("{:016X}", self.requests.fetch_add(1, Relaxed));
+        let (head, incoming) = request.into_parts();
+        let address = proxy::client_address(connection.peer.ip(), &head.headers, &state.config.trusted_proxies);
+        let peer = Peer { address, secure: connection.tls_version.is_some(), tls_version: connection.tls_version };
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let body = RequestBody::new(incoming, state.config.limits.body_idle_timeout);
+        let arrived = Arrived { head, peer, id: id.clone(), received_at_seconds: clock::now_seconds() };
+        let handled = handle::handle(state, arrived, body).await;
+        let line = Line { method: &method, path: &path, address, id: &id, began };
+        let mut response = self.finish(&line, handled);
+        let headers = response.headers_mut();
+        respond::set_static(headers, "x-amz-request-id", &id);
+        headers.insert(HeaderName::from_static("x-amz-id-2"), HeaderValue::from_static("strongroom"));
+        headers.insert(http::header::SERVER, HeaderValue::from_static("Strongroom"));
+        response
+    }
+
+    fn finish(&self, line: &Line<'_>, handled: Handled) -> Response {
+        let state = &*self.state;
+        let Handled { outcome, context, received } = handled;
+        state.metrics.received(received);
+        let (response, error) = match outcome {
+            Ok(response) => (response, None),
+            Err(error) => (self.refuse(line, &error), Some(error)),
+        };
+        let status = response.status();
+        state.metrics.answered(status, status == StatusCode::FORBIDDEN);
+        state.metrics.sent(http_body::Body::size_hint(response.body()).lower());
+        let wanted = state.config.log_requests == LogRequests::All
+            || status == StatusCode::FORBIDDEN
+            || status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+        if wanted {
+            let caller = context.as_ref().map_or("-", |context| context.caller.name());
+            let operation = context.as_ref().map_or("-", |context| context.operation.name());
+            let allowed_by = context.as_ref().and_then(|context| context.decided_by());
+            let denied_by = error.as_ref().and_then(|error| error.denied_by.as_deref());
+            let code = error.as_ref().map_or("", |error| error.code.name());
+            let cause = error.as_ref().and_then(|error| error.cause.as_deref()).unwrap_or("");
+            let decision = match (denied_by, allowed_by) {
+                (Some(_), _) => "deny",
+                (None, Some(_)) => "allow",
+                (None, None) => "-",
+            };
+            let decided_by = denied_by.or(allowed_by).unwrap_or("-");
+            let micros = u64::try_from(line.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(
+                target: "request",
+                id = line.id, client = %line.address, caller, operation, method = %line.method, path = line.path,
+                status = status.as_u16(), code, decision, decided_by, cause, micros,
+            );
+        }
+        response
+    }
+
+    fn refuse(&self, line: &Line<'_>, error: &S3Error) -> Response {
+        let status = error.code.status();
+        // HEAD and 304 have no body; hyper would drop it, but its length would be sent.
+        let bodiless = line.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+        let mut response = if bodiless {
+            respond::empty(status)
+        } else {
+            let document = error.document(line.path, line.id);
+            let mut response = respond::with_body(status, Body::from(document));
+            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            response
+        };
+        let headers = response.headers_mut();
+        for (name, value) in &error.headers {
+            respond::set(headers, name, value);
+        }
+        if self.state.config.explain_denials
+            && let Some(denied_by) = &error.denied_by
+        {
+            respond::set(headers, "x-strongroom-denied-by", denied_by);
+        }
+        response
+    }
+}
+
+/// What the log says of every request.
+struct Line<'a> {
+    method: &'a Method,
+    path: &'a str,
+    address: std::net::IpAddr,
+    id: &'a str,
+    began: Instant,
+}
+
+impl Application for S3Application {
+    async fn answer(&self, connection: &Connection, request: hyper::Request<Incoming>) -> Response {
+        // Load balancers ask without a signature; a signed request for such a path is for a bucket of that name.
+        if let Some(probe) = health::probe(&request) {
+            return health::answer(&self.state, probe);
+        }
+        if request.method() == Method::OPTIONS {
+            return refuse_preflight();
+        }
+        self.s3(connection, request).await
+    }
+}
+
+/// Without a CORS rule a preflight is refused, and no origin is told anything.
+fn refuse_preflight() -> Response {
+    let document = Code::AccessForbidden.error().document("", "");
+    let mut response = respond::with_body(StatusCode::FORBIDDEN, Body::from(document));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}

@@ -1,0 +1,66 @@
+//! The console listener: health and metrics. Whatever else is asked for isn't there.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode, header};
+use hyper::body::Incoming;
+
+use crate::health;
+use crate::http::body::Body;
+use crate::http::serve::{Application, Connection};
+use crate::s3::respond::{self, Response};
+use crate::state::State;
+
+/// Health and metrics of one node.
+pub struct ConsoleApplication {
+    state: Arc<State>,
+}
+
+impl ConsoleApplication {
+    /// The application of a node.
+    pub fn new(state: Arc<State>) -> ConsoleApplication {
+        ConsoleApplication { state }
+    }
+
+    fn metrics(&self) -> Response {
+        let stats = self.state.store.stats();
+        let rows = [
+            ("strongroom_engine_commits_total", "counter", stats.commits),
+            ("strongroom_engine_records_total", "counter", stats.records),
+            ("strongroom_engine_log_bytes_total", "counter", stats.log_bytes),
+            ("strongroom_engine_syncs_total", "counter", stats.log_syncs),
+            ("strongroom_engine_bulk_syncs_total", "counter", stats.bulk_syncs),
+            ("strongroom_engine_bulk_bytes_total", "counter", stats.bulk_bytes),
+            ("strongroom_engine_index_applies_total", "counter", stats.index_applies),
+            ("strongroom_engine_memtable_rows", "gauge", stats.memtable_rows),
+            ("strongroom_engine_segments", "gauge", stats.segments),
+            ("strongroom_engine_free_bytes", "gauge", stats.free_bytes),
+        ];
+        let mut response = respond::with_body(StatusCode::OK, Body::from(self.state.metrics.render(&rows)));
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl Application for ConsoleApplication {
+    async fn answer(&self, connection: &Connection, request: hyper::Request<Incoming>) -> Response {
+        let local = connection.peer.ip().to_canonical().is_loopback();
+        if let Some(probe) = health::probe(&request) {
+            return health::answer(&self.state, probe);
+        }
+        match request.uri().path() {
+            "/metrics" if local || self.state.config.metrics_public => self.metrics(),
+            "/metrics" => {
+                text(StatusCode::FORBIDDEN, "Metrics are served to loopback only; --metrics-public opens them.\n")
+            }
+            _ => text(StatusCode::NOT_FOUND, "Here are /health/live, /health/ready and /metrics.\n"),
+        }
+    }
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response {
+    let mut response = respond::with_body(status, Body::from(text.to_owned()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,40 @@
+//! Identities: accounts, root keys, service accounts, users and permissions, from the rows of the store to what a request reads.
+//!
+//! One module, because a credential is only worth what stands behind it: the same code that stores an identity also decides when it may no longer be used.
+//!
+//! What a caller needs, in the order in which a node needs it:
+//!
+//! - [`IdentityStore::key_fingerprint`](store::IdentityStore::key_fingerprint) and [`private_file::load_or_create_key`]: the master key from `secret.key`, or [`MasterKey::parse`](sealed::MasterKey::parse) from elsewhere.
+//! - [`IdentityStore::open`](store::IdentityStore::open) over a [`ConfigRows`](store::ConfigRows), with root's credential if the operator gave one. Log [`Snapshot::damaged`](snapshot::Snapshot::damaged).
+//! - [`State::parse`](state::State::parse), [`IdentityStore::plan`](store::IdentityStore::plan) with a [`Mode`](plan::Mode), [`IdentityStore::execute`](store::IdentityStore::execute): bootstrap and apply. The caller creates [`Plan::buckets`](plan::Plan::buckets) and refuses a plan whose
+//!   [`deleted_accounts`](plan::Plan::deleted_accounts) own buckets.
+//! - [`IdentityStore::ensure_first_account`](store::IdentityStore::ensure_first_account) with [`private_file::write_root_credentials`].
+//! - At each request [`IdentityStore::snapshot`](store::IdentityStore::snapshot), then [`Snapshot::credential`](snapshot::Snapshot::credential), which answers an [`Identity`](snapshot::Identity): its `secret` checks the signature, its `principal()` and `policies()` go to [`policy::decide`].
+//! - [`IdentityStore::change`](store::IdentityStore::change) with [`Change`](records::Change)s: every other verb of administration. Rotation is a put of the service account with another secret, enabling and disabling one with another `enabled`; role policies belong beside [`user::Role`]; history is the engine's
+//!   revisions of a row.
+//! - [`print::state_of`]: the current state as a state file without secrets.
+
+pub mod account;
+pub mod compiled;
+mod decode;
+pub mod first_start;
+mod lowering;
+pub mod name;
+pub mod permission;
+pub mod plan;
+pub mod print;
+pub mod private_file;
+pub mod random;
+pub mod records;
+pub mod rows;
+pub mod sealed;
+pub mod service_account;
+pub mod snapshot;
+pub mod state;
+pub mod store;
+mod summary;
+mod timestamp;
+pub mod user;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,389 @@
+//! What every request reads: all identities at one moment, immutable, looked up without a lock.
+//!
+//! A change makes a new snapshot and swaps it in whole, so that a request sees either all of a change or nothing of it, and a revoked key is gone for the next request.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use policy::{AttachedPolicy, Policy, PolicyKind, Principal};
+
+use super::account::{Account, RootKey};
+use super::compiled::CompiledPermission;
+use super::name::{AccessKey, AccountId, CanonicalId, Id, Name, PermissionName};
+use super::records::{AccountRecords, Records};
+use super::rows::RowKey;
+use super::sealed::SecretKey;
+use super::service_account::ServiceAccount;
+use super::user::User;
+
+/// All identities at one moment.
+pub struct Snapshot {
+    pub(super) records: Records,
+    credentials: HashMap<AccessKey, Credential>,
+    account_names: HashMap<Name, AccountId>,
+    canonical_ids: HashMap<CanonicalId, AccountId>,
+    emails: HashMap<String, AccountId>,
+}
+
+enum Credential {
+    Known(Arc<Identity>),
+    Damaged(String),
+}
+
+/// Whom an access key stands for, and everything that judging its requests needs.
+pub struct Identity {
+    /// The account.
+    pub account: Arc<Account>,
+    /// Root or a service account.
+    pub kind: IdentityKind,
+    /// The access key.
+    pub access_key: AccessKey,
+    /// Its secret, to check signatures with.
+    pub secret: SecretKey,
+    /// Whether the key may be used; root's always may.
+    pub enabled: bool,
+    /// From this moment on the key may not be used.
+    pub expires_at: Option<Timestamp>,
+    /// `arn:aws:iam::ACCOUNT:root` or `arn:aws:iam::ACCOUNT:user/NAME`.
+    pub arn: String,
+    /// `aws:userid`: a service account's stable id, root's account id.
+    pub user_id: String,
+    /// Its permissions, compiled; empty for root, which may do everything in its account.
+    pub permissions: Vec<AttachedPermission>,
+}
+
+/// The kind of an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityKind {
+    /// The root of an account.
+    Root,
+    /// A service account.
+    ServiceAccount {
+        /// Its stable id.
+        id: Id,
+        /// Its name: `aws:username`.
+        name: Name,
+    },
+}
+
+/// One permission of an identity, compiled.
+#[derive(Clone)]
+pub struct AttachedPermission {
+    /// The permission's name, by which decisions name it.
+    pub name: PermissionName,
+    /// What it was compiled to.
+    pub policy: Arc<Policy>,
+    /// Whether it grants. The Denies of a disabled permission stay.
+    pub enabled: bool,
+}
+
+/// Why an access key isn't accepted. The client is told the same for all of them; this is for the log.
+#[derive(Clone, Copy)]
+pub enum Refusal<'a> {
+    /// Nobody has it.
+    Unknown,
+    /// Its service account is disabled.
+    Disabled(&'a Arc<Identity>),
+    /// Its service account has expired.
+    Expired(&'a Arc<Identity>),
+    /// Something that it depends on can't be read: what and why.
+    Damaged(&'a str),
+}
+
+/// A row that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRow {
+    /// Whom it is about, or namespace and key where even that can't be read.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Snapshot {
+    pub(super) fn new(records: Records, root_override: Option<&(AccessKey, SecretKey)>) -> Snapshot {
+        let mut snapshot = Snapshot {
+            records: Records::default(),
+            credentials: HashMap::new(),
+            account_names: HashMap::new(),
+            canonical_ids: HashMap::new(),
+            emails: HashMap::new(),
+        };
+        for (id, account_records) in &records.accounts {
+            if let Some(account) = &account_records.account {
+                snapshot.account_names.insert(account.name.clone(), id.clone());
+                snapshot.canonical_ids.insert(account.canonical_id.clone(), id.clone());
+                snapshot.emails.extend(account.email.clone().map(|email| (email, id.clone())));
+            }
+            snapshot.add_credentials(&records, id, account_records, root_override);
+        }
+        for (row, damage) in &records.damaged {
+            if let RowKey::Root { access_key, .. } | RowKey::ServiceAccount { access_key, .. } = row {
+                let reason = format!("{row} can't be read: {}", damage.0);
+                snapshot.credentials.insert(access_key.clone(), Credential::Damaged(reason));
+            }
+        }
+        snapshot.records = records;
+        snapshot
+    }
+
+    /// The identity of `access_key` at `now`.
+    ///
+    /// # Errors
+    /// The key isn't accepted, and why.
+    pub fn credential(&self, access_key: &str, now: Timestamp) -> Result<&Arc<Identity>, Refusal<'_>> {
+        match self.credentials.get(access_key) {
+            None => Err(Refusal::Unknown),
+            Some(Credential::Damaged(reason)) => Err(Refusal::Damaged(reason)),
+            Some(Credential::Known(identity)) if !identity.enabled => Err(Refusal::Disabled(identity)),
+            Some(Credential::Known(identity)) if identity.expires_at.is_some_and(|at| at <= now) => {
+                Err(Refusal::Expired(identity))
+            }
+            Some(Credential::Known(identity)) => Ok(identity),
+        }
+    }
+
+    /// The account with this id.
+    pub fn account(&self, id: &str) -> Option<&Arc<Account>> {
+        self.records.accounts.get(id)?.account.as_ref()
+    }
+
+    /// The account with this name.
+    pub fn account_by_name(&self, name: &str) -> Option<&Arc<Account>> {
+        self.account(self.account_names.get(name)?.as_str())
+    }
+
+    /// The account with this canonical id.
+    pub fn account_by_canonical_id(&self, canonical_id: &str) -> Option<&Arc<Account>> {
+        self.account(self.canonical_ids.get(canonical_id)?.as_str())
+    }
+
+    /// The account with this e-mail address.
+    pub fn account_by_email(&self, email: &str) -> Option<&Arc<Account>> {
+        self.account(self.emails.get(email)?.as_str())
+    }
+
+    /// All accounts by id, those whose rows are damaged left out.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.records.accounts.values().filter_map(|records| records.account.as_ref())
+    }
+
+    /// The operator's account; `None` before the first start has made one, or when its row is damaged.
+    pub fn operator(&self) -> Option<&Arc<Account>> {
+        self.records.operator()?.account.as_ref()
+    }
+
+    /// The stored root key of an account.
+    pub fn root(&self, account: &str) -> Option<&RootKey> {
+        self.records.accounts.get(account)?.root.as_ref()
+    }
+
+    /// The permissions of an account by name.
+    pub fn permissions(&self, account: &str) -> impl Iterator<Item = &Arc<CompiledPermission>> {
+        self.records.accounts.get(account).into_iter().flat_map(|records| records.permissions.values())
+    }
+
+    /// The permission of this name.
+    pub fn permission(&self, account: &str, name: &str) -> Option<&Arc<CompiledPermission>> {
+        self.records.accounts.get(account)?.permissions.get(name)
+    }
+
+    /// The service accounts of an account by name.
+    pub fn service_accounts(&self, account: &str) -> impl Iterator<Item = &Arc<ServiceAccount>> {
+        self.records.accounts.get(account).into_iter().flat_map(|records| records.service_accounts.values())
+    }
+
+    /// The service account of this name.
+    pub fn service_account(&self, account: &str, name: &str) -> Option<&Arc<ServiceAccount>> {
+        self.records.accounts.get(account)?.service_accounts.get(name)
+    }
+
+    /// The names of the service accounts that use a permission.
+    pub fn users_of_permission(&self, account: &AccountId, permission: &Id) -> Vec<Name> {
+        self.records.users_of(account, permission)
+    }
+
+    /// The users of an account by name.
+    pub fn users(&self, account: &str) -> impl Iterator<Item = &Arc<User>> {
+        self.records.accounts.get(account).into_iter().flat_map(|records| records.users.values())
+    }
+
+    /// The user of this name.
+    pub fn user(&self, account: &str, name: &str) -> Option<&Arc<User>> {
+        self.records.accounts.get(account)?.users.get(name)
+    }
+
+    /// Every row that can't be read. What it is about is refused until it is replaced or deleted; report these at start.
+    pub fn damaged(&self) -> Vec<DamagedRow> {
+        let named = self.records.damaged.iter();
+        let named = named.map(|(row, damage)| DamagedRow { what: row.to_string(), reason: damage.0.clone() });
+        let unnamed = self.records.unnamed.iter().map(|(namespace, key)| DamagedRow {
+            what: format!("the row {key:?} of {namespace}"),
+            reason: "its key can't be read".to_owned(),
+        });
+        named.chain(unnamed).collect()
+    }
+
+    fn add_credentials(
+        &mut self,
+        all: &Records,
+        id: &AccountId,
+        records: &AccountRecords,
+        root_override: Option<&(AccessKey, SecretKey)>,
+    ) {
+        let Some(account) = &records.account else {
+            let keys = records.root.iter().map(|root| &root.access_key);
+            for key in keys.chain(records.service_accounts.values().map(|it| &it.access_key)) {
+                let reason = format!("the row of its account {id} can't be read");
+                self.credentials.insert(key.clone(), Credential::Damaged(reason));
+            }
+            return;
+        };
+        // What the operator gives at start takes the place of the stored key, which then opens nothing.
+        let given = root_override.filter(|_| account.operator).map(|(access_key, secret)| (access_key, secret));
+        let stored = records.root.as_ref().map(|root| (&root.access_key, &root.secret));
+        if let Some((access_key, secret)) = given.or(stored) {
+            let identity = root_identity(account, access_key.clone(), secret.clone());
+            self.credentials.insert(access_key.clone(), Credential::Known(Arc::new(identity)));
+        }
+        let by_id: HashMap<&Id, &Arc<CompiledPermission>> =
+            records.permissions.values().map(|it| (&it.permission.id, it)).collect();
+        for service_account in records.service_accounts.values() {
+            let credential = match attached(all, &by_id, service_account) {
+                Ok(permissions) => {
+                    Credential::Known(Arc::new(service_account_identity(account, service_account, permissions)))
+                }
+                Err(reason) => Credential::Damaged(format!("service account \"{}\" {reason}", service_account.name)),
+            };
+            self.credentials.insert(service_account.access_key.clone(), credential);
+        }
+    }
+}
+
+impl Identity {
+    /// Its name in words for logs: `root` or the service account's name.
+    pub fn name(&self) -> &str {
+        match &self.kind {
+            IdentityKind::Root => "root",
+            IdentityKind::ServiceAccount { name, .. } => name.as_str(),
+        }
+    }
+
+    /// Its policies as a decision takes them, without allocation.
+    pub fn policies(&self) -> impl Iterator<Item = AttachedPolicy<'_>> {
+        self.permissions.iter().map(|it| AttachedPolicy {
+            policy: &it.policy,
+            role: PolicyKind::Identity,
+            name: it.name.as_str(),
+            enabled: it.enabled,
+        })
+    }
+
+    /// The principal that it is in a decision.
+    pub fn principal(&self) -> Principal<'_> {
+        let account = self.account.account_id.as_str();
+        match &self.kind {
+            IdentityKind::Root => Principal::Root { account },
+            IdentityKind::ServiceAccount { name, .. } => {
+                Principal::User { account, name: name.as_str(), arn: &self.arn }
+            }
+        }
+    }
+
+    /// Whether it is the root of its account.
+    pub fn is_root(&self) -> bool {
+        self.kind == IdentityKind::Root
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Identity");
+        debug.field("arn", &self.arn).field("access_key", &self.access_key).field("enabled", &self.enabled);
+        debug.field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Snapshot");
+        debug.field("accounts", &self.records.accounts.len()).field("credentials", &self.credentials.len());
+        debug.field("damaged", &self.records.damaged.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Unknown => f.write_str("unknown access key"),
+            Refusal::Disabled(identity) => write!(f, "service account \"{}\" is disabled", identity.name()),
+            Refusal::Expired(identity) => write!(f, "service account \"{}\" has expired", identity.name()),
+            Refusal::Damaged(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl fmt::Debug for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for DamagedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is refused: {}", self.what, self.reason)
+    }
+}
+
+fn root_identity(account: &Arc<Account>, access_key: AccessKey, secret: SecretKey) -> Identity {
+    Identity {
+        account: account.clone(),
+        kind: IdentityKind::Root,
+        access_key,
+        secret,
+        enabled: true,
+        expires_at: None,
+        arn: account.root_arn(),
+        user_id: account.account_id.to_string(),
+        permissions: Vec::new(),
+    }
+}
+
+fn service_account_identity(
+    account: &Arc<Account>,
+    service_account: &ServiceAccount,
+    permissions: Vec<AttachedPermission>,
+) -> Identity {
+    Identity {
+        account: account.clone(),
+        kind: IdentityKind::ServiceAccount { id: service_account.id.clone(), name: service_account.name.clone() },
+        access_key: service_account.access_key.clone(),
+        secret: service_account.secret.clone(),
+        enabled: service_account.enabled,
+        expires_at: service_account.expires_at,
+        arn: service_account.arn(),
+        user_id: service_account.id.to_string(),
+        permissions,
+    }
+}
+
+/// The policies of a service account. One that can't be read refuses it whole, since its Denies can't be known.
+fn attached(
+    all: &Records,
+    by_id: &HashMap<&Id, &Arc<CompiledPermission>>,
+    service_account: &ServiceAccount,
+) -> Result<Vec<AttachedPermission>, String> {
+    let attach = |id: &Id| match by_id.get(id) {
+        Some(compiled) => Ok(AttachedPermission {
+            name: compiled.permission.name.clone(),
+            policy: compiled.policy().clone(),
+            enabled: compiled.permission.enabled,
+        }),
+        None => Err(match all.damaged_permission(&service_account.account_id, id) {
+            Some(name) => format!("has the permission \"{name}\", which can't be read"),
+            None => format!("has the permission id {id}, which doesn't exist"),
+        }),
+    };
+    service_account.permissions.iter().map(attach).collect()
+}

@@ -1,0 +1,372 @@
+//! The identities of a node: read from the store once, changed by one writer at a time, read by everybody without a lock.
+//!
+//! A change is prepared on a copy, written as one atomic durable batch, and only then shown. Nobody is told that a key works, or no longer works, before that survives a power cut.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::name::AccessKey;
+use super::records::{Change, Records, Refused};
+use super::rows::{MASTER_KEY, MASTER_KEY_ROW, NAMESPACES, RowKey};
+use super::sealed::{MasterKey, SecretKey};
+use super::snapshot::Snapshot;
+
+/// What the row store answers when it fails; whoever binds it can downcast to its own error.
+pub type RowsError = Box<dyn Error + Send + Sync + 'static>;
+
+/// A boxed future, as [`ConfigRows`] returns it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where rows are kept: namespaced, opaque, durable.
+pub trait ConfigRows: Send + Sync {
+    /// All rows of a namespace: key and value. A row whose value is damaged comes with whatever is left of it, so that it can be named.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn rows(&self, namespace: &str) -> Result<Vec<(String, Vec<u8>)>, RowsError>;
+
+    /// Makes all changes durable, or none of them.
+    ///
+    /// # Errors
+    /// The store's own: it may be read-only. Whether the changes survive a restart is then unknown.
+    fn commit(&self, changes: Vec<RowChange>) -> BoxFuture<'_, Result<(), RowsError>>;
+}
+
+/// A row to write or remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowChange {
+    /// The namespace.
+    pub namespace: String,
+    /// The key in it.
+    pub key: String,
+    /// The new value; `None` removes the row.
+    pub value: Option<Vec<u8>>,
+}
+
+impl RowChange {
+    pub(super) fn put(key: &RowKey, value: Vec<u8>) -> RowChange {
+        RowChange { namespace: key.namespace().to_owned(), key: key.text(), value: Some(value) }
+    }
+
+    pub(super) fn delete(key: &RowKey) -> RowChange {
+        RowChange { namespace: key.namespace().to_owned(), key: key.text(), value: None }
+    }
+}
+
+/// Why the identities can't be read at start.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The row store failed.
+    Rows(RowsError),
+    /// The secrets are sealed under another key than the given one.
+    WrongMasterKey {
+        /// Fingerprint of the key that the store needs; `None` when only its secrets tell.
+        needed: Option<String>,
+        /// Fingerprint of the given key.
+        given: String,
+    },
+    /// The root credential given at start breaks a rule, such as having the access key of a service account.
+    RootCredentials(Refused),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Rows(error) => write!(f, "the identities can't be read: {error}"),
+            OpenError::WrongMasterKey { needed: Some(needed), given } => {
+                write!(
+                    f,
+                    "secret.key is not this store's key: its secrets are sealed under key {needed}, secret.key holds key {given}; put the right secret.key back from its backup"
+                )
+            }
+            OpenError::WrongMasterKey { needed: None, given } => {
+                write!(
+                    f,
+                    "secret.key is not this store's key: none of its secrets opens with key {given}; put the right secret.key back from its backup"
+                )
+            }
+            OpenError::RootCredentials(refused) => {
+                write!(f, "the root access key given at start can't be used: {refused}")
+            }
+        }
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            OpenError::Rows(error) => Some(error.as_ref()),
+            OpenError::RootCredentials(refused) => Some(refused),
+            OpenError::WrongMasterKey { .. } => None,
+        }
+    }
+}
+
+/// Why a change wasn't made durable.
+#[derive(Debug)]
+pub enum CommitError {
+    /// Another change came in between; prepare it again.
+    Changed,
+    /// The row store failed.
+    Storage {
+        /// Its error.
+        source: RowsError,
+        /// Whether the change holds in memory all the same, until a restart or until a later change takes it along. It does when it updates or deletes, since it may be a revocation; a change that only creates is dropped.
+        in_effect: bool,
+    },
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CommitError::Changed => f.write_str("another change came in between: try again"),
+            CommitError::Storage { source, in_effect: true } => {
+                write!(f, "the change is in effect but not durable, and may be undone by a restart: {source}")
+            }
+            CommitError::Storage { source, in_effect: false } => write!(f, "the change could not be stored: {source}"),
+        }
+    }
+}
+
+impl Error for CommitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            CommitError::Storage { source, .. } => Some(source.as_ref()),
+            CommitError::Changed => None,
+        }
+    }
+}
+
+/// A change that keeps all rules, ready to be written.
+pub struct Prepared {
+    base: Arc<Snapshot>,
+    next: Arc<Snapshot>,
+    rows: Vec<RowChange>,
+    revokes: bool,
+}
+
+impl Prepared {
+    /// The rows that the change writes; none when it changes nothing.
+    pub fn rows(&self) -> &[RowChange] {
+        &self.rows
+    }
+
+    /// The identities as they will be.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.next
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+/// The identities of a node. Cheap to clone; clones are the same store.
+#[derive(Clone)]
+pub struct IdentityStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rows: Arc<dyn ConfigRows>,
+    master: MasterKey,
+    root_override: Option<(AccessKey, SecretKey)>,
+    current: ArcSwap<Snapshot>,
+    writer: tokio::sync::Mutex<Writer>,
+}
+
+#[derive(Default)]
+struct Writer {
+    /// Whether the store remembers the master key's fingerprint.
+    fingerprint_stored: bool,
+    /// Rows that are in effect but could not be made durable. The next commit takes them along, so that memory and store can't stay apart.
+    pending: BTreeMap<(String, String), Option<Vec<u8>>>,
+}
+
+impl IdentityStore {
+    /// The fingerprint of the master key that the store's secrets are sealed under; `None` for a store without identities. [`load_or_create_key`](super::private_file::load_or_create_key) takes it.
+    ///
+    /// # Errors
+    /// The row store's.
+    pub fn key_fingerprint(rows: &dyn ConfigRows) -> Result<Option<String>, RowsError> {
+        let found = rows.rows(MASTER_KEY)?.into_iter().find(|(key, _)| key == MASTER_KEY_ROW);
+        Ok(found.and_then(|(_, value)| String::from_utf8(value).ok()))
+    }
+
+    /// Reads all identities. `root_override` is the root credential that the operator gave at start: it takes the place of the stored root key of the operator's account and isn't stored.
+    ///
+    /// Damaged rows don't fail it: they are refused one by one and listed by [`Snapshot::damaged`].
+    ///
+    /// # Errors
+    /// The rows can't be read at all, the master key is another one, or the given root credential collides.
+    pub fn open(
+        rows: Arc<dyn ConfigRows>,
+        master: MasterKey,
+        root_override: Option<(AccessKey, SecretKey)>,
+    ) -> Result<IdentityStore, OpenError> {
+        let needed = IdentityStore::key_fingerprint(rows.as_ref()).map_err(OpenError::Rows)?;
+        let given = master.fingerprint();
+        let fingerprint_stored = needed.is_some();
+        if needed.as_ref().is_some_and(|needed| *needed != given) {
+            return Err(OpenError::WrongMasterKey { needed, given });
+        }
+        let mut records = Records::default();
+        for namespace in NAMESPACES {
+            for (key, value) in rows.rows(namespace).map_err(OpenError::Rows)? {
+                records.load(namespace, key, &value, &master);
+            }
+        }
+        // The fingerprint row itself may be lost: then the secrets tell. One that opens proves the key.
+        if !fingerprint_stored && records.no_secret_opens() {
+            return Err(OpenError::WrongMasterKey { needed: None, given });
+        }
+        if let Some((access_key, _)) = &root_override {
+            let before = records.violations(None);
+            if let Some(refused) = records.violations(Some(access_key)).into_iter().find(|it| !before.contains(it)) {
+                return Err(OpenError::RootCredentials(refused));
+            }
+        }
+        let snapshot = Arc::new(Snapshot::new(records, root_override.as_ref()));
+        let writer = tokio::sync::Mutex::new(Writer { fingerprint_stored, pending: BTreeMap::new() });
+        let shared = Shared { rows, master, root_override, current: ArcSwap::new(snapshot), writer };
+        Ok(IdentityStore { shared: Arc::new(shared) })
+    }
+
+    /// The identities now, without a lock. Take it once a request.
+    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.shared.current.load()
+    }
+
+    /// Prepares a change of `base`: its steps are made on a copy and checked as a whole.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn prepare(&self, base: &Arc<Snapshot>, changes: Vec<Change>) -> Result<Prepared, Refused> {
+        let shared = &self.shared;
+        let mut records = base.records.clone();
+        let mut rows = Vec::new();
+        let mut revokes = false;
+        for change in changes {
+            revokes |= records.replaces(&change);
+            records.apply(change, &shared.master, &mut rows)?;
+        }
+        let override_key = shared.root_override.as_ref().map(|(access_key, _)| access_key);
+        let broken = records.violations(override_key);
+        if !broken.is_empty() {
+            let before = base.records.violations(override_key);
+            if let Some(refused) = broken.into_iter().find(|it| !before.contains(it)) {
+                return Err(refused);
+            }
+        }
+        // A row that was removed and written again by one change is written once.
+        let last: BTreeMap<_, _> = rows.into_iter().map(|row| ((row.namespace, row.key), row.value)).collect();
+        let rows = last.into_iter().map(|((namespace, key), value)| RowChange { namespace, key, value }).collect();
+        let next = Arc::new(Snapshot::new(records, shared.root_override.as_ref()));
+        Ok(Prepared { base: base.clone(), next, rows, revokes })
+    }
+
+    /// Makes a prepared change durable, then shows it. It is finished even when the caller goes away meanwhile: a change that is durable but not shown would be a revoked key that still opens.
+    ///
+    /// # Errors
+    /// Another change came in between, or the row store failed.
+    pub async fn commit(&self, prepared: Prepared) -> Result<(), CommitError> {
+        let shared = self.shared.clone();
+        let task = tokio::spawn(async move { shared.commit(prepared).await });
+        // The task ends otherwise only when the runtime is shut down or the row store panics.
+        task.await.unwrap_or_else(|error| Err(CommitError::Storage { source: error.into(), in_effect: false }))
+    }
+
+    /// Prepares and commits `changes` of the current identities.
+    ///
+    /// # Errors
+    /// As [`IdentityStore::prepare`] and [`IdentityStore::commit`].
+    pub async fn change(&self, changes: Vec<Change>) -> Result<(), ChangeError> {
+        let base = self.shared.current.load_full();
+        let prepared = self.prepare(&base, changes).map_err(ChangeError::Refused)?;
+        self.commit(prepared).await.map_err(ChangeError::Commit)
+    }
+
+    /// Whether the operator gave root's credential at start.
+    pub(super) fn root_is_given(&self) -> bool {
+        self.shared.root_override.is_some()
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub enum ChangeError {
+    /// It breaks a rule.
+    Refused(Refused),
+    /// It could not be made durable.
+    Commit(CommitError),
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChangeError::Refused(refused) => refused.fmt(f),
+            ChangeError::Commit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ChangeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ChangeError::Refused(refused) => Some(refused),
+            ChangeError::Commit(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Debug for IdentityStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityStore").field("snapshot", &*self.snapshot()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    async fn commit(&self, prepared: Prepared) -> Result<(), CommitError> {
+        let mut writer = self.writer.lock().await;
+        if !Arc::ptr_eq(&self.current.load(), &prepared.base) {
+            return Err(CommitError::Changed);
+        }
+        let mut batch = writer.pending.clone();
+        batch.extend(prepared.rows.into_iter().map(|row| ((row.namespace, row.key), row.value)));
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if !writer.fingerprint_stored {
+            let key = (MASTER_KEY.to_owned(), MASTER_KEY_ROW.to_owned());
+            batch.insert(key, Some(self.master.fingerprint().into_bytes()));
+        }
+        let changes = batch.iter().map(|((namespace, key), value)| RowChange {
+            namespace: namespace.clone(),
+            key: key.clone(),
+            value: value.clone(),
+        });
+        match self.rows.commit(changes.collect()).await {
+            Ok(()) => {
+                writer.fingerprint_stored = true;
+                writer.pending.clear();
+                self.current.store(prepared.next);
+                Ok(())
+            }
+            Err(source) => {
+                if prepared.revokes {
+                    writer.pending = batch;
+                    self.current.store(prepared.next);
+                }
+                Err(CommitError::Storage { source, in_effect: prepared.revokes })
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A permission's definition in plain words: the description of one that was given none.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::name::DESCRIPTION_CHARACTERS_MAX;
+use super::permission::{Actions, Definition, Scope};
+
+/// How many items of a list are named before the rest is counted.
+const NAMED_MAX: usize = 5;
+
+/// What the definition grants and denies, in at most as many characters as a description may have.
+pub(super) fn summary(definition: &Definition) -> String {
+    let text = match definition {
+        Definition::Bucket { scope, actions } => bucket_summary(scope, *actions),
+        Definition::Policy { text, .. } => policy_summary(text),
+    };
+    if text.chars().count() <= DESCRIPTION_CHARACTERS_MAX {
+        return text;
+    }
+    let mut short: String = text.chars().take(DESCRIPTION_CHARACTERS_MAX - 1).collect();
+    short.push('…');
+    short
+}
+
+fn bucket_summary(scope: &Scope, actions: Actions) -> String {
+    let what = match actions {
+        Actions::AllOperations => "All operations on",
+        Actions::ReadOnly => "Read-only access to",
+        Actions::WriteOnly => "Write-only access to",
+    };
+    match scope {
+        Scope::Names(names) if names.len() == 1 => format!("{what} the bucket {} and all objects in it.", names[0]),
+        Scope::Names(names) => format!("{what} the buckets {} and all objects in them.", listed(names)),
+        Scope::Prefix(prefix) => {
+            format!("{what} all current and future buckets whose names begin with {prefix}, and all objects in them.")
+        }
+        Scope::All => format!("{what} all current and future buckets and all objects in them."),
+    }
+}
+
+fn policy_summary(text: &str) -> String {
+    let document: Value = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+        Ok(document) => document,
+        Err(_) => return "A policy file.".to_owned(),
+    };
+    let statements = one_or_many(&document["Statement"]);
+    let sentences: Vec<String> = statements.into_iter().map(statement_summary).collect();
+    sentences.join(" ")
+}
+
+fn statement_summary(statement: &Value) -> String {
+    let mut sentence = if statement["Effect"] == "Deny" { "Denies ".to_owned() } else { "Allows ".to_owned() };
+    match statement.get("NotAction") {
+        Some(actions) => write!(sentence, "everything but {}", listed(&texts(actions))),
+        None => write!(sentence, "{}", listed(&texts(&statement["Action"]))),
+    }
+    .expect("a String takes all text");
+    match statement.get("NotResource") {
+        Some(resources) => write!(sentence, " on everything but {}", listed(&texts(resources))),
+        None => write!(sentence, " on {}", listed(&texts(&statement["Resource"]))),
+    }
+    .expect("a String takes all text");
+    let operators = statement["Condition"].as_object().into_iter().flat_map(|condition| condition.values());
+    let mut keys: Vec<String> = operators.filter_map(Value::as_object).flat_map(|keys| keys.keys().cloned()).collect();
+    keys.dedup();
+    if !keys.is_empty() {
+        write!(sentence, ", under conditions on {}", listed(&keys)).expect("a String takes all text");
+    }
+    sentence.push('.');
+    sentence
+}
+
+fn one_or_many(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(values) => values.iter().collect(),
+        Value::Null => Vec::new(),
+        value => vec![value],
+    }
+}
+
+/// The texts of a value that is one or many; an ARN of S3 is shortened to what it names.
+fn texts(value: &Value) -> Vec<String> {
+    let texts = one_or_many(value).into_iter().filter_map(Value::as_str);
+    texts.map(|text| text.strip_prefix("arn:aws:s3:::").unwrap_or(text).to_owned()).collect()
+}
+
+/// `a`, `a and b`, `a, b and c`, and past a bound `a, b, c, d, e and 7 more`.
+fn listed(items: &[String]) -> String {
+    match items {
+        [] => "nothing".to_owned(),
+        [only] => only.clone(),
+        _ if items.len() > NAMED_MAX => {
+            format!("{} and {} more", items[..NAMED_MAX].join(", "), items.len() - NAMED_MAX)
+        }
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::permission::Dialect;
+
+    fn policy(text: &str) -> String {
+        summary(&Definition::Policy { dialect: Dialect::Lyve, text: text.into() })
+    }
+
+    #[test]
+    fn bucket_permission_is_described_in_plain_words() {
+        let describe = |scope, actions| summary(&Definition::Bucket { scope, actions });
+        let one = describe(Scope::Names(vec!["datalake".into()]), Actions::ReadOnly);
+        assert_eq!(one, "Read-only access to the bucket datalake and all objects in it.");
+        let two = describe(Scope::Names(vec!["aaa".into(), "bbb".into()]), Actions::WriteOnly);
+        assert_eq!(two, "Write-only access to the buckets aaa and bbb and all objects in them.");
+        let all = describe(Scope::All, Actions::AllOperations);
+        assert_eq!(all, "All operations on all current and future buckets and all objects in them.");
+    }
+
+    #[test]
+    fn policy_permission_is_described_statement_by_statement() {
+        let text = r#"{"Version":"2012-10-17","Statement":[
+            {"Effect":"Allow","Action":["s3:ListBucket"],"Resource":"arn:aws:s3:::b","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}},
+            {"Effect":"Deny","Action":"s3:DeleteObject","Resource":["arn:aws:s3:::b/*"]}]}"#;
+        assert_eq!(
+            policy(text),
+            "Allows s3:ListBucket on b, under conditions on aws:SourceIp. Denies s3:DeleteObject on b/*."
+        );
+    }
+
+    #[test]
+    fn summary_is_never_longer_than_a_description_and_never_fails() {
+        let statement =
+            format!(r#"{{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/{}"}}"#, "ä".repeat(400));
+        let long = policy(&format!(r#"{{"Statement":[{statement},{statement},{statement}]}}"#));
+        assert_eq!(long.chars().count(), DESCRIPTION_CHARACTERS_MAX);
+        assert_eq!(policy("nonsense"), "A policy file.");
+        policy(r#"{"Statement":[1,null,{"Action":{},"Condition":[]}]}"#);
+    }
+}

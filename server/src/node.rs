@@ -1,0 +1,389 @@
+//! A running node: opens the store, recovers, makes what is declared, serves, and ends in order.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Options, Store};
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::admin::socket::AdminSocket;
+use crate::app::S3Application;
+use crate::auth::{AuthConfig, SigningKeyCache};
+use crate::bucket_policy::BucketPolicies;
+use crate::config::{Config, Durability};
+use crate::console::ConsoleApplication;
+use crate::declare;
+use crate::http::serve::{Security, Shared, serve};
+use crate::identity::name::AccessKey;
+use crate::identity::plan::Mode;
+use crate::identity::private_file;
+use crate::identity::sealed::SecretKey;
+use crate::identity::store::IdentityStore;
+use crate::identity_rows::EngineRows;
+use crate::metrics::Metrics;
+use crate::s3::receive::blocking;
+use crate::state::{LARGE_UPLOADS_MAX, State};
+
+const MASTER_KEY_FILE: &str = "secret.key";
+/// Where the first root key is kept, in the data directory.
+pub const ROOT_CREDENTIALS_FILE: &str = "root-credentials.json";
+/// How often certificate files are looked at.
+#[cfg(feature = "tls")]
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
+
+/// Why a node didn't start: one line that says what to do.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Why a node didn't end in order. Nothing acknowledged is lost by it.
+#[derive(Debug)]
+pub struct ShutdownError(String);
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ShutdownError {}
+
+/// A root key that was made or given at this start. Its secret is shown to nobody else.
+#[derive(Clone)]
+pub struct FreshCredentials {
+    /// The access key.
+    pub access_key: String,
+    /// The secret.
+    pub secret_key: String,
+}
+
+impl fmt::Debug for FreshCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FreshCredentials").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
+}
+
+/// A node that serves.
+pub struct Node {
+    state: Arc<State>,
+    s3_urls: Vec<String>,
+    s3_virtual_url: String,
+    console_url: String,
+    root_credentials: Option<FreshCredentials>,
+    warnings: Vec<String>,
+    draining: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+    background: Vec<JoinHandle<()>>,
+    security: Security,
+}
+
+impl Node {
+    /// Starts a node and returns when it serves.
+    ///
+    /// # Errors
+    /// An address is taken, the data directory can't be used, or what is declared contradicts what is there.
+    pub async fn start(config: Config) -> Result<Node, StartError> {
+        // Bound first: a taken port is told before the directory is touched. Nothing is accepted until all is ready.
+        let s3 = bind_all(&config).await?;
+        let console = bind(config.console.address, "--console").await?;
+        let (draining, drained) = watch::channel(false);
+        let (state, root_credentials) = open(&config, drained.clone()).await?;
+        let mut warnings = bootstrap(&state).await?;
+        let root_credentials = match first_account(&state).await? {
+            Some(made) => Some(made),
+            None => root_credentials,
+        };
+        warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
+        if config.durability == Durability::Relaxed {
+            warnings.push("durability is relaxed: acknowledged writes may be lost with the machine's power".to_owned());
+        }
+        match state.store.health() {
+            engine::Health::Ok => {}
+            engine::Health::ReadOnly { reason } => warnings.push(format!("the store is read-only: {reason}")),
+            engine::Health::Damaged { damage } => warnings.extend(damage),
+        }
+        let addresses: Vec<SocketAddr> = s3.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let console_address = console.local_addr().map_err(|error| StartError(error.to_string()))?;
+        let security = security(&config, &addresses, console_address)?;
+        if matches!(security, Security::Plain) && !console_address.ip().is_loopback() {
+            warnings.push(format!(
+                "the console on {console_address} is served without TLS: add --tls-self-signed or a certificate"
+            ));
+        }
+        let shared = Shared {
+            limits: config.limits.clone(),
+            connections: Arc::new(Semaphore::new(config.limits.connections_max)),
+            metrics: state.metrics.clone(),
+            draining: drained,
+        };
+        let application = S3Application::new(state.clone()).map_err(|error| StartError(error.to_string()))?;
+        let application = Arc::new(application);
+        let mut listeners = Vec::new();
+        for listener in s3 {
+            listeners.push(tokio::spawn(serve(listener, security.clone(), application.clone(), shared.clone())));
+        }
+        let console_application = Arc::new(ConsoleApplication::new(state.clone()));
+        listeners.push(tokio::spawn(serve(console, security.clone(), console_application, shared)));
+        let mut background = Vec::new();
+        match AdminSocket::bind(&config.data) {
+            Ok(socket) => background.push(tokio::spawn(socket.serve(state.clone()))),
+            Err(error) => warnings.push(format!("local administration is off: {error}")),
+        }
+        #[cfg(feature = "tls")]
+        if let Security::Tls(certificates) = &security {
+            background.push(tokio::spawn(watch_certificates(certificates.clone())));
+        }
+        let scheme = if matches!(security, Security::Plain) { "http" } else { "https" };
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        Ok(Node {
+            s3_urls: addresses.iter().map(|address| format!("{scheme}://{address}")).collect(),
+            s3_virtual_url: format!("{scheme}://localhost:{port}"),
+            console_url: format!("{scheme}://{console_address}"),
+            state,
+            root_credentials,
+            warnings,
+            draining,
+            listeners,
+            background,
+            security,
+        })
+    }
+
+    /// Where S3 is served, a URL for each address.
+    pub fn s3_urls(&self) -> &[String] {
+        &self.s3_urls
+    }
+
+    /// Where S3 is served, the first of its URLs.
+    pub fn s3_url(&self) -> &str {
+        self.s3_urls.first().map_or("", String::as_str)
+    }
+
+    /// The URL under which `BUCKET.` in front of the host names a bucket.
+    pub fn s3_virtual_url(&self) -> &str {
+        &self.s3_virtual_url
+    }
+
+    /// Where health and metrics are served.
+    pub fn console_url(&self) -> &str {
+        &self.console_url
+    }
+
+    /// The operator's root key, when it was made or given at this start.
+    pub fn root_credentials(&self) -> Option<&FreshCredentials> {
+        self.root_credentials.as_ref()
+    }
+
+    /// What the operator should know, a line each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Reads the certificate files again.
+    ///
+    /// # Errors
+    /// They don't parse; the old certificate stays in use.
+    pub fn reload(&self) -> Result<(), String> {
+        match &self.security {
+            Security::Plain => Ok(()),
+            #[cfg(feature = "tls")]
+            Security::Tls(certificates) => certificates.reload(),
+        }
+    }
+
+    /// Takes no new connections, lets requests in flight end, and brings the index up to date.
+    ///
+    /// # Errors
+    /// The index could not be brought up to date; the next start catches up from the log.
+    pub async fn shutdown(self) -> Result<(), ShutdownError> {
+        // Nobody listens any more only when every listener has ended already.
+        let _ = self.draining.send(true);
+        for listener in self.listeners {
+            if let Err(error) = listener.await {
+                tracing::warn!(%error, "a listener ended badly");
+            }
+        }
+        for task in self.background {
+            task.abort();
+            // Ended by the abort, which is what was wanted.
+            let _ = task.await;
+        }
+        let store = self.state.store.clone();
+        let closed = blocking(move || store.close()).await;
+        closed.map_err(|error| ShutdownError(error.message.clone()))?.map_err(|error| ShutdownError(error.to_string()))
+    }
+}
+
+async fn bind_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = Vec::new();
+    for listen in &config.listen {
+        match bind(listen.address, "--listen").await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if listen.required => return Err(error),
+            Err(error) => tracing::debug!(%error, "an optional address is left out"),
+        }
+    }
+    if listeners.is_empty() {
+        return Err(StartError("no address to listen on: pass --listen 127.0.0.1:9000".to_owned()));
+    }
+    Ok(listeners)
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        StartError(match error.kind() {
+            io::ErrorKind::AddrInUse => format!("{address} is in use: stop what listens there, or pass {flag} with another address (port 0 takes a free one)"),
+            io::ErrorKind::AddrNotAvailable => format!("{address} is not an address of this machine: pass {flag} with one that is"),
+            io::ErrorKind::PermissionDenied => format!("{address} may not be bound: ports below 1024 need a privilege; pass {flag} with a higher port"),
+            _ => format!("{address} can't be bound: {error}"),
+        })
+    })
+}
+
+/// Opens the store and everything that is kept in it.
+async fn open(
+    config: &Config,
+    draining: watch::Receiver<bool>,
+) -> Result<(Arc<State>, Option<FreshCredentials>), StartError> {
+    let given = match &config.root_credentials {
+        None => None,
+        Some(root) => {
+            let refuse = |error: &dyn fmt::Display| StartError(format!("the root credentials can't be used: {error}"));
+            let access_key = AccessKey::parse(&root.access_key).map_err(|error| refuse(&error))?;
+            let secret = SecretKey::parse(&root.secret_key).map_err(|error| refuse(&error))?;
+            Some((access_key, secret))
+        }
+    };
+    let fresh = given.as_ref().map(|(access_key, secret)| FreshCredentials {
+        access_key: access_key.as_str().to_owned(),
+        secret_key: secret.expose().to_owned(),
+    });
+    let opening = config.clone();
+    let opened = blocking(move || open_store(&opening, given)).await;
+    let (store, identities, bucket_policies) = opened.map_err(|error| StartError(error.message.clone()))??;
+    let external_hosts = config
+        .external_urls
+        .iter()
+        .filter_map(|url| url.parse::<http::Uri>().ok()?.authority().map(ToString::to_string));
+    let auth = AuthConfig {
+        sigv2: config.sigv2,
+        external_hosts: external_hosts.collect(),
+        ..AuthConfig::s3(config.region.clone())
+    };
+    let state = State {
+        config: config.clone(),
+        store,
+        identities,
+        bucket_policies,
+        auth,
+        signing_keys: SigningKeyCache::default(),
+        metrics: Arc::new(Metrics::default()),
+        large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS_MAX)),
+        draining,
+    };
+    Ok((Arc::new(state), fresh))
+}
+
+fn open_store(
+    config: &Config,
+    root: Option<(AccessKey, SecretKey)>,
+) -> Result<(Store, IdentityStore, BucketPolicies), StartError> {
+    let durability = match config.durability {
+        Durability::Strict => engine::Durability::Strict,
+        Durability::Relaxed => engine::Durability::Relaxed,
+    };
+    let options =
+        Options { durability, allow_network_filesystem: config.allow_network_filesystem, ..Options::default() };
+    let store = Store::open(&config.data, options).map_err(|error| StartError(error.to_string()))?;
+    let rows = EngineRows::shared(&store);
+    let failed = |error: &dyn fmt::Display| StartError(error.to_string());
+    let needed = IdentityStore::key_fingerprint(rows.as_ref()).map_err(|error| failed(&error))?;
+    let key_path = config.data.join(MASTER_KEY_FILE);
+    let master = private_file::load_or_create_key(&key_path, needed.as_deref()).map_err(|error| failed(&error))?;
+    let identities = IdentityStore::open(rows, master, root).map_err(|error| failed(&error))?;
+    let bucket_policies = BucketPolicies::load(&store).map_err(|error| failed(&error))?;
+    Ok((store, identities, bucket_policies))
+}
+
+/// Makes what the bootstrap state declares and the node lacks.
+async fn bootstrap(state: &State) -> Result<Vec<String>, StartError> {
+    let Some(source) = &state.config.bootstrap else { return Ok(Vec::new()) };
+    match declare::apply(state, &source.name, &source.text, Mode::Bootstrap, false).await {
+        Ok(applied) => {
+            for change in &applied.changes {
+                tracing::info!(file = %source.name, change, "declared");
+            }
+            Ok(applied.notes)
+        }
+        Err(declare::ApplyError::Storage(text)) if state.store.health() != engine::Health::Ok => Ok(vec![text]),
+        Err(error) => Err(StartError(error.to_string())),
+    }
+}
+
+/// The account and root key that a node makes for itself at its first start.
+async fn first_account(state: &State) -> Result<Option<FreshCredentials>, StartError> {
+    let path = state.config.data.join(ROOT_CREDENTIALS_FILE);
+    let keep = |root: &crate::identity::account::RootKey| private_file::write_root_credentials(Path::new(&path), root);
+    let made = state.identities.ensure_first_account(Timestamp::now(), keep).await;
+    let made = match made {
+        Err(error) if state.store.health() != engine::Health::Ok => {
+            tracing::warn!(%error, "the store takes no changes: no root key was made");
+            None
+        }
+        made => made.map_err(|error| StartError(error.to_string()))?,
+    };
+    Ok(made.map(|root| FreshCredentials {
+        access_key: root.access_key.as_str().to_owned(),
+        secret_key: root.secret.expose().to_owned(),
+    }))
+}
+
+#[cfg(feature = "tls")]
+fn security(config: &Config, addresses: &[SocketAddr], console: SocketAddr) -> Result<Security, StartError> {
+    let Some(tls) = &config.tls else { return Ok(Security::Plain) };
+    let addresses: Vec<_> = addresses.iter().chain([&console]).map(SocketAddr::ip).collect();
+    let certificates = crate::http::tls::Certificates::load(tls, &addresses, &config.domains).map_err(StartError)?;
+    Ok(Security::Tls(Arc::new(certificates)))
+}
+
+#[cfg(not(feature = "tls"))]
+fn security(config: &Config, _addresses: &[SocketAddr], _console: SocketAddr) -> Result<Security, StartError> {
+    match config.tls {
+        None => Ok(Security::Plain),
+        Some(_) => Err(StartError("this build has no TLS".to_owned())),
+    }
+}
+
+/// Reads certificate files again when they change.
+#[cfg(feature = "tls")]
+async fn watch_certificates(certificates: Arc<crate::http::tls::Certificates>) {
+    let mut seen = certificates.modified();
+    loop {
+        tokio::time::sleep(CERTIFICATE_CHECK).await;
+        let now = certificates.modified();
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match certificates.reload() {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => {
+                tracing::error!(error, "the certificate's files changed but can't be used: the old one stays")
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! [CreateBucket](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html).
+
+use engine::{NewBucket, Versioning};
+use http::StatusCode;
+
+use crate::auth::authorize::Authorized;
+use crate::s3::error::{Code, S3Result, invalid_argument};
+use crate::s3::name;
+use crate::s3::operation::op;
+use crate::s3::receive::Payload;
+use crate::s3::request::Request;
+use crate::s3::respond::{self, Response};
+use crate::s3::xml_read::{self, XML_BYTES_MAX};
+use crate::state::State;
+
+/// The most buckets of one account ([quota](https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html)).
+const BUCKETS_PER_ACCOUNT_MAX: usize = 10_000;
+/// The region where re-creating one's own bucket succeeds, for historical reasons that clients rely on.
+const CLASSIC_REGION: &str = "us-east-1";
+
+/// Creates a bucket for the caller's account.
+pub async fn run(state: &State, create: Authorized<op::CreateBucket>, payload: &mut Payload) -> S3Result<Response> {
+    let request = &create.request;
+    let bucket = request.bucket().ok_or_else(|| Code::InvalidBucketName.error())?;
+    if name::is_reserved(bucket) {
+        return Err(Code::InvalidBucketName.error().field("BucketName", bucket.to_string()));
+    }
+    refuse_unsupported(request)?;
+    let body = payload.document(request, XML_BYTES_MAX, Code::MalformedXML).await?;
+    check_location(state, &body)?;
+    let owner = create.caller.account_id().ok_or_else(|| Code::AccessDenied.error())?.to_owned();
+    if state.store.buckets().iter().filter(|b| b.owner == owner).count() >= BUCKETS_PER_ACCOUNT_MAX {
+        return Err(Code::TooManyBuckets.error());
+    }
+    let new = NewBucket {
+        name: bucket.clone(),
+        owner: owner.clone(),
+        versioning: Versioning::Unversioned,
+        attributes: bytes::Bytes::new(),
+    };
+    match state.store.create_bucket(new).await {
+        Ok(_) => {}
+        Err(engine::Error::BucketExists(existing)) if existing.owner == owner => {
+            if state.config.region != CLASSIC_REGION {
+                return Err(Code::BucketAlreadyOwnedByYou.error().field("BucketName", bucket.to_string()));
+            }
+        }
+        Err(engine::Error::BucketExists(_)) => {
+            return Err(Code::BucketAlreadyExists.error().field("BucketName", bucket.to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let mut response = respond::empty(StatusCode::OK);
+    respond::set(response.headers_mut(), "location", format!("/{bucket}"));
+    Ok(response)
+}
+
+fn refuse_unsupported(request: &Request) -> S3Result<()> {
+    let grants = request.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
+    if grants || request.header("x-amz-acl").is_some_and(|acl| acl != "private") {
+        return Err(Code::InvalidBucketAclWithObjectOwnership.error());
+    }
+    if request.header("x-amz-bucket-object-lock-enabled").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+        return Err(Code::NotImplemented.with("Object lock is not implemented."));
+    }
+    match request.header("x-amz-object-ownership") {
+        None | Some("BucketOwnerEnforced") => Ok(()),
+        Some("BucketOwnerPreferred" | "ObjectWriter") => {
+            Err(Code::NotImplemented.with("ACLs are not implemented: buckets are BucketOwnerEnforced."))
+        }
+        Some(other) => Err(invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", other)),
+    }
+}
+
+fn check_location(state: &State, body: &[u8]) -> S3Result<()> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    let document = xml_read::parse(body, "CreateBucketConfiguration")?;
+    match document.child_text("LocationConstraint").map(str::trim) {
+        None | Some("") => Ok(()),
+        Some(region) if region == state.config.region => Ok(()),
+        Some(other) => Err(Code::InvalidLocationConstraint
+            .with(format!("The specified location-constraint is not valid: this node is {}.", state.config.region))
+            .field("LocationConstraint", other)),
+    }
+}

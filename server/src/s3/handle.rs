@@ -1,0 +1,148 @@
+//! One S3 request on a page: route, authenticate, authorize, run. There is no other way to a handler.
+
+use std::sync::Arc;
+
+use super::bucket::{self, list_objects, list_versions};
+use super::error::{Code, S3Error, S3Result};
+use super::multipart;
+use super::name::CopySource;
+use super::object::{self, tagging};
+use super::operation::{Operation, op};
+use super::receive::Payload;
+use super::request::{Query, Request};
+use super::respond::Response;
+use super::route;
+use crate::auth::authenticate::authenticate;
+use crate::auth::authorize::{self, RequestContext};
+use crate::auth::{PayloadAuth, RequestHead};
+use crate::http::body::RequestBody;
+use crate::state::State;
+
+/// Most bytes of all headers together.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+
+/// What became of a request: its answer, and what the log needs to know.
+pub struct Handled {
+    /// The answer, or the refusal.
+    pub outcome: S3Result<Response>,
+    /// The request in its context, once it was known who sent it.
+    pub context: Option<Arc<RequestContext>>,
+    /// Bytes of the body that were read.
+    pub received: u64,
+}
+
+/// Answers one request.
+pub async fn handle(state: &State, request: Arrived, body: RequestBody) -> Handled {
+    let (context, auth) = match open(state, request) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let mut payload = Payload::new(body, PayloadAuth::Unsigned);
+            payload.drain().await;
+            return Handled { outcome: Err(error), context: None, received: payload.received() };
+        }
+    };
+    let mut payload = Payload::new(body, auth);
+    let outcome = run(state, context.clone(), &mut payload).await;
+    if outcome.is_err() {
+        payload.drain().await;
+    }
+    Handled { outcome, context: Some(context), received: payload.received() }
+}
+
+/// A request as HTTP gives it.
+pub struct Arrived {
+    /// Method, target and headers.
+    pub head: http::request::Parts,
+    /// Facts of the connection.
+    pub peer: super::request::Peer,
+    /// The request's id.
+    pub id: String,
+    /// Seconds since the epoch.
+    pub received_at_seconds: i64,
+}
+
+/// Finds what a request asks for and who sent it.
+fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, PayloadAuth)> {
+    let Arrived { head, peer, id, received_at_seconds } = arrived;
+    let header_bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if header_bytes > HEADER_BYTES_MAX {
+        return Err(Code::RequestHeaderSectionTooLarge.error());
+    }
+    let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host_bucket = route::bucket_of_host(host, &state.config.domains);
+    let claim = RequestHead { method: &head.method, uri: &head.uri, headers: &head.headers, host_bucket };
+    let (caller, auth) = authenticate(state, claim, received_at_seconds)?;
+    let target = route::target(head.uri.path(), host_bucket)?;
+    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let operation = route::operation(&head.method, &target, &query, &head.headers)?;
+    let copies = matches!(operation, Operation::CopyObject | Operation::UploadPartCopy);
+    let copy_source = match head.headers.get("x-amz-copy-source").filter(|_| copies) {
+        None => None,
+        Some(value) => Some(CopySource::parse(value.to_str().unwrap_or_default())?),
+    };
+    let request = Request {
+        method: head.method,
+        uri: head.uri,
+        query,
+        headers: head.headers,
+        target,
+        copy_source,
+        peer,
+        id,
+        received_at_seconds,
+    };
+    Ok((Arc::new(RequestContext::new(state, request, caller, operation)), auth))
+}
+
+/// Runs the operation's handler with the authorization that it asks for.
+async fn run(state: &State, context: Arc<RequestContext>, payload: &mut Payload) -> S3Result<Response> {
+    macro_rules! authorized {
+        ($operation:ident) => {
+            authorize::authorize::<op::$operation>(state, context)?
+        };
+    }
+    match context.operation {
+        Operation::ListBuckets => bucket::list::run(state, &authorize::judge::<op::ListBuckets>(state, context)?),
+        Operation::CreateBucket => bucket::create::run(state, authorized!(CreateBucket), payload).await,
+        Operation::DeleteBucket => bucket::delete::run(state, authorized!(DeleteBucket)).await,
+        Operation::HeadBucket => bucket::head::run(state, &authorized!(HeadBucket)),
+        Operation::GetBucketLocation => bucket::location::run(state, &authorized!(GetBucketLocation)),
+        Operation::GetBucketVersioning => bucket::versioning::read(&authorized!(GetBucketVersioning)),
+        Operation::PutBucketVersioning => {
+            bucket::versioning::write(state, authorized!(PutBucketVersioning), payload).await
+        }
+        Operation::GetBucketPolicy => bucket::policy::read(state, &authorized!(GetBucketPolicy)),
+        Operation::PutBucketPolicy => bucket::policy::write(state, authorized!(PutBucketPolicy), payload).await,
+        Operation::DeleteBucketPolicy => bucket::policy::remove(state, authorized!(DeleteBucketPolicy)).await,
+        Operation::ListObjects => list_objects::version_1(state, authorized!(ListObjects)).await,
+        Operation::ListObjectsV2 => list_objects::version_2(state, authorized!(ListObjectsV2)).await,
+        Operation::ListObjectVersions => list_versions::run(state, authorized!(ListObjectVersions)).await,
+        Operation::ListMultipartUploads => multipart::list_uploads::run(state, authorized!(ListMultipartUploads)).await,
+        Operation::DeleteObjects => object::delete_many::run(state, authorized!(DeleteObjects), payload).await,
+        Operation::GetObject => object::get::run(state, authorized!(GetObject)).await,
+        Operation::HeadObject => object::head::run(state, authorized!(HeadObject)).await,
+        Operation::GetObjectAttributes => object::list_attributes::run(state, authorized!(GetObjectAttributes)).await,
+        Operation::PutObject => object::put::run(state, authorized!(PutObject), payload).await,
+        Operation::CopyObject => object::copy::run(state, authorized!(CopyObject)).await,
+        Operation::DeleteObject => object::delete::run(state, authorized!(DeleteObject)).await,
+        Operation::GetObjectTagging => tagging::read(state, authorized!(GetObjectTagging)).await,
+        Operation::PutObjectTagging => tagging::write(state, authorized!(PutObjectTagging), payload).await,
+        Operation::DeleteObjectTagging => tagging::remove(state, authorized!(DeleteObjectTagging)).await,
+        Operation::CreateMultipartUpload => multipart::create::run(state, authorized!(CreateMultipartUpload)).await,
+        Operation::UploadPart => multipart::upload_part::run(state, authorized!(UploadPart), payload).await,
+        Operation::UploadPartCopy => multipart::upload_part_copy::run(state, authorized!(UploadPartCopy)).await,
+        Operation::CompleteMultipartUpload => {
+            multipart::complete::run(state, authorized!(CompleteMultipartUpload), payload).await
+        }
+        Operation::AbortMultipartUpload => multipart::abort::run(state, authorized!(AbortMultipartUpload)).await,
+        Operation::ListParts => multipart::list_parts::run(state, authorized!(ListParts)).await,
+        other => {
+            authorize::judge_operation(state, &context)?;
+            Err(not_implemented(other))
+        }
+    }
+}
+
+fn not_implemented(operation: Operation) -> S3Error {
+    Code::NotImplemented.with(format!("{} is not implemented.", operation.name()))
+}

@@ -1,0 +1,16 @@
+//! [AbortMultipartUpload](https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html).
+
+use http::StatusCode;
+
+use crate::auth::authorize::Authorized;
+use crate::s3::error::S3Result;
+use crate::s3::operation::op;
+use crate::s3::respond::{self, Response};
+use crate::state::State;
+
+/// Ends an upload and frees its parts.
+pub async fn run(state: &State, abort: Authorized<op::AbortMultipartUpload>) -> S3Result<Response> {
+    let id = super::upload_id(&abort.request)?;
+    state.store.abort_upload(abort.bucket()?.id, abort.key()?, id).await?;
+    Ok(respond::empty(StatusCode::NO_CONTENT))
+}

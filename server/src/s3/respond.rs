@@ -1,0 +1,113 @@
+//! Answers: status, headers and body, with the headers that every object answer shares.
+
+use engine::{ChecksumKind, ObjectInfo, StorageClass, Versioning};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::checksum;
+use crate::clock;
+use crate::http::body::Body;
+
+/// An answer to a client.
+pub type Response = hyper::Response<Body>;
+
+/// An answer with a body.
+pub fn with_body(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer without a body.
+pub fn empty(status: StatusCode) -> Response {
+    with_body(status, Body::empty())
+}
+
+/// `200 OK` with an XML document.
+pub fn xml(document: String) -> Response {
+    let mut response = with_body(StatusCode::OK, Body::from(document));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// Sets a header; a value that HTTP can't carry is left out, since it never came from HTTP.
+pub fn set(headers: &mut HeaderMap, name: impl AsRef<str>, value: impl AsRef<[u8]>) {
+    let name = HeaderName::from_bytes(name.as_ref().as_bytes());
+    if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_ref())) {
+        headers.insert(name, value);
+    }
+}
+
+/// Sets a header whose name is known.
+pub fn set_static(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// The headers that describe an object, for GET and HEAD.
+pub fn object_headers(headers: &mut HeaderMap, info: &ObjectInfo, versioning: Versioning, with_checksums: bool) {
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    set_static(headers, "etag", &quoted(&info.etag));
+    set_static(headers, "last-modified", &http_date_of(info.modified_ms));
+    let attributes = &info.attributes;
+    if !attributes.headers.iter().any(|(name, _)| name == "content-type") {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("binary/octet-stream"));
+    }
+    for (name, value) in &attributes.headers {
+        set(headers, name, value);
+    }
+    for (name, value) in &attributes.user_metadata {
+        set(headers, format!("x-amz-meta-{name}"), value);
+    }
+    if !attributes.tags.is_empty() {
+        set_static(headers, "x-amz-tagging-count", &attributes.tags.len().to_string());
+    }
+    if attributes.storage_class != StorageClass::Standard {
+        set_static(headers, "x-amz-storage-class", attributes.storage_class.as_str());
+    }
+    version_header(headers, info.version_id, versioning);
+    if with_checksums {
+        checksum_headers(headers, info);
+    }
+}
+
+/// `x-amz-version-id`, for buckets that have or had versions.
+pub fn version_header(headers: &mut HeaderMap, version_id: engine::VersionId, versioning: Versioning) {
+    if versioning != Versioning::Unversioned {
+        set_static(headers, "x-amz-version-id", &version_id.to_string());
+    }
+}
+
+/// `x-amz-checksum-*` and their type.
+pub fn checksum_headers(headers: &mut HeaderMap, info: &ObjectInfo) {
+    for sum in &info.attributes.checksums {
+        set_static(headers, checksum::header(sum.algorithm), &checksum::encode(sum, info.parts.len()));
+        set_static(headers, "x-amz-checksum-type", checksum::kind_name(sum.kind));
+    }
+}
+
+/// The headers of a checksum that was just stored.
+pub fn stored_checksum(headers: &mut HeaderMap, sum: Option<&engine::Checksum>, parts: usize, with_kind: bool) {
+    if let Some(sum) = sum {
+        set_static(headers, checksum::header(sum.algorithm), &checksum::encode(sum, parts));
+        if with_kind {
+            set_static(headers, "x-amz-checksum-type", checksum::kind_name(sum.kind));
+        }
+    }
+    debug_assert!(sum.is_none_or(|s| s.kind == ChecksumKind::FullObject || parts > 0));
+}
+
+/// An ETag in the quotes that HTTP and S3's XML want.
+pub fn quoted(etag: &engine::ETag) -> String {
+    format!("\"{etag}\"")
+}
+
+/// A date of the engine's in XML's form.
+pub fn iso_8601_of(milliseconds: u64) -> String {
+    clock::iso_8601(i64::try_from(milliseconds).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+}
+
+/// A date of the engine's in HTTP's form.
+pub fn http_date_of(milliseconds: u64) -> String {
+    clock::http_date(i64::try_from(milliseconds).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+}

@@ -1,0 +1,61 @@
+//! What every request shares: configuration, storage, identities and policies, each readable without a lock.
+
+use std::sync::Arc;
+
+use engine::Store;
+use tokio::sync::Semaphore;
+
+use crate::auth::{AuthConfig, SigningKeyCache};
+use crate::bucket_policy::BucketPolicies;
+use crate::config::Config;
+use crate::identity::store::IdentityStore;
+use crate::metrics::Metrics;
+
+/// The most large uploads that are taken in at once; each holds two pieces of 1 MiB.
+pub const LARGE_UPLOADS_MAX: usize = 256;
+
+/// The state of a node.
+pub struct State {
+    /// What the node was told at its start.
+    pub config: Config,
+    /// The engine.
+    pub store: Store,
+    /// Accounts, permissions, service accounts.
+    pub identities: IdentityStore,
+    /// The bucket policies in force.
+    pub bucket_policies: BucketPolicies,
+    /// What signatures are verified against.
+    pub auth: AuthConfig,
+    /// Derived signing keys.
+    pub signing_keys: SigningKeyCache,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// One permit a large upload.
+    pub large_uploads: Arc<Semaphore>,
+    /// Whether the node is ending: true from the signal on.
+    pub draining: tokio::sync::watch::Receiver<bool>,
+}
+
+impl State {
+    /// Whether the node takes no new connections any more.
+    pub fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Canonical id and display name of an account, for `<Owner>`.
+    pub fn owner(&self, account_id: &str) -> (String, String) {
+        match self.identities.snapshot().account(account_id) {
+            Some(account) => (account.canonical_id.to_string(), account.display_name.clone()),
+            None => (account_id.to_owned(), String::new()),
+        }
+    }
+
+    /// Id and name of who began an upload: the ARN that was kept with it, or the owner when it was root or nobody.
+    pub fn initiator(&self, kept: &[u8], owner: &str) -> (String, String) {
+        let arn = std::str::from_utf8(kept).unwrap_or_default();
+        match arn.split_once(":user/") {
+            Some((_, name)) => (arn.to_owned(), name.to_owned()),
+            None => self.owner(owner),
+        }
+    }
+}
