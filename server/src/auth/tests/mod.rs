@@ -91,7 +91,7 @@ fn sign(secret: &str, date: &str, canonical: &str) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let scope = format!("{}/us-east-1/s3/aws4_request", &date[..8]);
     let hash = hex(&sha2::Sha256::digest(canonical.as_bytes()));
-    let key = SigningKey::derive(&SecretKey::parse(secret).unwrap(), &date[..8], "us-east-1", "s3");
+    let key = SigningKey::derive(&secret_key(secret), &date[..8], "us-east-1", "s3");
     hex(&key.sign(format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{hash}").as_bytes()))
 }
 
@@ -108,7 +108,7 @@ fn verify_with(
 ) -> Result<Authenticated, AuthError> {
     match parse(request.head(), config, now)? {
         Claim::Anonymous(claim) => claim.accept(),
-        Claim::Signed(claim) => claim.verify(&SecretKey::parse(secret).unwrap(), token, &SigningKeyCache::new(4)),
+        Claim::Signed(claim) => claim.verify(&secret_key(secret), token, &SigningKeyCache::new(4)),
     }
 }
 
@@ -117,4 +117,10 @@ fn code(result: Result<Authenticated, AuthError>) -> &'static str {
         Ok(_) => "accepted",
         Err(error) => error.code().as_str(),
     }
+}
+
+/// A secret of the published vectors as it is; the tests' own short words are lengthened to what a secret must have.
+fn secret_key(word: &str) -> SecretKey {
+    SecretKey::parse(word)
+        .unwrap_or_else(|_| SecretKey::parse(&format!("lengthened-{}", word.replace(' ', "_"))).unwrap())
 }
