@@ -3,20 +3,38 @@
 //! It is a synchronous library that knows nothing of HTTP, policies or an async runtime; [`Store`] is its whole
 //! interface. The format on disk, its invariants and the argument for recovery are in `FORMAT.md`.
 
+mod apply;
 mod bucket;
 mod bulk;
+mod clock;
+mod codec;
 mod commit;
+mod core;
 mod error;
+mod format;
+mod gate;
+mod index;
 mod list;
+mod log;
+mod memtable;
+mod meta;
 mod multipart;
 mod name;
 mod object;
+mod record;
+mod recover;
 mod request;
+mod row;
+mod segment;
 mod store;
+mod vfs;
+mod view;
+mod worker;
 
 pub use bucket::{BUCKET_ATTRIBUTE_BYTES_MAX, Bucket, BucketChange, BucketId, BucketUsage, NewBucket, Versioning};
 pub use bulk::{BulkBody, BulkWriter};
 pub use bytes::Bytes;
+pub use clock::{Clock, SystemClock};
 pub use commit::Commit;
 pub use error::{Error, OpenError};
 pub use list::{
@@ -34,3 +52,4 @@ pub use request::{
     Put, SetAttributes, Stats, Wait, bucket_namespace,
 };
 pub use store::{Object, Store};
+pub use vfs::{OpenMode, Probe, RealVfs, Space, VFile, Vfs};

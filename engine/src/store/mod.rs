@@ -1,49 +1,44 @@
 //! `Store`: the one narrow interface through which everything above the engine speaks to it.
+//!
+//! Nothing of segments, memtables or the index leaks through it, so that another engine can stand in its place.
+
+mod bucket;
+mod config;
+mod delete;
+mod get;
+mod list;
+mod multipart;
+mod mutate;
+mod put;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 
-use bytes::Bytes;
+pub use get::Object;
 
-use crate::bucket::{Bucket, BucketChange, BucketId, BucketUsage, NewBucket};
-use crate::bulk::BulkWriter;
-use crate::commit::Commit;
+use crate::clock::{Clock, SystemClock};
+use crate::core::Core;
 use crate::error::{Error, OpenError};
-use crate::list::{
-    ListPage, ListPartsPage, ListQuery, ListUploadsPage, ListUploadsQuery, ListVersionsPage, ListVersionsQuery,
-};
-use crate::multipart::{CompleteUpload, NewUpload, Part, PutPart, Upload, UploadId};
-use crate::name::ObjectKey;
-use crate::object::{Attributes, ETag, ObjectInfo, Precondition, Stored, VersionId};
-use crate::request::{ConfigChange, ConfigRow, Delete, Deleted, Health, Options, Put, SetAttributes, Stats, Wait};
+use crate::log::Committer;
+use crate::memtable::lock;
+use crate::recover;
+use crate::request::{Health, Options, Stats};
+use crate::vfs::{RealVfs, Vfs};
 
 /// An open data directory. Clones share it; the last one dropped closes it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    _inner: Arc<()>,
+    core: Arc<Core>,
+    threads: Arc<Threads>,
 }
 
-/// An object version opened for reading. It stays readable while it is held, whatever happens to its key.
-#[derive(Clone, Debug)]
-pub struct Object {
-    /// What is known of it.
-    pub info: ObjectInfo,
-}
-
-impl Object {
-    /// The `length` bytes from `offset`, fewer at the end of the object. Each 64 KiB block touched is verified first.
-    /// For an object kept inline the bytes were read with it and this is a slice.
-    ///
-    /// # Errors
-    /// `WouldBlock` (with `Wait::Never`), `Damaged`, `Io`.
-    pub fn read(&self, offset: u64, length: usize, wait: Wait) -> Result<Bytes, Error> {
-        let _ = (offset, length, wait);
-        Err(Error::Closed)
-    }
-}
-
-fn pending<T: Send + 'static>() -> Commit<T> {
-    Commit::new(async { Err(Error::Closed) })
+/// Ends the store's threads when the last `Store` is dropped.
+#[derive(Debug)]
+struct Threads {
+    core: Arc<Core>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Store {
@@ -52,298 +47,121 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
-        let _ = options;
-        Err(OpenError::NotADataDirectory(path.into()))
+        let vfs = RealVfs::new(path).map_err(|error| OpenError::NotWritable(path.into(), error))?;
+        let (core, committer) = recover::open(Arc::new(vfs), Arc::new(SystemClock), options, path, true)?;
+        Store::start(core, committer)
     }
 
-    /// Waits for queued mutations, brings the index up to date and ends the store's threads. Mutations answer
-    /// `Closed` from then on.
+    /// Opens a store on any file system and clock. No thread is started: a mutation is carried out by whoever polls
+    /// it, and the index is applied when a memtable is full and by [`Store::checkpoint`], so that a simulator decides
+    /// the order of everything.
     ///
     /// # Errors
-    /// `Io`, when the index could not be brought up to date; nothing is lost by that.
+    /// See [`OpenError`].
+    pub fn open_with(vfs: Arc<dyn Vfs>, clock: Arc<dyn Clock>, options: Options) -> Result<Store, OpenError> {
+        let (core, committer) = recover::open(vfs, clock, options, Path::new(""), false)?;
+        Store::start(core, committer)
+    }
+
+    fn start(core: Arc<Core>, committer: Option<Committer>) -> Result<Store, OpenError> {
+        let threads = Threads { core: Arc::clone(&core), handles: Mutex::default() };
+        let store = Store { core, threads: Arc::new(threads) };
+        if let Some(mut committer) = committer {
+            store.spawn("committer", move |core| while committer.step(core, true) {})?;
+            store.spawn("indexer", Core::run_indexer)?;
+            store.spawn("unlinker", Core::run_unlinker)?;
+        }
+        Ok(store)
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce(&Core) + Send + 'static) -> Result<(), OpenError> {
+        let core = Arc::clone(&self.core);
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || work(&core));
+        let failed = |source| OpenError::Io { what: format!("starting the {name} thread"), source };
+        lock(&self.threads.handles).push(spawned.map_err(failed)?);
+        Ok(())
+    }
+
+    /// Waits for queued mutations, brings the index up to date, ends the store's threads and gives up the lock.
+    /// Mutations answer `Closed` from then on.
+    ///
+    /// # Errors
+    /// `Damaged`, when the index could not be brought up to date; nothing is lost by that.
     pub fn close(&self) -> Result<(), Error> {
+        self.threads.end()
+    }
+
+    /// Applies everything durable to the index. Without it the same happens by itself, later.
+    ///
+    /// # Errors
+    /// `Damaged`, when the index cannot be written.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        if self.core.inline.is_some() {
+            self.core.unlink_released();
+            return self.core.checkpoint();
+        }
+        self.core.request_apply();
         Ok(())
     }
 
     /// Whether the store does all it should.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::Ok
+        if !self.core.damage.is_empty() {
+            return Health::Damaged { damage: self.core.damage.clone() };
+        }
+        match self.core.poisoned() {
+            Some(Error::ReadOnly { reason }) => Health::ReadOnly { reason: reason.to_string() },
+            _ => Health::Ok,
+        }
     }
 
     /// Counters since the store was opened.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let counters = &self.core.counters;
+        let view = self.core.view();
+        let frozen = view.frozen.as_ref().map_or(0, |frozen| frozen.rows());
+        Stats {
+            commits: counters.commits.load(Ordering::Relaxed),
+            records: counters.records.load(Ordering::Relaxed),
+            log_bytes: counters.log_bytes.load(Ordering::Relaxed),
+            log_syncs: counters.log_syncs.load(Ordering::Relaxed),
+            bulk_syncs: self.core.bulk.syncs.load(Ordering::Relaxed),
+            bulk_bytes: self.core.bulk.bytes.load(Ordering::Relaxed),
+            index_applies: counters.index_applies.load(Ordering::Relaxed),
+            memtable_rows: (view.active.rows() + frozen) as u64,
+            segments: self.core.segments.count.load(Ordering::Relaxed),
+            free_bytes: self.core.free_bytes.load(Ordering::Relaxed),
+        }
     }
+}
 
-    /// Creates a bucket.
-    ///
-    /// # Errors
-    /// `BucketExists` with the one that is there.
-    pub fn create_bucket(&self, new: NewBucket) -> Commit<Arc<Bucket>> {
-        let _ = new;
-        pending()
+impl Threads {
+    fn end(&self) -> Result<(), Error> {
+        if self.core.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.core.queue.close();
+        let mut handles = std::mem::take(&mut *lock(&self.handles)).into_iter();
+        // The committer first: what it has queued is published before the index is applied for the last time.
+        let committer_ended = handles.next().map_or(Ok(()), JoinHandle::join);
+        lock(&self.core.applier.state).closed = true;
+        self.core.applier.changed.notify_all();
+        self.core.bulk.close();
+        let all_ended = handles.map(JoinHandle::join).fold(committer_ended, Result::and);
+        let applied = self.core.checkpoint();
+        lock(&self.core.lock_file).take();
+        if all_ended.is_err() {
+            return Err(Error::damaged("a worker of the store panicked", "memory"));
+        }
+        applied
     }
+}
 
-    /// The bucket of this name, from memory, without a lock.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`.
-    pub fn bucket(&self, name: &str) -> Result<Arc<Bucket>, Error> {
-        let _ = name;
-        Err(Error::NoSuchBucket)
-    }
-
-    /// Every bucket, ascending by name.
-    #[must_use]
-    pub fn buckets(&self) -> Vec<Arc<Bucket>> {
-        Vec::new()
-    }
-
-    /// How much a bucket holds; zero for one that is not there.
-    #[must_use]
-    pub fn bucket_usage(&self, bucket: BucketId) -> BucketUsage {
-        let _ = bucket;
-        BucketUsage::default()
-    }
-
-    /// Deletes an empty bucket with its configuration rows. Uploads in progress are aborted.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `BucketNotEmpty`.
-    pub fn delete_bucket(&self, bucket: BucketId) -> Commit<()> {
-        let _ = bucket;
-        pending()
-    }
-
-    /// Changes a bucket.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`; `Invalid` for a return to `Unversioned`.
-    pub fn set_bucket(&self, bucket: BucketId, change: BucketChange) -> Commit<Arc<Bucket>> {
-        let _ = (bucket, change);
-        pending()
-    }
-
-    /// Stores one configuration row and answers its new revision.
-    ///
-    /// # Errors
-    /// `RevisionMismatch`; `NoSuchBucket` in the namespace of a bucket that is not there.
-    pub fn put_config(&self, namespace: &str, key: &str, value: Bytes, expected_revision: Option<u64>) -> Commit<u64> {
-        let _ = (namespace, key, value, expected_revision);
-        pending()
-    }
-
-    /// Deletes one configuration row and answers whether it was there.
-    ///
-    /// # Errors
-    /// `RevisionMismatch`.
-    pub fn delete_config(&self, namespace: &str, key: &str, expected_revision: Option<u64>) -> Commit<bool> {
-        let _ = (namespace, key, expected_revision);
-        pending()
-    }
-
-    /// Carries out all changes or none, at one instant, and answers the revision that all rows now have. At most
-    /// 4,096 changes and 4 MiB.
-    ///
-    /// # Errors
-    /// `RevisionMismatch` for the first row whose revision is another.
-    pub fn put_config_batch(&self, changes: Vec<ConfigChange>) -> Commit<u64> {
-        let _ = changes;
-        pending()
-    }
-
-    /// One configuration row.
-    ///
-    /// # Errors
-    /// `Damaged`, `Io`.
-    pub fn config(&self, namespace: &str, key: &str) -> Result<Option<ConfigRow>, Error> {
-        let _ = (namespace, key);
-        Ok(None)
-    }
-
-    /// All rows of a namespace, ascending by key.
-    ///
-    /// # Errors
-    /// `Damaged`, `Io`.
-    pub fn config_rows(&self, namespace: &str) -> Result<Vec<ConfigRow>, Error> {
-        let _ = namespace;
-        Ok(Vec::new())
-    }
-
-    /// Begins a bulk segment. Blocks.
-    ///
-    /// # Errors
-    /// `NoSpace`, `ReadOnly`, `Io`.
-    pub fn bulk_writer(&self) -> Result<BulkWriter, Error> {
-        Err(Error::Closed)
-    }
-
-    /// Stores an object.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (If-Match on a missing key), `TooLarge`, `Busy`, `NoSpace`,
-    /// `ReadOnly`.
-    pub fn put(&self, put: Put) -> Commit<Stored> {
-        let _ = put;
-        pending()
-    }
-
-    /// Opens an object version for reading; the current one without `version`. A small object is read whole, with one
-    /// system call.
-    ///
-    /// # Errors
-    /// `NoSuchKey`, `NoSuchVersion`, `DeleteMarker`, `WouldBlock` (with `Wait::Never`), `Damaged`, `Io`.
-    pub fn open_object(
-        &self,
-        bucket: BucketId,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        wait: Wait,
-    ) -> Result<Object, Error> {
-        let _ = (bucket, key, version, wait);
-        Err(Error::NoSuchKey)
-    }
-
-    /// What is known of an object version, without its bytes.
-    ///
-    /// # Errors
-    /// Those of [`Store::open_object`].
-    pub fn head(
-        &self,
-        bucket: BucketId,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        wait: Wait,
-    ) -> Result<ObjectInfo, Error> {
-        let _ = (bucket, key, version, wait);
-        Err(Error::NoSuchKey)
-    }
-
-    /// Deletes an object, makes a delete marker, or removes a version for good.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (If-Match on a missing key), `Busy`, `ReadOnly`.
-    pub fn delete(&self, delete: Delete) -> Commit<Deleted> {
-        let _ = delete;
-        pending()
-    }
-
-    /// Replaces the attributes of a version: its id, bytes, ETag and date stay.
-    ///
-    /// # Errors
-    /// `NoSuchKey`, `NoSuchVersion`, `DeleteMarker`, `PreconditionFailed`, and those of [`Store::put`].
-    pub fn set_attributes(&self, set: SetAttributes) -> Commit<Stored> {
-        let _ = set;
-        pending()
-    }
-
-    /// Stores the bytes of an opened object under another key (or its own) without copying them, by sharing its bulk
-    /// segments. Only for objects above [`INLINE_BYTES_MAX`](crate::INLINE_BYTES_MAX); smaller ones are put anew.
-    ///
-    /// # Errors
-    /// Those of [`Store::put`]; `NoSuchKey` when the source was replaced or deleted meanwhile; `Invalid` for an object
-    /// kept inline.
-    pub fn share(
-        &self,
-        source: &Object,
-        bucket: BucketId,
-        key: ObjectKey,
-        etag: ETag,
-        attributes: Attributes,
-        precondition: Precondition,
-    ) -> Commit<Stored> {
-        let _ = (source, bucket, key, etag, attributes, precondition);
-        pending()
-    }
-
-    /// A page of current objects.
-    ///
-    /// # Errors
-    /// `Damaged`, `Io`.
-    pub fn list(&self, query: &ListQuery) -> Result<ListPage, Error> {
-        let _ = query;
-        Err(Error::NoSuchBucket)
-    }
-
-    /// A page of versions and delete markers.
-    ///
-    /// # Errors
-    /// `Damaged`, `Io`.
-    pub fn list_versions(&self, query: &ListVersionsQuery) -> Result<ListVersionsPage, Error> {
-        let _ = query;
-        Err(Error::NoSuchBucket)
-    }
-
-    /// A page of uploads in progress.
-    ///
-    /// # Errors
-    /// `Damaged`, `Io`.
-    pub fn list_uploads(&self, query: &ListUploadsQuery) -> Result<ListUploadsPage, Error> {
-        let _ = query;
-        Err(Error::NoSuchBucket)
-    }
-
-    /// The parts of an upload with numbers above `after`, at most `max_parts`.
-    ///
-    /// # Errors
-    /// `NoSuchUpload`, `Damaged`, `Io`.
-    pub fn list_parts(
-        &self,
-        bucket: BucketId,
-        key: &ObjectKey,
-        upload: UploadId,
-        after: u16,
-        max_parts: usize,
-    ) -> Result<ListPartsPage, Error> {
-        let _ = (bucket, key, upload, after, max_parts);
-        Err(Error::NoSuchUpload)
-    }
-
-    /// Begins a multipart upload.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `TooLarge`, `Busy`, `NoSpace`, `ReadOnly`.
-    pub fn create_upload(&self, new: NewUpload) -> Commit<UploadId> {
-        let _ = new;
-        pending()
-    }
-
-    /// An upload in progress.
-    ///
-    /// # Errors
-    /// `NoSuchUpload`, `Damaged`, `Io`.
-    pub fn upload(&self, bucket: BucketId, key: &ObjectKey, upload: UploadId) -> Result<Upload, Error> {
-        let _ = (bucket, key, upload);
-        Err(Error::NoSuchUpload)
-    }
-
-    /// Stores a part; one of the same number is replaced.
-    ///
-    /// # Errors
-    /// `NoSuchUpload`, `Invalid` for a number out of range, and those of [`Store::put`].
-    pub fn put_part(&self, part: PutPart) -> Commit<Part> {
-        let _ = part;
-        pending()
-    }
-
-    /// Makes an object of an upload's parts, without copying them. Repeated for the object that it made, it answers
-    /// the same again.
-    ///
-    /// # Errors
-    /// `NoSuchUpload`, `InvalidPart`, `InvalidPartOrder`, and those of [`Store::put`].
-    pub fn complete_upload(&self, complete: CompleteUpload) -> Commit<Stored> {
-        let _ = complete;
-        pending()
-    }
-
-    /// Ends an upload and frees its parts.
-    ///
-    /// # Errors
-    /// `NoSuchUpload`.
-    pub fn abort_upload(&self, bucket: BucketId, key: &ObjectKey, upload: UploadId) -> Commit<()> {
-        let _ = (bucket, key, upload);
-        pending()
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // What the index does not hold is replayed from the log at the next start.
+        let _ = self.end();
     }
 }

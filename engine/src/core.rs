@@ -1,0 +1,401 @@
+//! What the verbs, the committer and the workers share.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::task::{Poll, Waker};
+
+use arc_swap::ArcSwap;
+
+use crate::apply::{Change, Prior};
+use crate::bucket::{Bucket, BucketUsage};
+use crate::bulk::{BulkBody, BulkSegments, Pin};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::format::{file, seed};
+use crate::gate::{Gate, Stripes, Token};
+use crate::index::Index;
+use crate::log::Committer;
+use crate::memtable::{Memtable, lock};
+use crate::record::Frame;
+use crate::request::Options;
+use crate::vfs::{OpenMode, VFile, Vfs};
+use crate::view::View;
+
+pub(crate) struct Core {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: Options,
+    pub(crate) uuid: [u8; 16],
+    pub(crate) view: ArcSwap<View>,
+    /// Held while rows are published and while the view is swapped, so that neither is seen half done by the other.
+    pub(crate) publishing: Mutex<()>,
+    pub(crate) buckets: ArcSwap<BucketTable>,
+    pub(crate) usage: Mutex<HashMap<u64, BucketUsage>>,
+    pub(crate) stripes: Stripes,
+    /// Held by whatever changes buckets or configuration rows.
+    pub(crate) catalog: Arc<Gate>,
+    pub(crate) queue: Queue,
+    /// The committer, where no thread runs it.
+    pub(crate) inline: Option<Mutex<Committer>>,
+    pub(crate) index: Mutex<Index>,
+    pub(crate) bulk: Arc<BulkSegments>,
+    pub(crate) segments: Segments,
+    /// Why no mutation is accepted any more (I6).
+    poisoned: OnceLock<Arc<str>>,
+    pub(crate) damage: Vec<String>,
+    pub(crate) low_water_bytes: u64,
+    pub(crate) space_low: AtomicBool,
+    pub(crate) free_bytes: AtomicU64,
+    pub(crate) counters: Counters,
+    pub(crate) applier: Applier,
+    pub(crate) closed: AtomicBool,
+    pub(crate) lock_file: Mutex<Option<Box<dyn Any + Send + Sync>>>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("closed", &self.closed).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) records: AtomicU64,
+    pub(crate) log_bytes: AtomicU64,
+    pub(crate) log_syncs: AtomicU64,
+    pub(crate) index_applies: AtomicU64,
+}
+
+/// How the indexer is told that there is work.
+#[derive(Debug, Default)]
+pub(crate) struct Applier {
+    pub(crate) state: Mutex<ApplierState>,
+    pub(crate) changed: Condvar,
+    pub(crate) applied: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ApplierState {
+    pub(crate) requested: bool,
+    pub(crate) closed: bool,
+}
+
+/// The buckets, by name and by number; swapped whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BucketTable {
+    pub(crate) by_name: HashMap<String, BucketEntry>,
+    pub(crate) by_id: HashMap<u64, BucketEntry>,
+}
+
+/// A bucket and its gate: each mutation in it holds the gate shared, deleting it holds it exclusively.
+#[derive(Clone, Debug)]
+pub(crate) struct BucketEntry {
+    pub(crate) bucket: Arc<Bucket>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl BucketTable {
+    pub(crate) fn insert(&mut self, bucket: Bucket) {
+        let gate = self.by_id.get(&bucket.id.0).map(|entry| Arc::clone(&entry.gate)).unwrap_or_default();
+        let entry = BucketEntry { bucket: Arc::new(bucket), gate };
+        self.by_name.insert(entry.bucket.name.to_string(), entry.clone());
+        self.by_id.insert(entry.bucket.id.0, entry);
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) {
+        if let Some(entry) = self.by_id.remove(&id) {
+            self.by_name.remove(&*entry.bucket.name);
+        }
+    }
+}
+
+/// A mutation on its way to the committer.
+pub(crate) struct Pending {
+    pub(crate) frame: Frame,
+    pub(crate) change: Change,
+    pub(crate) prior: Prior,
+    /// Released at publication.
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) body: Option<BulkBody>,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) done: Arc<Done>,
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("kind", &self.frame.kind).finish_non_exhaustive()
+    }
+}
+
+/// The outcome of one mutation, once there is one: the record's number.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    state: Mutex<(Option<Result<u64, Error>>, Option<Waker>)>,
+}
+
+impl Done {
+    pub(crate) fn finish(&self, outcome: Result<u64, Error>) {
+        let mut state = lock(&self.state);
+        state.0 = Some(outcome);
+        let waker = state.1.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Records waiting for the committer.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<QueueState>,
+    filled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct QueueState {
+    pending: Vec<Pending>,
+    bytes: usize,
+    closed: bool,
+}
+
+/// Beyond this much waiting, more is refused with `Busy`.
+const QUEUE_RECORDS_MAX: usize = 16 * 1024;
+const QUEUE_BYTES_MAX: usize = 128 << 20;
+
+impl Queue {
+    fn push(&self, pending: Pending) -> Result<(), Error> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        let bytes = pending.frame.length();
+        if state.pending.len() >= QUEUE_RECORDS_MAX || state.bytes + bytes > QUEUE_BYTES_MAX {
+            return Err(Error::Busy);
+        }
+        state.bytes += bytes;
+        state.pending.push(pending);
+        let was_empty = state.pending.len() == 1;
+        drop(state);
+        if was_empty {
+            self.filled.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The next group: as much as one write should hold. Nothing if nothing waits and `wait` is false, or if the queue
+    /// is closed and empty.
+    pub(crate) fn take(&self, wait: bool, bytes_max: usize, records_max: usize) -> Option<Vec<Pending>> {
+        let mut state = lock(&self.state);
+        while state.pending.is_empty() {
+            if state.closed || !wait {
+                return None;
+            }
+            state = self.filled.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        let mut bytes = 0;
+        let mut count = 0;
+        for pending in &state.pending {
+            let next = bytes + pending.frame.length();
+            if count == records_max || (count > 0 && next > bytes_max) {
+                break;
+            }
+            bytes = next;
+            count += 1;
+        }
+        state.bytes -= bytes;
+        let rest = state.pending.split_off(count);
+        Some(std::mem::replace(&mut state.pending, rest))
+    }
+
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.filled.notify_all();
+    }
+}
+
+/// Open log segments by id, found without a lock.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    vfs: Arc<dyn Vfs>,
+    uuid: [u8; 16],
+    open: ArcSwap<HashMap<u64, Arc<SegmentFile>>>,
+    pub(crate) count: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) id: u64,
+    pub(crate) file: Arc<dyn VFile>,
+    pub(crate) seed: u32,
+}
+
+/// Segments kept open, so that a large store does not run out of file descriptors.
+const OPEN_SEGMENTS_MAX: usize = 256;
+
+impl Segments {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16], count: u64) -> Segments {
+        Segments { vfs, uuid, open: ArcSwap::default(), count: AtomicU64::new(count) }
+    }
+
+    pub(crate) fn insert(&self, id: u64, file: Arc<dyn VFile>) -> Arc<SegmentFile> {
+        let segment = Arc::new(SegmentFile { id, file, seed: seed(&self.uuid, id) });
+        self.open.rcu(|open| {
+            let mut open = HashMap::clone(open);
+            if open.len() >= OPEN_SEGMENTS_MAX
+                && let Some(&victim) = open.keys().min()
+            {
+                open.remove(&victim);
+            }
+            open.insert(id, Arc::clone(&segment));
+            open
+        });
+        segment
+    }
+
+    /// The segment, opened if need be, which counts as waiting for the disk.
+    pub(crate) fn segment(&self, id: u64, may_wait: bool) -> Result<Arc<SegmentFile>, Error> {
+        if let Some(segment) = self.open.load().get(&id) {
+            return Ok(Arc::clone(segment));
+        }
+        if !may_wait {
+            return Err(Error::WouldBlock);
+        }
+        match self.vfs.open(&file::segment(id), OpenMode::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::damaged("a log segment is missing", file::segment(id)))
+            }
+            opened => Ok(self.insert(id, opened?)),
+        }
+    }
+}
+
+impl Core {
+    #[expect(clippy::too_many_arguments, reason = "each is made by another step of opening")]
+    pub(crate) fn new(
+        vfs: Arc<dyn Vfs>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+        uuid: [u8; 16],
+        view: View,
+        index: Index,
+        bulk: Arc<BulkSegments>,
+        segments: Segments,
+        inline: Option<Committer>,
+        damage: Vec<String>,
+        low_water_bytes: u64,
+    ) -> Core {
+        Core {
+            vfs,
+            clock,
+            options,
+            uuid,
+            view: ArcSwap::from_pointee(view),
+            publishing: Mutex::default(),
+            buckets: ArcSwap::default(),
+            usage: Mutex::default(),
+            stripes: Stripes::new(),
+            catalog: Arc::default(),
+            queue: Queue::default(),
+            inline: inline.map(Mutex::new),
+            index: Mutex::new(index),
+            bulk,
+            segments,
+            poisoned: OnceLock::new(),
+            damage,
+            low_water_bytes,
+            space_low: AtomicBool::new(false),
+            free_bytes: AtomicU64::new(u64::MAX),
+            counters: Counters::default(),
+            applier: Applier::default(),
+            closed: AtomicBool::new(false),
+            lock_file: Mutex::default(),
+        }
+    }
+
+    /// Latches: from now on no mutation is acknowledged (I6).
+    pub(crate) fn poison(&self, reason: &str) -> Error {
+        let reason = self.poisoned.get_or_init(|| reason.into());
+        Error::ReadOnly { reason: Arc::clone(reason) }
+    }
+
+    pub(crate) fn poisoned(&self) -> Option<Error> {
+        self.poisoned.get().map(|reason| Error::ReadOnly { reason: Arc::clone(reason) })
+    }
+
+    /// Refuses what cannot be carried out anyway.
+    pub(crate) fn check_writable(&self, takes_space: bool) -> Result<(), Error> {
+        if let Some(error) = self.poisoned() {
+            return Err(error);
+        }
+        if let Some(first) = self.damage.first() {
+            return Err(Error::ReadOnly { reason: format!("damage was found: {first}").into() });
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        if takes_space && self.space_low.load(Ordering::Relaxed) {
+            // Looked at again here, so that puts go on as soon as there is room.
+            self.look_at_space();
+            if self.space_low.load(Ordering::Relaxed) {
+                return Err(Error::NoSpace);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn look_at_space(&self) {
+        if let Ok(space) = self.vfs.space() {
+            self.free_bytes.store(space.free_bytes, Ordering::Relaxed);
+            self.space_low.store(space.free_bytes < self.low_water_bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Queues a record and waits for its number.
+    pub(crate) async fn submit(&self, pending: Pending) -> Result<u64, Error> {
+        let done = Arc::clone(&pending.done);
+        self.queue.push(pending)?;
+        if let Some(committer) = &self.inline {
+            lock(committer).step(self, false);
+        }
+        poll_fn(|context| {
+            let mut state = lock(&done.state);
+            match state.0.take() {
+                Some(outcome) => Poll::Ready(outcome),
+                None => {
+                    state.1 = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn bucket_entry(&self, bucket: u64) -> Result<BucketEntry, Error> {
+        self.buckets.load().by_id.get(&bucket).cloned().ok_or(Error::NoSuchBucket)
+    }
+
+    pub(crate) fn view(&self) -> arc_swap::Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    /// Starts a new memtable and leaves the old one to the indexer, unless it is still busy with the one before.
+    pub(crate) fn freeze(&self) -> bool {
+        let _publishing = lock(&self.publishing);
+        let view = self.view.load_full();
+        if view.frozen.is_some() || view.active.is_empty() {
+            return false;
+        }
+        let (floor, next) = self.bulk.floor();
+        view.active.set_bulk_floor(floor, next);
+        let active = Arc::new(Memtable::new());
+        let frozen = Some(Arc::clone(&view.active));
+        self.view.store(Arc::new(View { active, frozen, base: Arc::clone(&view.base) }));
+        true
+    }
+}

@@ -1,0 +1,384 @@
+//! The index on disk: redb, and nothing of redb outside this module.
+//!
+//! It is disposable. Whatever goes wrong in it, an error or a panic, is reported as such, and the caller sets it aside
+//! and rebuilds it from the log.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+
+use crate::codec::{Decoder, Encoder, Malformed};
+use crate::memtable::{Mark, Memtable};
+use crate::row::{Table, key};
+use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
+use crate::{bucket::BucketUsage, format::file};
+
+/// The version of the tables and rows; another one is set aside and rebuilt.
+const INDEX_VERSION: u32 = 1;
+
+const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
+const USAGE: TableDefinition<'static, u64, (u64, u64)> = TableDefinition::new("usage");
+const MARK: &str = "mark";
+
+type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(table.name())
+}
+
+/// Why the index cannot be used.
+#[derive(Clone, Debug)]
+pub(crate) enum IndexError {
+    /// The disk is full; what was applied before is intact.
+    NoSpace,
+    /// Anything else: the index is to be rebuilt, or the store is poisoned.
+    Failed(String),
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IndexError::NoSpace => f.write_str("no space"),
+            IndexError::Failed(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<redb::Error> for IndexError {
+    fn from(error: redb::Error) -> IndexError {
+        match &error {
+            redb::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => IndexError::NoSpace,
+            _ => IndexError::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<Malformed> for IndexError {
+    fn from(_: Malformed) -> IndexError {
+        IndexError::Failed("a row of the index does not match its checksum".to_owned())
+    }
+}
+
+/// Runs `work` on redb; a panic in there is an error here.
+fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(IndexError::Failed("redb panicked on a damaged index".to_owned())))
+}
+
+macro_rules! redb {
+    ($call:expr) => {
+        $call.map_err(|error| IndexError::from(redb::Error::from(error)))?
+    };
+}
+
+pub(crate) struct Index {
+    database: Option<Database>,
+    fence: Arc<AtomicBool>,
+    cache_bytes: usize,
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Index")
+    }
+}
+
+/// redb's file, through the `Vfs`. Once fenced it writes no more, so that a database that failed cannot touch the file
+/// after another one was opened on it.
+#[derive(Debug)]
+struct Backend {
+    file: Arc<dyn VFile>,
+    fence: Arc<AtomicBool>,
+}
+
+impl Backend {
+    fn open_fence(&self) -> std::io::Result<()> {
+        if self.fence.load(Ordering::Acquire) {
+            return Err(std::io::Error::other("the index was closed after a failure"));
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> std::io::Result<u64> {
+        self.file.length()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        read_exact_at(&*self.file, out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.open_fence()?;
+        self.file.set_length(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.open_fence()?;
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.open_fence()?;
+        self.file.write_at(data, offset)
+    }
+}
+
+impl Index {
+    /// Opens the index, making an empty one with a mark of 0 if there is none. `uuid` must be the store's.
+    pub(crate) fn open(vfs: &dyn Vfs, uuid: &[u8; 16], cache_bytes: usize) -> Result<(Index, Mark), IndexError> {
+        let failed = |error: std::io::Error| IndexError::from(redb::Error::Io(error));
+        let file = vfs.open(file::INDEX, OpenMode::Create).map_err(failed)?;
+        let fence = Arc::new(AtomicBool::new(false));
+        let backend = Backend { file, fence: Arc::clone(&fence) };
+        let opened = guarded(|| {
+            let database = redb!(Database::builder().set_cache_size(cache_bytes).create_with_backend(backend));
+            let index = Index { database: Some(database), fence: Arc::clone(&fence), cache_bytes };
+            let mark = index.prepare(uuid)?;
+            Ok((index, mark))
+        });
+        if opened.is_err() {
+            fence.store(true, Ordering::Release);
+        }
+        opened
+    }
+
+    /// After a failed apply: opens the file again, which still holds the last mark.
+    pub(crate) fn reopen(&mut self, vfs: &dyn Vfs, uuid: &[u8; 16]) -> Result<(), IndexError> {
+        self.fence.store(true, Ordering::Release);
+        self.drop_database();
+        let (index, _) = Index::open(vfs, uuid, self.cache_bytes)?;
+        *self = index;
+        Ok(())
+    }
+
+    fn drop_database(&mut self) {
+        let database = self.database.take();
+        // redb may panic while it closes what it failed to write; the fence keeps the file as it was.
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(database)));
+    }
+
+    fn database(&self) -> Result<&Database, IndexError> {
+        self.database.as_ref().ok_or_else(|| IndexError::Failed("the index is closed".to_owned()))
+    }
+
+    /// Makes the tables if they are not there, and reads the mark.
+    fn prepare(&self, uuid: &[u8; 16]) -> Result<Mark, IndexError> {
+        let database = self.database()?;
+        let transaction = redb!(database.begin_read());
+        if let Ok(meta) = transaction.open_table(META) {
+            let value = redb!(meta.get(MARK));
+            let value = value.ok_or_else(|| IndexError::Failed("the index has no mark".to_owned()))?;
+            return decode_mark(value.value(), uuid);
+        }
+        drop(transaction);
+        let mut transaction = redb!(database.begin_write());
+        careful(&mut transaction)?;
+        {
+            redb!(transaction.open_table(USAGE));
+            for table in Table::ALL {
+                redb!(transaction.open_table(definition(table)));
+            }
+            let mut meta = redb!(transaction.open_table(META));
+            redb!(meta.insert(MARK, encode_mark(&Mark::default(), uuid).as_slice()));
+        }
+        redb!(transaction.commit());
+        Ok(Mark::default())
+    }
+
+    /// A snapshot of what is in the index now.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, IndexError> {
+        guarded(|| {
+            let transaction = redb!(self.database()?.begin_read());
+            let mut tables = Vec::with_capacity(Table::ALL.len());
+            for table in Table::ALL {
+                tables.push(redb!(transaction.open_table(definition(table))));
+            }
+            Ok(Snapshot { tables })
+        })
+    }
+
+    /// Applies a frozen memtable, sorted by key, and its mark in one transaction (I3).
+    pub(crate) fn apply(&self, memtable: &Memtable, uuid: &[u8; 16]) -> Result<(), IndexError> {
+        guarded(|| {
+            let mut transaction = redb!(self.database()?.begin_write());
+            careful(&mut transaction)?;
+            for table in Table::ALL {
+                let mut scan = memtable.scan(table, &[], u64::MAX);
+                if scan.key().is_none() {
+                    continue;
+                }
+                let mut rows = redb!(transaction.open_table(definition(table)));
+                let mut sealed = Vec::new();
+                while let Some(row_key) = scan.key() {
+                    match scan.value() {
+                        Some(value) => {
+                            sealed.clear();
+                            sealed.extend_from_slice(value);
+                            sealed.extend_from_slice(&row_checksum(row_key, value).to_le_bytes());
+                            redb!(rows.insert(row_key, sealed.as_slice()));
+                        }
+                        None => drop(redb!(rows.remove(row_key))),
+                    }
+                    scan.advance();
+                }
+            }
+            {
+                let mut counts = redb!(transaction.open_table(USAGE));
+                for (bucket, (objects, bytes)) in memtable.usage() {
+                    let before = redb!(counts.get(bucket)).map_or((0, 0), |row| row.value());
+                    let after = (before.0.saturating_add_signed(objects), before.1.saturating_add_signed(bytes));
+                    if after == (0, 0) {
+                        redb!(counts.remove(bucket));
+                    } else {
+                        redb!(counts.insert(bucket, after));
+                    }
+                }
+                let mut meta = redb!(transaction.open_table(META));
+                redb!(meta.insert(MARK, encode_mark(&memtable.mark(), uuid).as_slice()));
+            }
+            redb!(transaction.commit());
+            Ok(())
+        })
+    }
+
+    /// The counts of all buckets.
+    pub(crate) fn usage(&self) -> Result<Vec<(u64, BucketUsage)>, IndexError> {
+        guarded(|| {
+            let transaction = redb!(self.database()?.begin_read());
+            let counts = redb!(transaction.open_table(USAGE));
+            let mut usage = Vec::new();
+            for row in redb!(counts.iter()) {
+                let (bucket, count) = redb!(row);
+                let (objects, bytes) = count.value();
+                usage.push((bucket.value(), BucketUsage { objects, bytes }));
+            }
+            Ok(usage)
+        })
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.drop_database();
+    }
+}
+
+/// Every commit is synced, survives a torn write of redb's own header, and reopens without a scan.
+fn careful(transaction: &mut redb::WriteTransaction) -> Result<(), IndexError> {
+    transaction.set_durability(Durability::Immediate).map_err(|error| IndexError::Failed(error.to_string()))?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_quick_repair(true);
+    Ok(())
+}
+
+fn row_checksum(key: &[u8], value: &[u8]) -> u32 {
+    crate::format::checksum(crc32fast::hash(key), value)
+}
+
+/// The value of a row without its checksum, which is compared.
+fn unsealed<'v>(key: &[u8], sealed: &'v [u8]) -> Result<&'v [u8], Malformed> {
+    let (value, crc) = sealed.split_last_chunk::<4>().ok_or(Malformed)?;
+    if u32::from_le_bytes(*crc) == row_checksum(key, value) { Ok(value) } else { Err(Malformed) }
+}
+
+fn encode_mark(mark: &Mark, uuid: &[u8; 16]) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    encoder.u32(INDEX_VERSION).raw(uuid);
+    encoder.u64(mark.seq).u64(mark.segment).u64(mark.offset).u64(mark.bulk_floor).u64(mark.bulk_next);
+    let mut bytes = encoder.finish();
+    bytes.extend_from_slice(&row_checksum(MARK.as_bytes(), &bytes).to_le_bytes());
+    bytes
+}
+
+fn decode_mark(sealed: &[u8], uuid: &[u8; 16]) -> Result<Mark, IndexError> {
+    let mut decoder = Decoder::new(unsealed(MARK.as_bytes(), sealed)?);
+    if decoder.u32()? != INDEX_VERSION {
+        return Err(IndexError::Failed("the index is of another version".to_owned()));
+    }
+    if decoder.array::<16>()? != *uuid {
+        return Err(IndexError::Failed("the index belongs to another store".to_owned()));
+    }
+    Ok(Mark {
+        seq: decoder.u64()?,
+        segment: decoder.u64()?,
+        offset: decoder.u64()?,
+        bulk_floor: decoder.u64()?,
+        bulk_next: decoder.u64()?,
+    })
+}
+
+/// The index as it was at one commit; cheap to keep, lock-free to read.
+pub(crate) struct Snapshot {
+    tables: Vec<Rows>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Snapshot")
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn get<R>(
+        &self,
+        table: Table,
+        row_key: &[u8],
+        use_row: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, IndexError> {
+        guarded(|| match redb!(self.tables[table as usize].get(row_key)) {
+            None => Ok(None),
+            Some(sealed) => Ok(Some(use_row(unsealed(row_key, sealed.value())?))),
+        })
+    }
+
+    /// The rows from `from` on.
+    pub(crate) fn scan(&self, table: Table, from: &[u8], prefix: &[u8]) -> Result<Scan, IndexError> {
+        guarded(|| {
+            let rows = &self.tables[table as usize];
+            let range = match key::after(prefix) {
+                Some(end) if from < end.as_slice() => redb!(rows.range(from..end.as_slice())),
+                Some(_) => redb!(rows.range(from..from)),
+                None => redb!(rows.range(from..)),
+            };
+            let mut scan = Scan { range, row: None };
+            scan.step()?;
+            Ok(scan)
+        })
+    }
+}
+
+type Row = (redb::AccessGuard<'static, &'static [u8]>, redb::AccessGuard<'static, &'static [u8]>);
+
+/// A position in one table of a snapshot.
+pub(crate) struct Scan {
+    range: redb::Range<'static, &'static [u8], &'static [u8]>,
+    row: Option<Row>,
+}
+
+impl Scan {
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        self.row.as_ref().map(|(key, _)| key.value())
+    }
+
+    pub(crate) fn value(&self) -> Result<&[u8], IndexError> {
+        let (key, sealed) = self.row.as_ref().ok_or(Malformed)?;
+        Ok(unsealed(key.value(), sealed.value())?)
+    }
+
+    pub(crate) fn advance(&mut self) -> Result<(), IndexError> {
+        guarded(|| self.step())
+    }
+
+    fn step(&mut self) -> Result<(), IndexError> {
+        self.row = match self.range.next() {
+            None => None,
+            Some(row) => Some(redb!(row)),
+        };
+        Ok(())
+    }
+}

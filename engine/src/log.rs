@@ -1,0 +1,255 @@
+//! The committer: the one writer of the log.
+//!
+//! It takes what waits, writes it with one call, makes it durable with one more, publishes it and only then
+//! acknowledges (I1). The cost of a sync is shared by all who waited for it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::apply::effects;
+use crate::core::{Core, Pending, SegmentFile};
+use crate::error::Error;
+use crate::format::{align, segment};
+use crate::memtable::{Mark, lock};
+use crate::request::Durability;
+use crate::row::Place;
+use crate::segment::{Seal, SegmentHeader, create};
+
+/// The most that one write holds.
+const GROUP_BYTES_MAX: usize = 4 << 20;
+const GROUP_RECORDS_MAX: usize = 1024;
+/// How often free space is looked at.
+const SPACE_INTERVAL_MS: u64 = 500;
+const SPACE_INTERVAL_BYTES: u64 = 16 << 20;
+/// A segment this small is made when there is no room for one of full size, so that deletes go on.
+const SEGMENT_BYTES_LEAST: u64 = 1 << 20;
+
+/// The end of the log.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    segment: Arc<SegmentFile>,
+    size: u64,
+    /// Where the next record goes.
+    offset: u64,
+    /// What is known to be synced.
+    synced: u64,
+    next_seq: u64,
+    buffer: Vec<u8>,
+    looked_ms: u64,
+    written_since_look: u64,
+}
+
+impl Committer {
+    pub(crate) fn new(segment: Arc<SegmentFile>, size: u64, offset: u64, next_seq: u64) -> Committer {
+        Committer {
+            segment,
+            size,
+            offset,
+            synced: offset,
+            next_seq,
+            buffer: Vec::new(),
+            looked_ms: 0,
+            written_since_look: 0,
+        }
+    }
+
+    /// Commits one group; false when there is none and none will come.
+    pub(crate) fn step(&mut self, core: &Core, wait: bool) -> bool {
+        let Some(group) = core.queue.take(wait, GROUP_BYTES_MAX, GROUP_RECORDS_MAX) else { return false };
+        if let Some(error) = core.poisoned() {
+            refuse(group, &error);
+            return true;
+        }
+        match self.write(core, &group) {
+            Ok(places) => self.publish(core, group, &places),
+            // Nothing of the group is in the log: it was cut off again, or the store is poisoned.
+            Err(error) => refuse(group, &error),
+        }
+        self.look_at_space(core);
+        core.make_room_in_memory();
+        true
+    }
+
+    /// Writes and syncs the group; answers the places of its records.
+    fn write(&mut self, core: &Core, group: &[Pending]) -> Result<Vec<Place>, Error> {
+        let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
+        if self.offset > segment::BYTES as u64 && self.offset + bytes > self.size {
+            self.rotate(core)?;
+        }
+        self.buffer.clear();
+        let mut places = Vec::with_capacity(group.len());
+        for (pending, seq) in group.iter().zip(self.next_seq..) {
+            let start = self.buffer.len();
+            pending.frame.encode(&mut self.buffer, self.segment.seed, seq, self.synced);
+            let length = self.buffer.len() - start;
+            self.buffer.resize(start + align(length as u64) as usize, 0);
+            places.push(Place {
+                segment: self.segment.id,
+                offset: (self.offset + start as u64) as u32,
+                length: length as u32,
+                meta_bytes: pending.frame.meta.len() as u32,
+                orig_seq: pending.frame.orig_seq.unwrap_or(seq),
+            });
+        }
+        if let Err(error) = self.segment.file.write_at(&self.buffer, self.offset) {
+            return Err(self.undo(core, &error));
+        }
+        if core.options.durability == Durability::Strict {
+            core.counters.log_syncs.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = self.segment.file.sync_data() {
+                return Err(core.poison(&format!("a sync of the log failed: {error}")));
+            }
+            self.synced = self.offset + bytes;
+        }
+        self.offset += bytes;
+        self.next_seq += group.len() as u64;
+        self.written_since_look += bytes;
+        core.counters.commits.fetch_add(1, Ordering::Relaxed);
+        core.counters.records.fetch_add(group.len() as u64, Ordering::Relaxed);
+        core.counters.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.buffer.capacity() > 2 * GROUP_BYTES_MAX {
+            self.buffer = Vec::new();
+        }
+        Ok(places)
+    }
+
+    /// After a failed write: what was written of the group is cut off, so that no later recovery takes it for a record
+    /// that was committed. A disk that is full is no reason to stop, anything else is.
+    fn undo(&mut self, core: &Core, error: &io::Error) -> Error {
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        if !full {
+            return core.poison(&format!("a write to the log failed: {error}"));
+        }
+        core.space_low.store(true, Ordering::Relaxed);
+        match self.segment.file.set_length(self.offset) {
+            Ok(()) => Error::NoSpace,
+            Err(error) => core.poison(&format!("a failed write to the log could not be undone: {error}")),
+        }
+    }
+
+    /// Seals the segment and begins the next one.
+    fn rotate(&mut self, core: &Core) -> Result<(), Error> {
+        if core.options.durability == Durability::Relaxed {
+            core.counters.log_syncs.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = self.segment.file.sync_data() {
+                return Err(core.poison(&format!("a sync of the log failed: {error}")));
+            }
+        }
+        core.look_at_space();
+        let sealed = Seal { id: self.segment.id, length: self.offset, last_seq: self.next_seq - 1 };
+        let mut size = core.segment_bytes();
+        let file = loop {
+            let header = SegmentHeader { id: sealed.id + 1, size, first_seq: self.next_seq, sealed };
+            match create(&*core.vfs, &core.uuid, &header, &[]) {
+                Ok(file) => break file,
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    core.space_low.store(true, Ordering::Relaxed);
+                    if size <= SEGMENT_BYTES_LEAST {
+                        return Err(Error::NoSpace);
+                    }
+                    size = SEGMENT_BYTES_LEAST;
+                }
+                Err(error) => return Err(core.poison(&format!("a log segment could not be made: {error}"))),
+            }
+        };
+        self.segment = core.segments.insert(sealed.id + 1, file);
+        core.segments.count.fetch_add(1, Ordering::Relaxed);
+        self.size = size;
+        self.offset = segment::BYTES as u64;
+        self.synced = self.offset;
+        Ok(())
+    }
+
+    /// Makes the rows of a durable group visible, in the order of their records, and acknowledges.
+    fn publish(&mut self, core: &Core, group: Vec<Pending>, places: &[Place]) {
+        let mut released = Vec::new();
+        let mut finished = Vec::with_capacity(group.len());
+        {
+            let _publishing = lock(&core.publishing);
+            let view = core.view.load_full();
+            let first_seq = self.next_seq - group.len() as u64;
+            for ((pending, place), seq) in group.into_iter().zip(places).zip(first_seq..) {
+                let Pending { frame, change, prior, tokens, body, pin, done } = pending;
+                released.extend(core.publish_rows(&view.active, &change, frame.bucket, prior, *place, seq));
+                if let Some(body) = body {
+                    body.keep();
+                }
+                finished.push((tokens, pin, done, seq));
+            }
+            view.active.publish(Mark {
+                seq: self.next_seq - 1,
+                segment: self.segment.id,
+                offset: self.offset,
+                ..Mark::default()
+            });
+        }
+        core.bulk.release(&released);
+        for (tokens, pin, done, seq) in finished {
+            drop((tokens, pin));
+            done.finish(Ok(seq));
+        }
+    }
+
+    fn look_at_space(&mut self, core: &Core) {
+        let now = core.clock.now_ms();
+        if now.abs_diff(self.looked_ms) >= SPACE_INTERVAL_MS || self.written_since_look >= SPACE_INTERVAL_BYTES {
+            self.looked_ms = now;
+            self.written_since_look = 0;
+            core.look_at_space();
+        }
+    }
+}
+
+/// Answers `error` to a group that is not in the log for certain, or never will be acknowledged.
+fn refuse(group: Vec<Pending>, error: &Error) {
+    for pending in group {
+        if let (Some(body), Error::ReadOnly { .. }) = (pending.body, error) {
+            body.leave();
+        }
+        drop((pending.tokens, pending.pin));
+        pending.done.finish(Err(error.clone()));
+    }
+}
+
+impl Core {
+    /// Puts the rows of one record into a memtable and answers the references that it takes away.
+    pub(crate) fn publish_rows(
+        &self,
+        memtable: &crate::memtable::Memtable,
+        change: &crate::apply::Change,
+        bucket: u64,
+        prior: crate::apply::Prior,
+        place: Place,
+        seq: u64,
+    ) -> Vec<crate::apply::Release> {
+        let effects = effects(change, bucket, prior, place);
+        for (table, key, value) in effects.rows {
+            memtable.insert(table, key, seq, value);
+        }
+        if effects.usage != (0, 0) {
+            let (objects, bytes) = effects.usage;
+            memtable.count_usage(bucket, objects, bytes);
+            let mut usage = lock(&self.usage);
+            let counts = usage.entry(bucket).or_default();
+            counts.objects = counts.objects.saturating_add_signed(objects);
+            counts.bytes = counts.bytes.saturating_add_signed(bytes);
+        }
+        if let Some(now) = effects.bucket {
+            self.buckets.rcu(|table| {
+                let mut table = crate::core::BucketTable::clone(table);
+                match &now {
+                    Some(bucket) => table.insert(bucket.clone()),
+                    None => table.remove(bucket),
+                }
+                table
+            });
+        }
+        effects.released
+    }
+
+    /// The size of a new segment, in bytes.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.options.segment_bytes.unwrap_or(64 << 20)
+    }
+}

@@ -1,0 +1,315 @@
+//! The rows of the index: their tables, keys and values.
+//!
+//! Keys are made so that their byte order is the order of listings; nothing but this module takes them apart.
+
+use crate::codec::{Decoder, Encoder, Malformed};
+use crate::meta::{self, FLAG_BULK, FLAG_DELETE_MARKER, FLAG_NULL_VERSION, ObjectHead, PartMeta};
+use crate::object::{ETag, VersionId};
+
+/// The tables of the index. Each has its own order of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub(crate) enum Table {
+    /// (bucket, key): the newest version, where it is an object.
+    Current,
+    /// (bucket, escaped key, inverted version): older versions and all delete markers.
+    Versions,
+    /// (bucket, key): the version number of the null version, where it is among `Versions`.
+    Nulls,
+    /// (bucket, escaped key, upload).
+    Uploads,
+    /// (upload, part number).
+    Parts,
+    /// The set of (bulk id, referrer), in both orders.
+    BulkRefs,
+    /// (namespace, 00, key).
+    Config,
+    /// (bucket).
+    Buckets,
+    /// (segment id): segments that were freed.
+    Freed,
+}
+
+impl Table {
+    pub(crate) const ALL: [Table; 9] = [
+        Table::Current,
+        Table::Versions,
+        Table::Nulls,
+        Table::Uploads,
+        Table::Parts,
+        Table::BulkRefs,
+        Table::Config,
+        Table::Buckets,
+        Table::Freed,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        ["current", "versions", "nulls", "uploads", "parts", "bulk_refs", "config", "buckets", "freed"][self as usize]
+    }
+}
+
+/// Where a record lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) segment: u64,
+    pub(crate) offset: u32,
+    /// Without the padding that follows.
+    pub(crate) length: u32,
+    pub(crate) meta_bytes: u32,
+    pub(crate) orig_seq: u64,
+}
+
+/// An object version or delete marker: where its record lies and what a listing shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ObjectRow {
+    pub(crate) place: Place,
+    /// `head.version` is never 0 here.
+    pub(crate) head: ObjectHead,
+}
+
+impl ObjectRow {
+    pub(crate) fn new(place: Place, mut head: ObjectHead) -> ObjectRow {
+        if head.version == 0 {
+            head.version = place.orig_seq;
+        }
+        ObjectRow { place, head }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::with_capacity(72);
+        encoder.u64(self.place.segment).u32(self.place.offset).u32(self.place.length);
+        encoder.u32(self.place.meta_bytes).u64(self.place.orig_seq);
+        self.head.encode(&mut encoder);
+        encoder.finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<ObjectRow, Malformed> {
+        let mut decoder = Decoder::new(bytes);
+        let place = Place {
+            segment: decoder.u64()?,
+            offset: decoder.u32()?,
+            length: decoder.u32()?,
+            meta_bytes: decoder.u32()?,
+            orig_seq: decoder.u64()?,
+        };
+        let row = ObjectRow { place, head: ObjectHead::decode(&mut decoder)? };
+        decoder.end()?;
+        Ok(row)
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        self.head.flags & FLAG_NULL_VERSION != 0
+    }
+
+    pub(crate) fn is_delete_marker(&self) -> bool {
+        self.head.flags & FLAG_DELETE_MARKER != 0
+    }
+
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.head.flags & FLAG_BULK != 0
+    }
+
+    pub(crate) fn version_id(&self) -> VersionId {
+        if self.is_null() { VersionId::Null } else { VersionId::Sequence(self.head.version) }
+    }
+
+    pub(crate) fn etag(&self) -> ETag {
+        self.head.etag
+    }
+
+    pub(crate) fn entry(&self, key: String) -> crate::list::Entry {
+        crate::list::Entry {
+            key,
+            size: self.head.size,
+            modified_ms: self.head.modified_ms,
+            etag: self.head.etag,
+            storage_class: meta::listed_storage_class(self.head.flags),
+            checksum: meta::listed_checksum(self.head.flags),
+        }
+    }
+}
+
+/// A part of an upload in progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PartRow {
+    /// Under which its bulk segment is referred to.
+    pub(crate) orig_seq: u64,
+    pub(crate) part: PartMeta,
+}
+
+impl PartRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::with_capacity(128);
+        encoder.u64(self.orig_seq);
+        self.part.encode(&mut encoder);
+        encoder.finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<PartRow, Malformed> {
+        let mut decoder = Decoder::new(bytes);
+        let row = PartRow { orig_seq: decoder.u64()?, part: PartMeta::decode(&mut decoder)? };
+        decoder.end()?;
+        Ok(row)
+    }
+}
+
+pub(crate) mod key {
+    //! The keys of the tables.
+    use super::{Decoder, Malformed};
+
+    /// (bucket, key) of `Current` and `Nulls`; with an empty key the beginning of the bucket's rows.
+    pub(crate) fn object(bucket: u64, key: &[u8]) -> Vec<u8> {
+        let mut row = Vec::with_capacity(8 + key.len());
+        row.extend_from_slice(&bucket.to_be_bytes());
+        row.extend_from_slice(key);
+        row
+    }
+
+    /// The object key in a row key of `Current`.
+    pub(crate) fn object_key(row: &[u8]) -> Result<&str, Malformed> {
+        std::str::from_utf8(row.get(8..).ok_or(Malformed)?).map_err(|_| Malformed)
+    }
+
+    /// The beginning of all rows of a key in `Versions` and `Uploads`. 00 within the key is written 00 ff, so that
+    /// the ending 00 00 sorts a key before all keys that it begins.
+    pub(crate) fn escaped(bucket: u64, key: &[u8]) -> Vec<u8> {
+        let mut row = escaped_prefix(bucket, key);
+        row.extend_from_slice(&[0, 0]);
+        row
+    }
+
+    /// Like [`escaped`], for the beginning of a key.
+    pub(crate) fn escaped_prefix(bucket: u64, prefix: &[u8]) -> Vec<u8> {
+        let mut row = Vec::with_capacity(8 + prefix.len() + 10);
+        row.extend_from_slice(&bucket.to_be_bytes());
+        for &byte in prefix {
+            row.push(byte);
+            if byte == 0 {
+                row.push(0xff);
+            }
+        }
+        row
+    }
+
+    /// (bucket, escaped key, inverted version): the newest version first.
+    pub(crate) fn version(bucket: u64, key: &[u8], version: u64) -> Vec<u8> {
+        let mut row = escaped(bucket, key);
+        row.extend_from_slice(&(!version).to_be_bytes());
+        row
+    }
+
+    /// (bucket, escaped key, upload).
+    pub(crate) fn upload(bucket: u64, key: &[u8], upload: u64) -> Vec<u8> {
+        let mut row = escaped(bucket, key);
+        row.extend_from_slice(&upload.to_be_bytes());
+        row
+    }
+
+    /// The object key and the number after it in a row key of `Versions` (inverted there) or `Uploads`.
+    pub(crate) fn split(row: &[u8]) -> Result<(String, u64), Malformed> {
+        let mut decoder = Decoder::new(row);
+        decoder.take(8)?;
+        let mut key = Vec::with_capacity(row.len());
+        loop {
+            match decoder.u8()? {
+                0 => match decoder.u8()? {
+                    0 => break,
+                    0xff => key.push(0),
+                    _ => return Err(Malformed),
+                },
+                byte => key.push(byte),
+            }
+        }
+        let number = u64::from_be_bytes(decoder.array()?);
+        decoder.end()?;
+        Ok((String::from_utf8(key).map_err(|_| Malformed)?, number))
+    }
+
+    pub(crate) fn part(upload: u64, number: u16) -> Vec<u8> {
+        let mut row = upload.to_be_bytes().to_vec();
+        row.extend_from_slice(&number.to_be_bytes());
+        row
+    }
+
+    /// Who refers to a bulk segment.
+    pub(crate) fn bulk_referrer(bulk: u64, referrer: u64) -> Vec<u8> {
+        triple(0, bulk, referrer)
+    }
+
+    /// What a record refers to.
+    pub(crate) fn referrer_bulk(referrer: u64, bulk: u64) -> Vec<u8> {
+        triple(1, referrer, bulk)
+    }
+
+    fn triple(order: u8, first: u64, second: u64) -> Vec<u8> {
+        let mut row = vec![order];
+        row.extend_from_slice(&first.to_be_bytes());
+        row.extend_from_slice(&second.to_be_bytes());
+        row
+    }
+
+    /// The last number of a row key of `BulkRefs`.
+    pub(crate) fn last_number(row: &[u8]) -> Result<u64, Malformed> {
+        let (_, number) = row.split_last_chunk::<8>().ok_or(Malformed)?;
+        Ok(u64::from_be_bytes(*number))
+    }
+
+    pub(crate) fn config(namespace: &str, key: &str) -> Vec<u8> {
+        let mut row = Vec::with_capacity(namespace.len() + 1 + key.len());
+        row.extend_from_slice(namespace.as_bytes());
+        row.push(0);
+        row.extend_from_slice(key.as_bytes());
+        row
+    }
+
+    pub(crate) fn number(number: u64) -> Vec<u8> {
+        number.to_be_bytes().to_vec()
+    }
+
+    /// The least row key above every one that begins with `prefix`; `None` if there is none.
+    pub(crate) fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+        let mut end = prefix.to_vec();
+        while let Some(last) = end.pop() {
+            if last < 0xff {
+                end.push(last + 1);
+                return Some(end);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn version_keys_sort_by_key_then_newest_first(a in "[\\x00-\\x02a]{1,5}", b in "[\\x00-\\x02a]{1,5}", x: u64, y: u64) {
+            let row = |key: &str, version| key::version(3, key.as_bytes(), version);
+            prop_assert_eq!(row(&a, x).cmp(&row(&b, y)), a.cmp(&b).then(y.cmp(&x)));
+            prop_assert_eq!(key::split(&row(&a, x)), Ok((a.clone(), !x)));
+            prop_assert!(row(&a, x).starts_with(&key::escaped(3, a.as_bytes())));
+            prop_assert_eq!(b.starts_with(&a), row(&b, y).starts_with(&key::escaped_prefix(3, a.as_bytes())));
+        }
+
+        #[test]
+        fn no_bytes_make_a_decoder_panic(bytes: Vec<u8>) {
+            let _ = ObjectRow::decode(&bytes);
+            let _ = PartRow::decode(&bytes);
+            let _ = key::split(&bytes);
+            let _ = key::object_key(&bytes);
+            let _ = key::last_number(&bytes);
+        }
+    }
+
+    #[test]
+    fn the_key_after_a_prefix_is_the_least_above_it() {
+        assert_eq!(key::after(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(key::after(&[1, 0xff, 0xff]), Some(vec![2]));
+        assert_eq!(key::after(&[0xff]), None);
+        assert_eq!(key::after(&[]), None);
+    }
+}

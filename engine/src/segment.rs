@@ -1,0 +1,216 @@
+//! Log segments: their headers, how one is made, and how one is walked record by record.
+//!
+//! A segment gets its name only after its header is synced, so a named segment without a valid header is damage and
+//! never a crash.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::codec::Malformed;
+use crate::format::{self, FORMAT_VERSION, file, record, segment, u32_at, u64_at};
+use crate::record::{Front, Header};
+use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
+
+/// What a successor says of the segment before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seal {
+    pub(crate) id: u64,
+    /// Bytes of it that count; whatever follows was never acknowledged.
+    pub(crate) length: u64,
+    pub(crate) last_seq: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) id: u64,
+    /// Size at which it is sealed.
+    pub(crate) size: u64,
+    pub(crate) first_seq: u64,
+    /// The predecessor's seal; id 0 for the first segment.
+    pub(crate) sealed: Seal,
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self, uuid: &[u8; 16]) -> [u8; segment::BYTES] {
+        let mut header = [0; segment::BYTES];
+        let mut field = |offset: usize, bytes: &[u8]| header[offset..offset + bytes.len()].copy_from_slice(bytes);
+        field(segment::MAGIC, &segment::MAGIC_VALUE);
+        field(segment::VERSION, &FORMAT_VERSION.to_le_bytes());
+        field(segment::UUID, uuid);
+        field(segment::ID, &self.id.to_le_bytes());
+        field(segment::SIZE, &self.size.to_le_bytes());
+        field(segment::FIRST_SEQ, &self.first_seq.to_le_bytes());
+        field(segment::SEALED_ID, &self.sealed.id.to_le_bytes());
+        field(segment::SEALED_LENGTH, &self.sealed.length.to_le_bytes());
+        field(segment::SEALED_LAST_SEQ, &self.sealed.last_seq.to_le_bytes());
+        let crc = crc32fast::hash(&header[..segment::CRC]);
+        header[segment::CRC..].copy_from_slice(&crc.to_le_bytes());
+        header
+    }
+
+    pub(crate) fn decode(bytes: &[u8], uuid: &[u8; 16]) -> Result<SegmentHeader, Malformed> {
+        let valid = bytes.len() >= segment::BYTES
+            && bytes[..segment::VERSION] == segment::MAGIC_VALUE
+            && u32_at(bytes, segment::VERSION) == FORMAT_VERSION
+            && bytes[segment::UUID..segment::ID] == uuid[..]
+            && u32_at(bytes, segment::CRC) == crc32fast::hash(&bytes[..segment::CRC]);
+        if !valid {
+            return Err(Malformed);
+        }
+        Ok(SegmentHeader {
+            id: u64_at(bytes, segment::ID),
+            size: u64_at(bytes, segment::SIZE),
+            first_seq: u64_at(bytes, segment::FIRST_SEQ),
+            sealed: Seal {
+                id: u64_at(bytes, segment::SEALED_ID),
+                length: u64_at(bytes, segment::SEALED_LENGTH),
+                last_seq: u64_at(bytes, segment::SEALED_LAST_SEQ),
+            },
+        })
+    }
+}
+
+/// Makes a segment that begins with `records`, synced and named before this returns. Its space is reserved, so that
+/// deletes find room in it when the disk is full.
+pub(crate) fn create(
+    vfs: &dyn Vfs,
+    uuid: &[u8; 16],
+    header: &SegmentHeader,
+    records: &[u8],
+) -> io::Result<Arc<dyn VFile>> {
+    let making = file::segment_in_making(header.id);
+    match vfs.remove(&making) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let created = (|| {
+        let segment = vfs.open(&making, OpenMode::CreateNew)?;
+        match segment.reserve(header.size.max((segment::BYTES + records.len()) as u64)) {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+            _ => {}
+        }
+        let mut bytes = header.encode(uuid).to_vec();
+        bytes.extend_from_slice(records);
+        segment.write_at(&bytes, 0)?;
+        segment.sync_data()?;
+        vfs.rename(&making, &file::segment(header.id))?;
+        vfs.sync_dir(file::LOG)?;
+        Ok(segment)
+    })();
+    if created.is_err() {
+        // What is left of it is removed when the store is next opened, if it cannot be removed now.
+        let _ = vfs.remove(&making);
+    }
+    created
+}
+
+/// A record met on a walk.
+#[derive(Debug)]
+pub(crate) struct Met {
+    pub(crate) offset: u64,
+    pub(crate) front: Front,
+}
+
+impl Met {
+    /// The end of the record, where the next one begins.
+    pub(crate) fn end(&self) -> u64 {
+        format::align(self.offset + self.front.header.length as u64)
+    }
+}
+
+/// Walks a segment's records through a window of its bytes.
+pub(crate) struct Walk<'f> {
+    file: &'f dyn VFile,
+    seed: u32,
+    window: Bytes,
+    window_offset: u64,
+}
+
+const WINDOW_BYTES: usize = 1 << 20;
+
+impl<'f> Walk<'f> {
+    pub(crate) fn new(file: &'f dyn VFile, seed: u32) -> Walk<'f> {
+        Walk { file, seed, window: Bytes::new(), window_offset: 0 }
+    }
+
+    /// The record at `offset`, or nothing if there is none whose front is intact.
+    pub(crate) fn record_at(&mut self, offset: u64) -> io::Result<Option<Met>> {
+        let Some(head) = self.bytes(offset, record::BYTES)? else { return Ok(None) };
+        let Ok(header) = Header::decode(&head) else { return Ok(None) };
+        let Some(front) = self.bytes(offset, header.front_bytes())? else { return Ok(None) };
+        Ok(Front::verify(&front, self.seed).ok().map(|front| Met { offset, front }))
+    }
+
+    /// The data of a record, if it is intact.
+    pub(crate) fn data_of(&mut self, met: &Met) -> io::Result<Option<Bytes>> {
+        let header = &met.front.header;
+        let data = self.bytes(met.offset + header.front_bytes() as u64, header.data_bytes)?;
+        Ok(data.filter(|data| met.front.data_verifies(self.seed, data)))
+    }
+
+    /// Whether anything at or beyond `offset` says that the log was once synced beyond `offset`: then what is missing
+    /// there has rotted. Nothing found here is accepted as a record.
+    pub(crate) fn is_proven_beyond(&mut self, offset: u64, length: u64) -> io::Result<bool> {
+        let mut at = offset;
+        while at + record::BYTES as u64 <= length {
+            let Some(head) = self.bytes(at, record::BYTES)? else { return Ok(false) };
+            if head[..record::KIND] == record::MAGIC_VALUE
+                && let Some(met) = self.record_at(at)?
+                && met.front.header.durable_offset > offset
+            {
+                return Ok(true);
+            }
+            at += format::RECORD_ALIGN;
+        }
+        Ok(false)
+    }
+
+    fn bytes(&mut self, offset: u64, count: usize) -> io::Result<Option<Bytes>> {
+        let inside = |window_offset: u64, window: &Bytes| {
+            let start = usize::try_from(offset.checked_sub(window_offset)?).ok()?;
+            let end = start.checked_add(count)?;
+            (end <= window.len()).then(|| window.slice(start..end))
+        };
+        if let Some(bytes) = inside(self.window_offset, &self.window) {
+            return Ok(Some(bytes));
+        }
+        let mut window = vec![0; count.max(WINDOW_BYTES)];
+        let read = self.file.read_at(&mut window, offset)?;
+        window.truncate(read);
+        self.window = window.into();
+        self.window_offset = offset;
+        Ok(inside(self.window_offset, &self.window))
+    }
+}
+
+/// Reads a segment's header.
+pub(crate) fn read_header(file: &dyn VFile, uuid: &[u8; 16]) -> io::Result<Result<SegmentHeader, Malformed>> {
+    let mut bytes = [0; segment::BYTES];
+    match read_exact_at(file, &mut bytes, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Err(Malformed)),
+        Err(error) => Err(error),
+        Ok(()) => Ok(SegmentHeader::decode(&bytes, uuid)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn headers_read_back_what_they_write(id: u64, size: u64, first_seq: u64, sealed: [u64; 3], bit in 0..segment::BYTES * 8) {
+            let sealed = Seal { id: sealed[0], length: sealed[1], last_seq: sealed[2] };
+            let header = SegmentHeader { id, size, first_seq, sealed };
+            let mut bytes = header.encode(&[7; 16]);
+            prop_assert_eq!(SegmentHeader::decode(&bytes, &[7; 16]), Ok(header));
+            prop_assert_eq!(SegmentHeader::decode(&bytes, &[8; 16]), Err(Malformed));
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(SegmentHeader::decode(&bytes, &[7; 16]), Err(Malformed));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The workers beside the committer: the indexer and the unlinker.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::core::Core;
+use crate::error::Error;
+use crate::format::file;
+use crate::index::IndexError;
+use crate::memtable::lock;
+use crate::request::Durability;
+use crate::row::{Table, key};
+use crate::view::View;
+
+/// Rows wait no longer than this for the index.
+const APPLY_INTERVAL: Duration = Duration::from_secs(60);
+/// A full disk is tried again after this.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Core {
+    pub(crate) fn request_apply(&self) {
+        lock(&self.applier.state).requested = true;
+        self.applier.changed.notify_all();
+    }
+
+    /// Hands a full memtable to the indexer. When that is still busy with the one before and the new one is twice over
+    /// its size, the committer waits here, the queue fills, and callers are told `Busy`.
+    pub(crate) fn make_room_in_memory(&self) {
+        let fullness = || {
+            let view = self.view();
+            let rows = view.active.rows() / self.options.memtable_entries_max.max(1);
+            rows.max(view.active.bytes() / self.options.memtable_bytes_max.max(1))
+        };
+        if fullness() == 0 {
+            return;
+        }
+        if self.freeze() {
+            if self.inline.is_some() {
+                if let Err(error) = self.apply_frozen() {
+                    self.poison(&format!("the index could not be written: {error}"));
+                }
+            } else {
+                self.request_apply();
+            }
+            return;
+        }
+        // On a full disk nothing but deletes comes here, and they may go on beyond the limit.
+        while fullness() >= 2 && !self.space_low.load(Ordering::Relaxed) && self.poisoned().is_none() {
+            let state = lock(&self.applier.state);
+            if self.view().frozen.is_none() || state.closed {
+                break;
+            }
+            let waited = self.applier.applied.wait_timeout(state, RETRY_INTERVAL);
+            drop(waited.unwrap_or_else(std::sync::PoisonError::into_inner));
+        }
+    }
+
+    /// Applies the frozen memtable, if there is one, and swaps the view.
+    pub(crate) fn apply_frozen(&self) -> Result<(), IndexError> {
+        let Some(frozen) = self.view().frozen.clone() else { return Ok(()) };
+        if self.options.durability == Durability::Relaxed {
+            self.sync_log_for(frozen.mark().segment)?;
+        }
+        let mut index = lock(&self.index);
+        if let Err(error) = index.apply(&frozen, &self.uuid) {
+            // redb refuses everything after a failed write, reads too: what was applied before is opened anew.
+            index.reopen(&*self.vfs, &self.uuid)?;
+            let base = Arc::new(index.snapshot()?);
+            let _publishing = lock(&self.publishing);
+            let view = self.view.load_full();
+            self.view.store(Arc::new(View { base, ..View::clone(&view) }));
+            return Err(error);
+        }
+        let base = Arc::new(index.snapshot()?);
+        drop(index);
+        let _publishing = lock(&self.publishing);
+        let view = self.view.load_full();
+        self.view.store(Arc::new(View { active: Arc::clone(&view.active), frozen: None, base }));
+        drop(lock(&self.applier.state));
+        self.applier.applied.notify_all();
+        self.counters.index_applies.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// I3: the index holds only durable records, also where acknowledgements promise less.
+    fn sync_log_for(&self, segment: u64) -> Result<(), IndexError> {
+        let synced = self.segments.segment(segment, true).and_then(|segment| Ok(segment.file.sync_data()?));
+        self.counters.log_syncs.fetch_add(1, Ordering::Relaxed);
+        synced.map_err(|error| IndexError::Failed(format!("a sync of the log failed: {error}")))
+    }
+
+    /// Brings the index up to date with what is durable.
+    pub(crate) fn checkpoint(&self) -> Result<(), Error> {
+        self.apply_frozen()?;
+        if self.freeze() {
+            self.apply_frozen()?;
+        }
+        Ok(())
+    }
+
+    /// The indexer's thread.
+    pub(crate) fn run_indexer(&self) {
+        loop {
+            let closed = self.wait_for_apply(APPLY_INTERVAL);
+            if self.view().frozen.is_none() {
+                self.freeze();
+            }
+            let mut failures = 0;
+            while let Err(error) = self.apply_frozen() {
+                failures += 1;
+                match error {
+                    IndexError::NoSpace => self.space_low.store(true, Ordering::Relaxed),
+                    IndexError::Failed(what) if failures > 1 => {
+                        self.poison(&format!("the index could not be written: {what}"));
+                        return;
+                    }
+                    IndexError::Failed(_) => {}
+                }
+                if self.wait_for_apply(RETRY_INTERVAL) {
+                    return;
+                }
+            }
+            if closed {
+                if self.freeze() {
+                    // What cannot be applied now is replayed from the log at the next start.
+                    let _ = self.apply_frozen();
+                }
+                return;
+            }
+        }
+    }
+
+    /// Waits for a request; true once the store is closing.
+    fn wait_for_apply(&self, timeout: Duration) -> bool {
+        let mut state = lock(&self.applier.state);
+        if !state.requested && !state.closed {
+            state =
+                self.applier.changed.wait_timeout(state, timeout).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        state.requested = false;
+        state.closed
+    }
+
+    /// Unlinks released bulk segments that nobody refers to and nobody reads.
+    pub(crate) fn unlink_released(&self) -> usize {
+        self.bulk.unlink_released(|bulk| {
+            let prefix = key::bulk_referrer(bulk, 0);
+            let view = self.view.load_full();
+            let mut scan = view.scan(Table::BulkRefs, &prefix[..9], &prefix[..9])?;
+            Ok(scan.next()?.is_some())
+        })
+    }
+
+    /// The unlinker's thread.
+    pub(crate) fn run_unlinker(&self) {
+        while self.bulk.wait_for_releases() {
+            self.unlink_released();
+        }
+        self.unlink_released();
+    }
+
+    /// Moves a file that cannot be used out of the way, keeping it.
+    pub(crate) fn set_aside(vfs: &dyn crate::vfs::Vfs, path: &str) -> std::io::Result<String> {
+        vfs.create_dir(file::LOST)?;
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let taken = vfs.read_dir(file::LOST)?;
+        let free = (1u32..).map(|n| format!("{name}.{n}")).find(|candidate| !taken.contains(candidate));
+        let target = format!("{}/{}", file::LOST, free.expect("there are fewer files than numbers"));
+        vfs.rename(path, &target)?;
+        vfs.sync_dir(file::LOST)?;
+        Ok(target)
+    }
+}
