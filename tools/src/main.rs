@@ -1,1 +1,47 @@
-fn main() {}
+//! The `strongroom` binary: the node and every command around it.
+//!
+//! It reads the command line, the environment and files, speaks to people and to systemd, and leaves the work to the libraries: `server` runs a node, `policy` judges documents.
+
+mod admin;
+mod apply;
+mod args;
+mod configure;
+mod failure;
+mod health;
+mod input;
+mod logging;
+mod notify;
+mod output;
+mod ready;
+mod serve;
+mod settings;
+mod test;
+
+use std::process::ExitCode;
+
+use args::{Asked, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let done = match args::parse(std::env::args_os()) {
+        Ok(Asked::Command(cli)) => run(cli),
+        Ok(Asked::Print(text)) => output::print(&text).map(|()| ExitCode::SUCCESS),
+        Err(failure) => Err(failure),
+    };
+    done.unwrap_or_else(|failure| {
+        output::complain(&failure);
+        ExitCode::from(failure.exit as u8)
+    })
+}
+
+fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
+    let json = cli.json;
+    match cli.command {
+        Command::Serve(arguments) => serve::serve(arguments, json),
+        Command::Test(arguments) => test::test(arguments),
+        Command::Policy { .. } => Err(Failure::failed("policy")),
+        Command::Apply(arguments) => apply::apply(&arguments, json),
+        Command::State(arguments) => apply::state(&arguments),
+        Command::Health(arguments) => health::health(&arguments, json),
+    }
+}

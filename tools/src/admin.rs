@@ -1,0 +1,339 @@
+//! A small, blocking HTTP/1.1 client for the node on this machine.
+//!
+//! Commands send one request over the Unix socket in the data directory and read one answer; that needs no async runtime and no HTTP library. Everything that is read has a limit and a timeout.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::failure::{Exit, Failure};
+
+/// Name of the node's socket in its data directory.
+pub(crate) const SOCKET_FILE: &str = "admin.sock";
+
+const HEAD_BYTES_MAX: u64 = 64 << 10;
+const BODY_BYTES_MAX: u64 = 256 << 20;
+/// Linux keeps 108 bytes for a socket's path and its final zero byte.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// One request; the body is sent with its length and the connection is not kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    /// Path and query, already encoded.
+    pub(crate) target: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a [u8],
+}
+
+/// An answer's status and whole body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// Nobody listens there.
+    Absent,
+    Io(io::Error),
+    /// The peer doesn't speak HTTP, or says more than is read.
+    Malformed(&'static str),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Absent => f.write_str("nothing listens there"),
+            CallError::Io(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                f.write_str("no answer in time")
+            }
+            CallError::Io(error) => error.fmt(f),
+            CallError::Malformed(what) => f.write_str(what),
+        }
+    }
+}
+
+impl From<io::Error> for CallError {
+    fn from(error: io::Error) -> CallError {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => CallError::Absent,
+            _ => CallError::Io(error),
+        }
+    }
+}
+
+/// Calls the node that runs on a data directory.
+///
+/// # Errors
+/// One line when no node runs there, when this user may not speak to it, or when it gives no proper answer.
+pub(crate) fn call_node(data: &Path, request: Request<'_>) -> Result<Answer, Failure> {
+    // A state file of thousands of passwords takes a while to hash.
+    const TIMEOUT: Duration = Duration::from_secs(600);
+    let socket = data.join(SOCKET_FILE);
+    let called = connect(data, &socket).map_err(CallError::from).and_then(|stream| {
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        exchange(stream, request)
+    });
+    let data = data.display();
+    called.map_err(|error| match error {
+        CallError::Absent => Failure::failed(format!(
+            "no node runs on {data}; start one with strongroom serve {data}, or name its directory with --data"
+        )),
+        CallError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Failure {
+            exit: Exit::Denied,
+            message: format!(
+                "{}: this user may not speak to the node; run as the user that it runs as",
+                socket.display()
+            ),
+        },
+        error => Failure::failed(format!("{}: {error}", socket.display())),
+    })
+}
+
+/// Calls `http://HOST:PORT` over TCP.
+pub(crate) fn call_host(address: &str, request: Request<'_>, timeout: Duration) -> Result<Answer, CallError> {
+    let mut last = CallError::Absent;
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(timeout))?;
+                stream.set_write_timeout(Some(timeout))?;
+                return exchange(stream, request);
+            }
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+/// Connects to the socket, through the directory's descriptor when the path is too long for the system.
+fn connect(data: &Path, socket: &Path) -> io::Result<UnixStream> {
+    if socket.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES_MAX {
+        return UnixStream::connect(socket);
+    }
+    let directory = std::fs::File::open(data)?;
+    UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_raw_fd()))
+}
+
+fn exchange(mut stream: impl Read + Write, request: Request<'_>) -> Result<Answer, CallError> {
+    let mut head =
+        format!("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", request.method, request.target, request.host);
+    for (name, value) in request.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", request.body.len()));
+    let sent =
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(request.body)).and_then(|()| stream.flush());
+    let answer = read_answer(BufReader::new(stream));
+    match sent {
+        // A node that refuses a body early answers and closes: its answer says more than the broken pipe.
+        Err(error) if answer.is_err() => Err(error.into()),
+        _ => answer,
+    }
+}
+
+fn read_answer(stream: impl BufRead) -> Result<Answer, CallError> {
+    let mut head = stream.take(HEAD_BYTES_MAX);
+    loop {
+        let line = read_line(&mut head)?;
+        let status = status_of(&line)?;
+        let framing = read_headers(&mut head)?;
+        // An interim answer (RFC 9110, 15.2) comes before the real one.
+        if !(100..200).contains(&status) {
+            head.set_limit(BODY_BYTES_MAX + HEAD_BYTES_MAX);
+            return Ok(Answer { status, body: read_body(head, framing)? });
+        }
+    }
+}
+
+fn status_of(line: &str) -> Result<u16, CallError> {
+    let status =
+        line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).and_then(|code| code.parse().ok());
+    status.filter(|status| (100..600).contains(status)).ok_or(CallError::Malformed("the answer is not HTTP"))
+}
+
+/// How the end of a body is known (RFC 9112, 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+fn read_headers(head: &mut impl BufRead) -> Result<Framing, CallError> {
+    let mut framing = Framing::UntilClose;
+    loop {
+        let line = read_line(head)?;
+        if line.is_empty() {
+            return Ok(framing);
+        }
+        let (name, value) = line.split_once(':').ok_or(CallError::Malformed("the answer has a broken header"))?;
+        let value = value.trim();
+        if name.eq_ignore_ascii_case("transfer-encoding") {
+            if !value.eq_ignore_ascii_case("chunked") {
+                return Err(CallError::Malformed("the answer has an unknown transfer encoding"));
+            }
+            framing = Framing::Chunked;
+        } else if name.eq_ignore_ascii_case("content-length") && framing != Framing::Chunked {
+            let length = value.parse().map_err(|_| CallError::Malformed("the answer has a broken length"))?;
+            framing = Framing::Length(length);
+        }
+    }
+}
+
+fn read_body(mut stream: impl BufRead, framing: Framing) -> Result<Vec<u8>, CallError> {
+    let mut body = Vec::new();
+    match framing {
+        Framing::Length(length) => read_exactly(&mut stream, length, &mut body)?,
+        Framing::Chunked => loop {
+            let line = read_line(&mut stream)?;
+            let digits = line.split(';').next().unwrap_or_default().trim();
+            let length =
+                u64::from_str_radix(digits, 16).map_err(|_| CallError::Malformed("the answer has a broken chunk"))?;
+            if length == 0 {
+                break;
+            }
+            read_exactly(&mut stream, length, &mut body)?;
+            if !read_line(&mut stream)?.is_empty() {
+                return Err(CallError::Malformed("the answer has a broken chunk"));
+            }
+        },
+        Framing::UntilClose => {
+            stream.take(BODY_BYTES_MAX + 1).read_to_end(&mut body)?;
+            if body.len() as u64 > BODY_BYTES_MAX {
+                return Err(TOO_LONG);
+            }
+        }
+    }
+    Ok(body)
+}
+
+const TOO_LONG: CallError = CallError::Malformed("the answer is longer than is read");
+const CUT_OFF: CallError = CallError::Malformed("the answer ends early");
+
+fn read_exactly(stream: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> Result<(), CallError> {
+    if length > BODY_BYTES_MAX - (body.len() as u64).min(BODY_BYTES_MAX) {
+        return Err(TOO_LONG);
+    }
+    let read = stream.take(length).read_to_end(body)? as u64;
+    if read == length { Ok(()) } else { Err(CUT_OFF) }
+}
+
+/// A line without its CRLF.
+fn read_line(stream: &mut impl BufRead) -> Result<String, CallError> {
+    let mut line = Vec::new();
+    stream.take(HEAD_BYTES_MAX).read_until(b'\n', &mut line)?;
+    if line.pop() != Some(b'\n') {
+        return Err(if line.is_empty() {
+            CUT_OFF
+        } else {
+            CallError::Malformed("the answer has a broken or very long line")
+        });
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    String::from_utf8(line).map_err(|_| CallError::Malformed("the answer's head is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(answer: &str) -> Result<(u16, String), String> {
+        let answer = read_answer(answer.as_bytes()).map_err(|error| error.to_string())?;
+        Ok((answer.status, String::from_utf8(answer.body).unwrap()))
+    }
+
+    #[test]
+    fn a_body_ends_where_its_framing_says() {
+        assert_eq!(read("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhithere"), Ok((200, "hi".into())));
+        assert_eq!(read("HTTP/1.0 404 Not Found\r\n\r\nuntil the end"), Ok((404, "until the end".into())));
+        let chunked =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        assert_eq!(read(chunked), Ok((200, "abc0123456789".into())));
+        assert_eq!(
+            read("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"),
+            Ok((204, String::new()))
+        );
+    }
+
+    #[test]
+    fn a_broken_or_endless_answer_is_an_error() {
+        for (answer, expected) in [
+            ("", "the answer ends early"),
+            ("SSH-2.0\r\n", "the answer is not HTTP"),
+            ("HTTP/1.1 999999 OK\r\n\r\n", "the answer is not HTTP"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhi", "the answer ends early"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nhi", "the answer has a broken length"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nhi", "the answer is longer than is read"),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+                "the answer is longer than is read",
+            ),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "the answer has a broken chunk"),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "the answer has an unknown transfer encoding"),
+        ] {
+            assert_eq!(read(answer).unwrap_err(), expected, "{answer}");
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\n{}", "x: y\r\n".repeat(20_000));
+        assert!(read(&endless).is_err());
+    }
+
+    #[test]
+    fn a_directory_whose_path_is_too_long_for_a_socket_is_reached() {
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join("d".repeat(120));
+        std::fs::create_dir(&data).unwrap();
+        let directory = std::fs::File::open(&data).unwrap();
+        let listener =
+            std::os::unix::net::UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_raw_fd()))
+                .unwrap();
+        let node = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let mut lines = String::new();
+            while !lines.ends_with("\r\n\r\n") {
+                reader.read_line(&mut lines).unwrap();
+            }
+            let mut body = [0; 4];
+            reader.read_exact(&mut body).unwrap();
+            reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+            (lines, body)
+        });
+        let request = Request {
+            method: "POST",
+            target: "/apply",
+            host: "strongroom",
+            headers: &[("x-name", "s")],
+            body: b"body",
+        };
+        let answer = call_node(&data, request).unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"ok".as_slice()));
+        let (head, body) = node.join().unwrap();
+        assert_eq!(
+            head,
+            "POST /apply HTTP/1.1\r\nHost: strongroom\r\nConnection: close\r\nx-name: s\r\nContent-Length: 4\r\n\r\n"
+        );
+        assert_eq!(&body, b"body");
+    }
+
+    #[test]
+    fn a_directory_without_a_node_is_one_clear_line() {
+        let data = tempfile::tempdir().unwrap();
+        let request = Request { method: "GET", target: "/state", host: "strongroom", headers: &[], body: b"" };
+        let failure = call_node(data.path(), request).unwrap_err();
+        assert_eq!(failure.exit, Exit::Failed);
+        assert!(failure.to_string().starts_with(&format!("no node runs on {}; start one", data.path().display())));
+    }
+}

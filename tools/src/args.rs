@@ -1,0 +1,353 @@
+//! The command line: commands, their flags, and help with an example for each.
+//!
+//! Settings of a node are not spelt here a second time: their flags are made from the table in [`crate::settings`].
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::failure::{Failure, one_line};
+use crate::settings::{Kind, SETTINGS, Setting, Values};
+
+/// An S3 storage node in one binary: durable by default, every request judged by policy.
+#[derive(Debug, Parser)]
+#[command(name = "strongroom", version, disable_help_subcommand = true, max_term_width = 120, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Example: strongroom serve ./data
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 conflict";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the node
+    #[command(after_help = SERVE_HELP)]
+    Serve(Serve),
+    /// Run a throw-away node for tests; it ends with its standard input
+    #[command(after_help = TEST_HELP)]
+    Test(Test),
+    /// Check policies, evaluate requests against them, explain a decision
+    Policy {
+        #[command(subcommand)]
+        command: Policy,
+    },
+    /// Bring a running node to a declared state
+    #[command(after_help = "Example: strongroom apply -f state.json --dry-run")]
+    Apply(Apply),
+    /// Print the declared state of a running node
+    #[command(after_help = "Example: strongroom state --data ./data > state.json")]
+    State(Local),
+    /// Ask a node whether it is ready: exit 0 when it serves reads
+    #[command(after_help = "Example: strongroom health http://127.0.0.1:9001")]
+    Health(Health),
+}
+
+const SERVE_HELP: &str = "\
+Each setting is also the variable STRONGROOM_NAME (STRONGROOM_TRUSTED_PROXY; several values separated by spaces) and a key of strongroom.toml (trusted-proxy = [\"10.0.0.1\"]). Flags win over variables, variables over the file. \
+Root's keys are also read from the files that STRONGROOM_ROOT_ACCESS_KEY_FILE and STRONGROOM_ROOT_SECRET_KEY_FILE name and from the systemd credentials root-access-key and root-secret-key.
+
+Example: strongroom serve /srv/s3 --listen [::]:9000 --console [::]:9001 --tls-self-signed";
+
+const TEST_HELP: &str = "\
+It listens on free ports of 127.0.0.1, keeps its data in a temporary directory and removes that at its end; writes are not synced unless --durability strict is given, and denials are explained. It takes neither STRONGROOM variables nor strongroom.toml.
+
+Example: strongroom test --bucket uploads";
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Data directory; the same as --data
+    #[arg(value_name = "DIR", id = "directory", conflicts_with = "data")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Configuration file [default: ./strongroom.toml, else /etc/strongroom/strongroom.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: ServeSettings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Create this bucket before the node is ready; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bucket: Vec<String>,
+    /// Print `export AWS_...` lines for a shell instead of the ready line
+    #[arg(long)]
+    pub(crate) env: bool,
+    #[command(flatten)]
+    pub(crate) settings: TestSettings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Check a policy document: exit 0 when it is valid, 1 when it has errors
+    #[command(after_help = "\
+Example: strongroom policy check permission.json --dialect lyve
+         strongroom policy check --batch cases.json")]
+    Check(PolicyCheck),
+    /// Evaluate an array of requests against policies; prints JSON
+    #[command(after_help = "Example: strongroom policy eval cases.json")]
+    Eval(PolicyEval),
+    /// Explain one decision: which statement decided, which nearly matched
+    #[command(after_help = "Example: strongroom policy explain case.json")]
+    Explain(PolicyExplain),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyCheck {
+    /// Policy document; - is standard input
+    #[arg(value_name = "FILE", required_unless_present = "batch", conflicts_with = "batch")]
+    pub(crate) file: Option<PathBuf>,
+    /// What the document is attached to
+    #[arg(long, value_name = "KIND", default_value = "identity", conflicts_with = "batch")]
+    pub(crate) kind: PolicyKind,
+    /// Rules that the document must follow
+    #[arg(long, value_name = "DIALECT", default_value = "aws", conflicts_with = "batch")]
+    pub(crate) dialect: PolicyDialect,
+    /// Bucket that a bucket policy belongs to: resources of others are refused
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bucket: Option<String>,
+    /// Check an array of {id, document_text, dialect, kind, bucket?}; prints JSON
+    #[arg(long, value_name = "CASES")]
+    pub(crate) batch: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyKind {
+    Identity,
+    Bucket,
+    Session,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyDialect {
+    Aws,
+    Lyve,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyEval {
+    /// Array of {id, policies: [{kind, document}], request}; - is standard input
+    #[arg(value_name = "CASES")]
+    pub(crate) cases: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyExplain {
+    /// One {policies: [{kind, document}], request}, or an array of one; - is standard input
+    #[arg(value_name = "CASE")]
+    pub(crate) case: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// State file (JSON, or TOML when its name ends in .toml); - is standard input
+    #[arg(short, long, value_name = "STATE")]
+    pub(crate) file: PathBuf,
+    /// Print what would change and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Also delete what the file doesn't declare
+    #[arg(long)]
+    pub(crate) prune: bool,
+    #[command(flatten)]
+    pub(crate) local: Local,
+}
+
+/// Which node on this machine a command speaks to.
+#[derive(Debug, Args)]
+pub(crate) struct Local {
+    /// Data directory of the node [default: that of the settings, ./strongroom-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Configuration file that names the data directory
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Console or S3 URL of the node [default: the console address of the settings, http://127.0.0.1:9001]
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Configuration file that names the console address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Flags of all settings.
+#[derive(Debug)]
+pub(crate) struct ServeSettings(pub(crate) Values);
+
+/// Flags of the settings that a throw-away node takes: all but the data directory.
+#[derive(Debug)]
+pub(crate) struct TestSettings(pub(crate) Values);
+
+/// Defaults of `strongroom test` where they differ from the table's, for its help.
+const TEST_DEFAULTS: &[(&str, &str)] =
+    &[("listen", "127.0.0.1:0"), ("console", "127.0.0.1:0"), ("durability", "relaxed"), ("explain-denials", "true")];
+
+fn serve_default(setting: &Setting) -> &'static str {
+    setting.default
+}
+
+fn test_default(setting: &Setting) -> &'static str {
+    TEST_DEFAULTS.iter().find(|(name, _)| *name == setting.name).map_or(setting.default, |(_, default)| default)
+}
+
+fn setting_flags(command: Clap, take: fn(&str) -> bool, default: fn(&Setting) -> &'static str) -> Clap {
+    command.next_help_heading("Settings").args(SETTINGS.iter().filter(|setting| take(setting.name)).map(|setting| {
+        let help = match default(setting) {
+            "" => setting.help.to_owned(),
+            default => format!("{} [default: {default}]", setting.help),
+        };
+        let flag = Arg::new(setting.name).long(setting.name).help(help);
+        let flag = flag.value_parser(clap::builder::OsStringValueParser::new());
+        match setting.kind {
+            Kind::One | Kind::Secret => flag.value_name(setting.value).action(ArgAction::Set),
+            Kind::Many => flag.value_name(setting.value).action(ArgAction::Append),
+            Kind::Switch => {
+                flag.num_args(0..=1).require_equals(true).value_name("true|false").default_missing_value("true")
+            }
+        }
+    }))
+}
+
+fn setting_values(matches: &ArgMatches, take: fn(&str) -> bool) -> Values {
+    let taken = SETTINGS.iter().filter(|setting| take(setting.name));
+    let values = taken.filter_map(|setting| {
+        let values = matches.get_many::<std::ffi::OsString>(setting.name)?;
+        Some((setting.name, values.cloned().collect()))
+    });
+    values.collect()
+}
+
+macro_rules! settings_as_args {
+    ($type:ident, $take:expr, $default:expr) => {
+        impl FromArgMatches for $type {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<$type, clap::Error> {
+                Ok($type(setting_values(matches, $take)))
+            }
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                self.0 = setting_values(matches, $take);
+                Ok(())
+            }
+        }
+        impl Args for $type {
+            fn augment_args(command: Clap) -> Clap {
+                setting_flags(command, $take, $default)
+            }
+            fn augment_args_for_update(command: Clap) -> Clap {
+                setting_flags(command, $take, $default)
+            }
+        }
+    };
+}
+settings_as_args!(ServeSettings, |_| true, serve_default);
+settings_as_args!(TestSettings, |name| name != "data", test_default);
+
+/// What the command line asks for: a command, or a text that is printed (help, version).
+pub(crate) enum Asked {
+    Command(Cli),
+    Print(String),
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// Everything that clap refuses, as one line.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, Failure> {
+    use clap::error::ErrorKind;
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => Ok(Asked::Command(cli)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Asked::Print(error.render().to_string())),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+                Err(Failure::usage("no command given; strongroom --help lists them, strongroom serve runs a node"))
+            }
+            _ => Err(Failure::usage(usage_line(&error.render().to_string()))),
+        },
+    }
+}
+
+/// What clap says in several lines, as one: the error, its tips and possible values; not the usage, which the help has.
+fn usage_line(rendered: &str) -> String {
+    let parts =
+        rendered.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let mut message = String::new();
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        let part = part.strip_prefix("error: ").unwrap_or(part);
+        let separator = match message.as_str() {
+            "" => "",
+            text if text.ends_with(':') || part.starts_with('[') => " ",
+            _ => "; ",
+        };
+        message = format!("{message}{separator}{part}");
+    }
+    format!("{}; see --help", one_line(&message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str) -> Result<Cli, String> {
+        let arguments = std::iter::once("strongroom").chain(line.split_whitespace()).map(Into::into);
+        match parse(arguments) {
+            Ok(Asked::Command(cli)) => Ok(cli),
+            Ok(Asked::Print(text)) => panic!("printed {text}"),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_serve_are_the_settings() {
+        let Command::Serve(serve) =
+            asked("serve d --listen 1.2.3.4:1 --listen [::1]:2 --explain-denials --metrics-public=false")
+                .unwrap()
+                .command
+        else {
+            panic!("not serve")
+        };
+        assert_eq!(serve.directory.unwrap().to_str(), Some("d"));
+        assert_eq!(serve.settings.0["listen"], ["1.2.3.4:1", "[::1]:2"]);
+        assert_eq!(serve.settings.0["explain-denials"], ["true"]);
+        assert_eq!(serve.settings.0["metrics-public"], ["false"]);
+        assert_eq!(serve.settings.0.len(), 3);
+    }
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        for (line, expected) in [
+            ("", "no command given; strongroom --help lists them, strongroom serve runs a node"),
+            ("serv", "unrecognized subcommand 'serv'; tip: a similar subcommand exists: 'serve'; see --help"),
+            (
+                "serve --listn x",
+                "unexpected argument '--listn' found; tip: a similar argument exists: '--listen'; see --help",
+            ),
+            ("serve a --data b", "the argument '[DIR]' cannot be used with '--data <DIR>'; see --help"),
+            ("test --data x", "unexpected argument '--data' found"),
+            ("policy check", "the following required arguments were not provided: <FILE>; see --help"),
+            (
+                "policy check f --kind x",
+                "invalid value 'x' for '--kind <KIND>' [possible values: identity, bucket, session]; see --help",
+            ),
+            ("apply", "the following required arguments were not provided: --file <STATE>; see --help"),
+        ] {
+            let error = asked(line).unwrap_err();
+            assert!(error.starts_with(expected) && !error.contains('\n'), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How a command ends when it can't do what it was asked: one line, and an exit code that scripts can tell apart.
+//!
+//! Every command returns a [`Failure`] instead of printing, so that no error can reach a terminal in another form than `strongroom: what happened, to which input, what to do`.
+
+use std::fmt;
+
+/// The exit codes of every command; 0 is success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// The command was understood and could not be done.
+    Failed = 1,
+    /// The command line, the environment or a file that it names is wrong.
+    Usage = 2,
+    /// What was asked for does not exist.
+    NotFound = 3,
+    /// The caller may not do this.
+    Denied = 4,
+    /// The state of the node forbids it now.
+    Conflict = 5,
+}
+
+/// One line for standard error and the exit code that goes with it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn failed(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Failed, message: message.into() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Usage, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&one_line(&self.message))
+    }
+}
+
+/// Joins lines by spaces and makes other control characters visible, so that an error stays one line whatever a file or a peer put into it.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for character in part.chars() {
+            if character.is_control() { line.extend(character.escape_default()) } else { line.push(character) }
+        }
+    }
+    line
+}
+
+/// The candidate with the fewest edits to `word`; the first of equals. None only when there are no candidates.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, usize)> {
+    candidates.into_iter().map(|candidate| (candidate, edits(word, candidate))).min_by_key(|(_, edits)| *edits)
+}
+
+/// Levenshtein distance in characters, one row at a time. Both words are bounded by the caller's file or variable name.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_whatever_it_quotes() {
+        assert_eq!(Failure::usage("a\n  b\r\n\u{1b}[31mc").to_string(), "a b \\u{1b}[31mc");
+    }
+
+    #[test]
+    fn the_nearest_name_has_the_fewest_edits() {
+        assert_eq!(nearest("listn", ["console", "listen", "data"]), Some(("listen", 1)));
+        assert_eq!(nearest("trusted_proxy", ["trusted-proxy", "tls-key"]), Some(("trusted-proxy", 1)));
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("", "abc"), 3);
+        assert_eq!(nearest("x", []), None);
+    }
+}

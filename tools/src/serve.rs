@@ -1,0 +1,242 @@
+//! `strongroom serve`: starts a node, says that it is ready, and ends it on a signal.
+//!
+//! Everything that touches the server's [`Node`] is here; `strongroom test` runs through the same [`run`].
+
+use std::future::Future;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use server::config::{Config, Durability, Tls};
+use server::node::Node;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::configure::{self, DATA_DEFAULT};
+use crate::failure::Failure;
+use crate::notify::{self, notify};
+use crate::ready::{self, Page, Ready, TestReady};
+use crate::settings::{Settings, Surroundings};
+use crate::{args, logging, output};
+
+/// Name of the file in the data directory that keeps root's credentials.
+const ROOT_CREDENTIALS_FILE: &str = "root-credentials.json";
+
+/// Runs a node until SIGTERM or SIGINT.
+pub(crate) fn serve(arguments: args::Serve, json: bool) -> Result<ExitCode, Failure> {
+    let mut flags = arguments.settings.0;
+    if let Some(directory) = arguments.directory {
+        flags.insert("data", vec![directory.into_os_string()]);
+    }
+    let settings = Settings::load(&flags, arguments.config.as_deref(), &Surroundings::of_process())?;
+    let config = configure::configure(&settings, Config::new(DATA_DEFAULT.into()))?;
+    logging::start(configure::log_format(&settings)?);
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(file) = &settings.file {
+        tracing::info!("settings are read from {}", file.display());
+    }
+    let page = !json && std::io::stderr().is_terminal();
+    run(config, Announce::Line { page }, std::future::pending())
+}
+
+/// What is said on standard output and to a terminal when the node is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Announce {
+    /// The ready line; on standard error the page for people, or else log lines.
+    Line { page: bool },
+    /// The ready line of a test, with credentials.
+    TestLine,
+    /// `export` lines of a test.
+    TestExports,
+}
+
+/// Starts a node, announces it, serves until a signal or until `ended` resolves, and drains.
+pub(crate) fn run(config: Config, announce: Announce, ended: impl Future<Output = ()>) -> Result<ExitCode, Failure> {
+    raise_open_files_limit();
+    let runtime = runtime().map_err(|error| Failure::failed(format!("no threads for the node: {error}")))?;
+    let done = runtime.block_on(run_node(config, announce, ended));
+    // Requests that outlived the drain hold nothing that an answer was given for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn run_node(config: Config, announce: Announce, ended: impl Future<Output = ()>) -> Result<(), Failure> {
+    // Before the node starts, so that a signal during a long recovery is not lost.
+    let mut signals = StopSignals::install()?;
+    let mut hangup = install(SignalKind::hangup())?;
+    let mut ended = pin!(ended);
+    let summary = Summary::of(&config)?;
+    let node = tokio::select! {
+        node = Box::pin(Node::start(config)) => node.map_err(|error| Failure::failed(error.to_string()))?,
+        () = signals.stop() => return Ok(()),
+        () = &mut ended => return Ok(()),
+    };
+    summary.announce(&node, announce)?;
+    notify(notify::READY);
+    loop {
+        tokio::select! {
+            () = signals.stop() => break,
+            () = &mut ended => break,
+            _ = hangup.recv() => match node.reload() {
+                Ok(()) => tracing::info!("certificates are read again"),
+                Err(error) => tracing::error!("certificates stay as they were: {error}"),
+            },
+        }
+    }
+    notify(notify::STOPPING);
+    tracing::info!("draining requests; a second signal ends at once, which loses nothing acknowledged");
+    tokio::select! {
+        done = Box::pin(node.shutdown()) => done.map_err(|error| Failure::failed(error.to_string())),
+        () = signals.stop() => Err(Failure::failed("ended by a second signal before requests were drained")),
+    }
+}
+
+/// The signals that end a node, installed once for the whole run.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn install(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::failed(format!("signals can't be handled: {error}")))
+}
+
+impl StopSignals {
+    fn install() -> Result<StopSignals, Failure> {
+        Ok(StopSignals { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
+    }
+
+    /// Resolves on SIGTERM or SIGINT.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}
+
+/// What is said of a configuration after the node has taken it.
+struct Summary {
+    data: PathBuf,
+    region: String,
+    durability: Durability,
+    loopback_only: bool,
+    self_signed: bool,
+}
+
+impl Summary {
+    fn of(config: &Config) -> Result<Summary, Failure> {
+        // Absolute, since a reader of the ready line may have another working directory.
+        let data = std::path::absolute(&config.data)
+            .map_err(|error| Failure::failed(format!("{}: no absolute path: {error}", config.data.display())))?;
+        Ok(Summary {
+            data,
+            region: config.region.clone(),
+            durability: config.durability,
+            loopback_only: config.listen.iter().all(|listen| listen.address.ip().is_loopback()),
+            self_signed: config.tls == Some(Tls::SelfSigned),
+        })
+    }
+
+    fn announce(&self, node: &Node, announce: Announce) -> Result<(), Failure> {
+        for warning in node.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let credentials = node.root_credentials().map(|root| (root.access_key.as_str(), root.secret_key.as_str()));
+        let test = |(access_key_id, secret_access_key)| TestReady {
+            access_key_id,
+            secret_access_key,
+            region: &self.region,
+            durability: self.durability_name(),
+        };
+        let ready = |test| Ready {
+            event: "ready",
+            s3: node.s3_url(),
+            s3_virtual: node.s3_virtual_url(),
+            console: node.console_url(),
+            data: self.data.to_string_lossy().into_owned(),
+            test,
+        };
+        let text = match announce {
+            Announce::Line { .. } => json_line(&ready(None))?,
+            Announce::TestLine => json_line(&ready(Some(test(known(credentials)?))))?,
+            Announce::TestExports => {
+                let (access_key, secret_key) = known(credentials)?;
+                ready::exports(node.s3_url(), &self.region, access_key, secret_key)
+            }
+        };
+        if let Announce::Line { page } = announce {
+            self.explain(node, credentials, page)?;
+        }
+        output::print(&text)
+    }
+
+    /// A terminal gets the page, with new credentials; a log never gets a secret.
+    fn explain(&self, node: &Node, credentials: Option<(&str, &str)>, page: bool) -> Result<(), Failure> {
+        if self.durability == Durability::Relaxed {
+            tracing::warn!("durability is relaxed: acknowledged writes can be lost when the machine loses power");
+        }
+        let credentials_file = &self.data.join(ROOT_CREDENTIALS_FILE);
+        if page {
+            let page = Page {
+                data: &self.data,
+                s3_urls: node.s3_urls(),
+                s3_virtual: node.s3_virtual_url(),
+                console: node.console_url(),
+                region: &self.region,
+                credentials,
+                credentials_file,
+                loopback_only: self.loopback_only,
+                self_signed: self.self_signed,
+            };
+            let written = std::io::stderr().lock().write_all(page.text().as_bytes());
+            return written.map_err(|error| Failure::failed(format!("standard error can't be written: {error}")));
+        }
+        tracing::info!(s3 = %node.s3_urls().join(" "), console = node.console_url(), data = %self.data.display(), "serving");
+        if let Some((access_key, _)) = credentials {
+            tracing::info!("root's access key is {access_key}; its secret key is in {}", credentials_file.display());
+        }
+        Ok(())
+    }
+
+    fn durability_name(&self) -> &'static str {
+        match self.durability {
+            Durability::Strict => "strict",
+            Durability::Relaxed => "relaxed",
+        }
+    }
+}
+
+/// A test starts on an empty directory, so that its root was made at this start.
+fn known<'a>(credentials: Option<(&'a str, &'a str)>) -> Result<(&'a str, &'a str), Failure> {
+    credentials.ok_or_else(|| Failure::failed("the node made no root credentials for this start"))
+}
+
+fn json_line(ready: &Ready<'_>) -> Result<String, Failure> {
+    serde_json::to_string(ready).map_err(|error| Failure::failed(format!("the ready line has no JSON form: {error}")))
+}
+
+/// One worker for each processor; blocking threads, which wait for the disk, are bounded, so that a burst of slow reads queues instead of taking a thread each.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("strongroom")
+        .enable_all()
+        .build()
+}
+
+/// More reads than this in flight make no disk faster.
+const BLOCKING_THREADS_MAX: usize = 128;
+
+/// Sockets and segments are many, and the usual soft limit of 1,024 open files is for programs that use select(2).
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // The limit stays as it was when the system refuses; connections then wait for free descriptors.
+    let _unchanged = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
