@@ -47,6 +47,24 @@ pub(crate) enum Command {
     /// Ask a node whether it is ready: exit 0 when it serves reads
     #[command(after_help = "Example: strongroom health http://127.0.0.1:9001")]
     Health(Health),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: strongroom completions bash > /etc/bash_completion.d/strongroom")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory
+    #[command(after_help = "Example: strongroom man /usr/local/share/man/man1")]
+    Man {
+        /// Directory, created when absent
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// Show or check the settings that serve would take, with the place that each comes from
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
 }
 
 const SERVE_HELP: &str = "\
@@ -160,6 +178,25 @@ pub(crate) struct Apply {
     pub(crate) local: Local,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting, its value and where that comes from
+    #[command(after_help = "Example: strongroom config show --config strongroom.toml")]
+    Show(ConfigArguments),
+    /// Check the settings: exit 0 when serve would take them, else 2
+    #[command(after_help = "Example: strongroom config check --config strongroom.toml")]
+    Check(ConfigArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// Configuration file [default: ./strongroom.toml, else /etc/strongroom/strongroom.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: ServeSettings,
+}
+
 /// Which node on this machine a command speaks to.
 #[derive(Debug, Args)]
 pub(crate) struct Local {
@@ -204,7 +241,7 @@ fn test_default(setting: &Setting) -> &'static str {
 fn setting_flags(command: Clap, take: fn(&str) -> bool, default: fn(&Setting) -> &'static str) -> Clap {
     command.next_help_heading("Settings").args(SETTINGS.iter().filter(|setting| take(setting.name)).map(|setting| {
         let help = match default(setting) {
-            "" => setting.help.to_owned(),
+            "" | "false" => setting.help.to_owned(),
             default => format!("{} [default: {default}]", setting.help),
         };
         let flag = Arg::new(setting.name).long(setting.name).help(help);

@@ -5,7 +5,9 @@
 mod admin;
 mod apply;
 mod args;
+mod config;
 mod configure;
+mod documents;
 mod failure;
 mod health;
 mod input;
@@ -42,6 +44,9 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::Policy { .. } => Err(Failure::failed("policy")),
         Command::Apply(arguments) => apply::apply(&arguments, json),
         Command::State(arguments) => apply::state(&arguments),
+        Command::Completions { shell } => documents::completions(shell),
+        Command::Man { directory } => documents::man(&directory),
+        Command::Config { command } => config::config(command, json),
         Command::Health(arguments) => health::health(&arguments, json),
     }
 }

@@ -36,6 +36,11 @@ pub(crate) fn complain(failure: &Failure) {
     let _nowhere_left = writeln!(io::stderr().lock(), "strongroom: {failure}");
 }
 
+/// A line that doesn't end the command, for commands that don't log.
+pub(crate) fn warn(warning: &str) {
+    let _nowhere_left = writeln!(io::stderr().lock(), "strongroom: warning: {}", crate::failure::one_line(warning));
+}
+
 /// Terminal colours, or nothing where there is no terminal or `NO_COLOR` is set (<https://no-color.org>).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint(bool);

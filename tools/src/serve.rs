@@ -74,7 +74,11 @@ async fn run_node(config: Config, announce: Announce, ended: impl Future<Output 
         () = signals.stop() => return Ok(()),
         () = &mut ended => return Ok(()),
     };
-    summary.announce(&node, announce)?;
+    if let Err(failure) = summary.announce(&node, announce) {
+        // Nobody learnt that the node is ready; it ends as it would on a signal.
+        Box::pin(node.shutdown()).await.map_err(|error| Failure::failed(error.to_string()))?;
+        return Err(failure);
+    }
     notify(notify::READY);
     loop {
         tokio::select! {

@@ -37,7 +37,7 @@ pub(crate) enum Kind {
 /// The settings of a node, in the order of the help.
 pub(crate) const SETTINGS: &[Setting] = &[
     one("data", "DIR", "Data directory, created when absent", "./strongroom-data"),
-    many("listen", "ADDR", "Address and port of S3; port 0 takes a free one", "127.0.0.1:9000 and [::1]:9000"),
+    many("listen", "ADDR", "Address and port of S3; port 0 takes a free one", "127.0.0.1:9000 [::1]:9000"),
     one("console", "ADDR", "Address and port of admin API, health and metrics", "127.0.0.1:9001"),
     one(
         "bootstrap",
@@ -83,7 +83,7 @@ const fn secret(name: &'static str, value: &'static str, help: &'static str) -> 
     Setting { name, value, kind: Kind::Secret, help, default: "" }
 }
 const fn switch(name: &'static str, help: &'static str) -> Setting {
-    Setting { name, value: "", kind: Kind::Switch, help, default: "" }
+    Setting { name, value: "", kind: Kind::Switch, help, default: "false" }
 }
 
 impl Setting {

@@ -91,6 +91,10 @@ fn help_has_an_example_for_every_command_and_goes_to_standard_output() {
         &["apply"],
         &["state"],
         &["health"],
+        &["config", "show"],
+        &["config", "check"],
+        &["completions"],
+        &["man"],
     ] {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let output = strongroom(directory.path(), &arguments, &[]);
@@ -115,4 +119,19 @@ fn a_command_without_a_node_says_so_in_one_line() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(error.starts_with("strongroom: http://127.0.0.1:1: nothing listens there"), "{error}");
+}
+
+#[test]
+fn completions_and_man_pages_cover_every_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = strongroom(directory.path(), &["completions", "bash"], &[]);
+    let script = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        script.contains("strongroom__policy__check") || script.contains("strongroom__subcmd__policy__subcmd__check")
+    );
+    assert_eq!(strongroom(directory.path(), &["man", "man1"], &[]).status.code(), Some(0));
+    for page in ["strongroom.1", "strongroom-serve.1", "strongroom-policy-check.1"] {
+        let text = std::fs::read_to_string(directory.path().join("man1").join(page)).unwrap();
+        assert!(text.contains("Example: strongroom"), "{page}: {text}");
+    }
 }
