@@ -20,6 +20,9 @@ use crate::settings::{Settings, Surroundings, Values};
 struct Applied {
     /// One line for each change, starting with `+`, `-` or `~`.
     changes: Vec<String>,
+    /// What was left as it is and would deserve a look.
+    #[serde(default)]
+    notes: Vec<String>,
     applied: bool,
 }
 
@@ -50,6 +53,9 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
     let applied: Applied = serde_json::from_str(&body)
         .map_err(|error| Failure::failed(format!("the node's answer is not understood: {error}")))?;
     output::print(&report(&applied, Paint::for_stdout()))?;
+    for note in &applied.notes {
+        output::warn(note);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -159,11 +165,12 @@ mod tests {
     fn changes_are_counted_and_control_characters_shown() {
         let plain = Paint::for_stdout();
         assert!(!plain.is_on(), "tests have no terminal");
-        let applied = Applied { changes: vec!["+ bucket \"a\u{1b}[2J\"".into(), "- key".into()], applied: true };
+        let applied =
+            Applied { changes: vec!["+ bucket \"a\u{1b}[2J\"".into(), "- key".into()], notes: vec![], applied: true };
         assert_eq!(report(&applied, plain), "+ bucket \"a\\u{1b}[2J\"\n- key\n2 changes applied\n");
-        let dry = Applied { changes: vec!["~ x".into()], applied: false };
+        let dry = Applied { changes: vec!["~ x".into()], notes: vec![], applied: false };
         assert_eq!(report(&dry, plain), "~ x\n1 change would be applied; nothing was changed\n");
-        assert_eq!(report(&Applied { changes: vec![], applied: true }, plain), "nothing to change\n");
+        assert_eq!(report(&Applied { changes: vec![], notes: vec![], applied: true }, plain), "nothing to change\n");
     }
 
     #[test]

@@ -113,7 +113,9 @@ Example: strongroom policy check permission.json --dialect lyve
     #[command(after_help = "Example: strongroom policy eval cases.json")]
     Eval(PolicyEval),
     /// Explain one decision: which statement decided, which nearly matched
-    #[command(after_help = "Example: strongroom policy explain case.json")]
+    #[command(after_help = "\
+Example: strongroom policy explain case.json
+         strongroom policy explain --policy lightly.json --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg --context aws:SourceIp=21.21.21.7")]
     Explain(PolicyExplain),
 }
 
@@ -158,9 +160,30 @@ pub(crate) struct PolicyEval {
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyExplain {
-    /// One {policies: [{kind, document}], request}, or an array of one; - is standard input
-    #[arg(value_name = "CASE")]
-    pub(crate) case: PathBuf,
+    /// One {policies: [{kind, document}], request}, or an array of one; - is standard input. Without it, the flags say the request
+    #[arg(value_name = "CASE", conflicts_with_all = ["policy", "bucket_policy", "session_policy", "action", "resource", "context", "principal"])]
+    pub(crate) case: Option<PathBuf>,
+    /// Identity policy of the caller; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Vec<PathBuf>,
+    /// Policy of the bucket
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bucket_policy: Vec<PathBuf>,
+    /// Session policy of the caller
+    #[arg(long, value_name = "FILE")]
+    pub(crate) session_policy: Vec<PathBuf>,
+    /// ARN of the caller, or anonymous
+    #[arg(long, value_name = "ARN", default_value = "arn:aws:iam::123456789012:user/someone")]
+    pub(crate) principal: String,
+    /// Action, such as s3:GetObject
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Option<String>,
+    /// ARN of the bucket or object
+    #[arg(long, value_name = "ARN")]
+    pub(crate) resource: Option<String>,
+    /// Fact about the request, such as aws:SourceIp=21.21.21.7; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) context: Vec<String>,
 }
 
 #[derive(Debug, Args)]

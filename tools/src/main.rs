@@ -14,6 +14,7 @@ mod input;
 mod logging;
 mod notify;
 mod output;
+mod policy;
 mod ready;
 mod serve;
 mod settings;
@@ -41,7 +42,7 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Serve(arguments) => serve::serve(arguments, json),
         Command::Test(arguments) => test::test(arguments),
-        Command::Policy { .. } => Err(Failure::failed("policy")),
+        Command::Policy { command } => policy::policy(command, json),
         Command::Apply(arguments) => apply::apply(&arguments, json),
         Command::State(arguments) => apply::state(&arguments),
         Command::Completions { shell } => documents::completions(shell),

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use server::config::{Config, Durability, Tls};
-use server::node::Node;
+use server::node::{Node, ROOT_CREDENTIALS_FILE};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::configure::{self, DATA_DEFAULT};
@@ -19,9 +19,6 @@ use crate::notify::{self, notify};
 use crate::ready::{self, Page, Ready, TestReady};
 use crate::settings::{Settings, Surroundings};
 use crate::{args, logging, output};
-
-/// Name of the file in the data directory that keeps root's credentials.
-const ROOT_CREDENTIALS_FILE: &str = "root-credentials.json";
 
 /// Runs a node until SIGTERM or SIGINT.
 pub(crate) fn serve(arguments: args::Serve, json: bool) -> Result<ExitCode, Failure> {
@@ -43,14 +40,16 @@ pub(crate) fn serve(arguments: args::Serve, json: bool) -> Result<ExitCode, Fail
 }
 
 /// What is said on standard output and to a terminal when the node is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Announce {
     /// The ready line; on standard error the page for people, or else log lines.
     Line { page: bool },
-    /// The ready line of a test, with credentials.
-    TestLine,
-    /// `export` lines of a test.
-    TestExports,
+    /// The ready line of a test with its credentials, or `export` lines for a shell.
+    Test {
+        exports: bool,
+        /// Root's keys when the bootstrap state declares them, so that the node makes none.
+        declared: Option<(String, String)>,
+    },
 }
 
 /// Starts a node, announces it, serves until a signal or until `ended` resolves, and drains.
@@ -74,7 +73,7 @@ async fn run_node(config: Config, announce: Announce, ended: impl Future<Output 
         () = signals.stop() => return Ok(()),
         () = &mut ended => return Ok(()),
     };
-    if let Err(failure) = summary.announce(&node, announce) {
+    if let Err(failure) = summary.announce(&node, &announce) {
         // Nobody learnt that the node is ready; it ends as it would on a signal.
         Box::pin(node.shutdown()).await.map_err(|error| Failure::failed(error.to_string()))?;
         return Err(failure);
@@ -145,12 +144,12 @@ impl Summary {
         })
     }
 
-    fn announce(&self, node: &Node, announce: Announce) -> Result<(), Failure> {
+    fn announce(&self, node: &Node, announce: &Announce) -> Result<(), Failure> {
         for warning in node.warnings() {
             tracing::warn!("{warning}");
         }
         let credentials = node.root_credentials().map(|root| (root.access_key.as_str(), root.secret_key.as_str()));
-        let test = |(access_key_id, secret_access_key)| TestReady {
+        let test = |access_key_id, secret_access_key| TestReady {
             access_key_id,
             secret_access_key,
             region: &self.region,
@@ -166,23 +165,26 @@ impl Summary {
         };
         let text = match announce {
             Announce::Line { .. } => json_line(&ready(None))?,
-            Announce::TestLine => json_line(&ready(Some(test(known(credentials)?))))?,
-            Announce::TestExports => {
-                let (access_key, secret_key) = known(credentials)?;
-                ready::exports(node.s3_url(), &self.region, access_key, secret_key)
+            Announce::Test { exports, declared } => {
+                let declared =
+                    declared.as_ref().map(|(access_key, secret_key)| (access_key.as_str(), secret_key.as_str()));
+                let (access_key, secret_key) = credentials.or(declared).ok_or_else(|| {
+                    Failure::failed("the bootstrap state gives root an access key but no secret key; declare both")
+                })?;
+                match exports {
+                    true => ready::exports(node.s3_url(), &self.region, access_key, secret_key),
+                    false => json_line(&ready(Some(test(access_key, secret_key))))?,
+                }
             }
         };
         if let Announce::Line { page } = announce {
-            self.explain(node, credentials, page)?;
+            self.explain(node, credentials, *page)?;
         }
         output::print(&text)
     }
 
     /// A terminal gets the page, with new credentials; a log never gets a secret.
     fn explain(&self, node: &Node, credentials: Option<(&str, &str)>, page: bool) -> Result<(), Failure> {
-        if self.durability == Durability::Relaxed {
-            tracing::warn!("durability is relaxed: acknowledged writes can be lost when the machine loses power");
-        }
         let credentials_file = &self.data.join(ROOT_CREDENTIALS_FILE);
         if page {
             let page = Page {
@@ -212,11 +214,6 @@ impl Summary {
             Durability::Relaxed => "relaxed",
         }
     }
-}
-
-/// A test starts on an empty directory, so that its root was made at this start.
-fn known<'a>(credentials: Option<(&'a str, &'a str)>) -> Result<(&'a str, &'a str), Failure> {
-    credentials.ok_or_else(|| Failure::failed("the node made no root credentials for this start"))
 }
 
 fn json_line(ready: &Ready<'_>) -> Result<String, Failure> {

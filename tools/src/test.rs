@@ -2,11 +2,14 @@
 //!
 //! It takes nothing from the machine but free ports and a temporary directory, and leaves nothing behind.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 use server::config::{Config, Durability, Listen, StateSource};
 
 use crate::args;
@@ -26,7 +29,8 @@ pub(crate) fn test(arguments: args::Test) -> Result<ExitCode, Failure> {
     let mut config = configure::configure(&settings, defaults(directory.path()))?;
     config.bootstrap = with_buckets(config.bootstrap, &arguments.bucket)?;
     logging::start(configure::log_format(&settings)?);
-    let announce = if arguments.env { Announce::TestExports } else { Announce::TestLine };
+    let declared = config.bootstrap.as_ref().and_then(declared_root);
+    let announce = Announce::Test { exports: arguments.env, declared };
     let done = run(config, announce, standard_input_ended());
     let path = directory.path().to_path_buf();
     let removed = directory.close();
@@ -69,40 +73,61 @@ async fn standard_input_ended() {
     }
 }
 
+/// A JSON object whose members keep their bytes: policies in a state file are kept as they were written, so they must not be printed anew.
+type RawObject = BTreeMap<String, Box<RawValue>>;
+
 /// Adds buckets to the first account of the given state, or declares one for them.
 fn with_buckets(state: Option<StateSource>, names: &[String]) -> Result<Option<StateSource>, Failure> {
     if names.is_empty() {
         return Ok(state);
     }
-    let mut document = state.as_ref().map_or_else(|| Ok(json!({})), parse)?;
-    let name = state.map_or_else(|| "--bucket".to_owned(), |state| state.name);
-    let shape = |what: &str| Failure::usage(format!("{name}: {what}; --bucket can't add to it"));
-    let root = document.as_object_mut().ok_or_else(|| shape("the state is no object"))?;
-    let accounts = root.entry("accounts").or_insert_with(|| json!([]));
-    let accounts = accounts.as_array_mut().ok_or_else(|| shape("accounts is no array"))?;
-    if accounts.is_empty() {
-        accounts.push(json!({ "name": "main" }));
-    }
-    let account = accounts[0].as_object_mut().ok_or_else(|| shape("the first account is no object"))?;
-    let buckets = account.entry("buckets").or_insert_with(|| json!([]));
-    let buckets = buckets.as_array_mut().ok_or_else(|| shape("buckets is no array"))?;
-    for bucket in names {
-        if !buckets.iter().any(|present| present.get("name").and_then(Value::as_str) == Some(bucket)) {
-            buckets.push(Value::Object(Map::from_iter([("name".to_owned(), json!(bucket))])));
+    let state = state.map_or_else(
+        || Ok(StateSource { name: "--bucket".into(), text: r#"{"accounts": [{"name": "main"}]}"#.into() }),
+        as_json,
+    )?;
+    let wrong = |error: serde_json::Error| Failure::usage(format!("{}: {error}", state.name));
+    let mut document: RawObject = serde_json::from_str(&state.text).map_err(wrong)?;
+    let mut accounts: Vec<Box<RawValue>> = member(&document, "accounts").map_err(wrong)?;
+    let first = accounts.first().map_or(r#"{"name": "main"}"#, |account| account.get());
+    let mut account: RawObject = serde_json::from_str(first).map_err(wrong)?;
+    let mut buckets: Vec<Value> = member(&account, "buckets").map_err(wrong)?;
+    for name in names {
+        if !buckets.iter().any(|present| present.get("name").and_then(Value::as_str) == Some(name)) {
+            buckets.push(json!({ "name": name }));
         }
     }
-    // The text is JSON from here on, whatever the file was.
-    let name = name.strip_suffix(".toml").map_or(name.clone(), str::to_owned);
-    Ok(Some(StateSource { name, text: document.to_string() }))
+    account.insert("buckets".into(), to_raw_value(&buckets).map_err(wrong)?);
+    let account = to_raw_value(&account).map_err(wrong)?;
+    match accounts.first_mut() {
+        Some(first) => *first = account,
+        None => accounts.push(account),
+    }
+    document.insert("accounts".into(), to_raw_value(&accounts).map_err(wrong)?);
+    let text = serde_json::to_string(&document).map_err(wrong)?;
+    Ok(Some(StateSource { name: state.name, text }))
 }
 
-fn parse(state: &StateSource) -> Result<Value, Failure> {
-    let wrong = |error: String| Failure::usage(format!("{}: {error}", state.name));
-    if state.name.ends_with(".toml") {
-        toml::from_str(&state.text).map_err(|error| wrong(error.message().to_owned()))
-    } else {
-        serde_json::from_str(&state.text).map_err(|error| wrong(error.to_string()))
-    }
+/// The root key that a bootstrap state declares for the operator's account, which is its first.
+fn declared_root(state: &StateSource) -> Option<(String, String)> {
+    // What is wrong with the state is for the node to say.
+    let state = as_json(StateSource { name: state.name.clone(), text: state.text.clone() }).ok()?;
+    let document: Value = serde_json::from_str(&state.text).ok()?;
+    let root = document.get("accounts")?.get(0)?.get("root")?;
+    let text = |name: &str| root.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some((text("accessKey")?, text("secretKey")?))
+}
+
+/// A state file as JSON; a name that ended in `.toml` says so no longer.
+fn as_json(state: StateSource) -> Result<StateSource, Failure> {
+    let Some(name) = state.name.strip_suffix(".toml") else { return Ok(state) };
+    let document: Value =
+        toml::from_str(&state.text).map_err(|error| Failure::usage(format!("{}: {}", state.name, error.message())))?;
+    Ok(StateSource { name: name.to_owned(), text: document.to_string() })
+}
+
+/// An array member of an object; empty when it is absent.
+fn member<T: DeserializeOwned>(object: &RawObject, name: &str) -> Result<Vec<T>, serde_json::Error> {
+    object.get(name).map_or_else(|| Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))
 }
 
 #[cfg(test)]
@@ -132,6 +157,25 @@ mod tests {
             buckets(Some(("s.toml", toml)), &["a"])["accounts"][0],
             json!({"name": "one", "buckets": [{"name": "a"}]})
         );
+    }
+
+    #[test]
+    fn policies_of_a_state_keep_their_bytes() {
+        let policy = r#"{ "Version":"2012-10-17",  "Version": "2012-10-17", "Statement": [ ] }"#;
+        let text = format!(r#"{{"accounts": [{{"name": "one", "permissions": [{{"policy": {policy}}}]}}]}}"#);
+        let state = with_buckets(Some(StateSource { name: "s".into(), text }), &["a".into()]).unwrap().unwrap();
+        assert!(state.text.contains(policy), "{}", state.text);
+    }
+
+    #[test]
+    fn the_declared_root_is_the_first_account_s() {
+        let state = |name: &str, text: &str| StateSource { name: name.into(), text: text.into() };
+        let text = r#"{"accounts": [{"root": {"accessKey": "AK1", "secretKey": "s1"}}, {"root": {"accessKey": "AK2", "secretKey": "s2"}}]}"#;
+        assert_eq!(declared_root(&state("s.json", text)), Some(("AK1".into(), "s1".into())));
+        let text = "[[accounts]]\n[accounts.root]\naccessKey = \"AK3\"\nsecretKey = \"s3\"\n";
+        assert_eq!(declared_root(&state("s.toml", text)), Some(("AK3".into(), "s3".into())));
+        assert_eq!(declared_root(&state("s.json", r#"{"accounts": [{"name": "x"}]}"#)), None);
+        assert_eq!(declared_root(&state("s.json", "nonsense")), None);
     }
 
     #[test]
