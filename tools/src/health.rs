@@ -1,11 +1,12 @@
 //! `strongroom health`: asks a node whether it is ready, for people, containers and service managers.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::admin::{Request, call_host};
+use crate::admin::{Answer, Request, SOCKET_FILE, call_host, call_node};
 use crate::args::Health;
 use crate::configure;
 use crate::failure::Failure;
@@ -13,6 +14,7 @@ use crate::output::{self, visible};
 use crate::settings::{Settings, Surroundings, Values};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+const READY_PATH: &str = "/health/ready";
 
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -23,19 +25,10 @@ struct Report<'a> {
 
 /// Exit 0 when the node serves reads (its answer is 200), with what it says of itself: `ok`, `read-only` or `damaged`.
 pub(crate) fn health(arguments: &Health, json: bool) -> Result<ExitCode, Failure> {
-    let url = match &arguments.url {
-        Some(url) => url.clone(),
-        None => {
-            let settings = Settings::load(&Values::new(), arguments.config.as_deref(), &Surroundings::of_process())?;
-            own_url(&settings)?
-        }
+    let (url, answer) = match &arguments.url {
+        Some(url) => (url.clone(), ask_url(url)?),
+        None => ask_own_node(arguments.config.as_deref())?,
     };
-    let Target { authority, path } = target(&url)?;
-    let request = Request { method: "GET", target: &path, host: &authority, headers: &[], body: b"" };
-    let address = if has_port(&authority) { authority.clone() } else { format!("{authority}:80") };
-    let answer = call_host(&address, request, TIMEOUT).map_err(|error| {
-        Failure::failed(format!("{url}: {error}; is the node running, and is this its console or S3 address?"))
-    })?;
     let body = String::from_utf8_lossy(&answer.body);
     let state = state_of(&body);
     if answer.status != 200 {
@@ -47,6 +40,30 @@ pub(crate) fn health(arguments: &Health, json: bool) -> Result<ExitCode, Failure
         output::print(&visible(state))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn ask_url(url: &str) -> Result<Answer, Failure> {
+    let Target { authority, path } = target(url)?;
+    let request = Request { method: "GET", target: &path, host: &authority, headers: &[], body: b"" };
+    let address = if has_port(&authority) { authority.clone() } else { format!("{authority}:80") };
+    call_host(&address, request, TIMEOUT).map_err(|error| {
+        Failure::failed(format!("{url}: {error}; is the node running, and is this its console or S3 address?"))
+    })
+}
+
+/// Asks the node that the settings describe: through its socket, which needs no certificate, else at its console's address.
+fn ask_own_node(configuration: Option<&Path>) -> Result<(String, Answer), Failure> {
+    let settings = Settings::load(&Values::new(), configuration, &Surroundings::of_process())?;
+    let data = configure::data_directory(&settings)?;
+    let request = Request { method: "GET", target: READY_PATH, host: "strongroom", headers: &[], body: b"" };
+    match call_node(&data, request) {
+        // A node that answers 404 there knows its health only over HTTP.
+        Ok(answer) if answer.status != 404 => Ok((data.join(SOCKET_FILE).display().to_string(), answer)),
+        Ok(_) | Err(_) => {
+            let url = own_url(&settings)?;
+            ask_url(&url).map(|answer| (url, answer))
+        }
+    }
 }
 
 /// The console of the node that these settings describe; a node that listens everywhere is asked on loopback.
@@ -67,7 +84,9 @@ struct Target {
 /// Splits a URL; one without a path asks `/health/ready`.
 fn target(url: &str) -> Result<Target, Failure> {
     if url.starts_with("https://") {
-        return Err(Failure::usage(format!("{url}: only http:// can be asked")));
+        return Err(Failure::usage(format!(
+            "{url}: only http:// can be asked; on the node's own machine leave the URL out"
+        )));
     }
     let form = || Failure::usage(format!("{url}: write a URL such as http://127.0.0.1:9001"));
     let rest = url.strip_prefix("http://").ok_or_else(form)?;
@@ -76,7 +95,7 @@ fn target(url: &str) -> Result<Target, Failure> {
     if authority.is_empty() || authority.contains('@') || !fit(authority) || !fit(path) {
         return Err(form());
     }
-    let path = if path.is_empty() { "/health/ready".into() } else { format!("/{path}") };
+    let path = if path.is_empty() { READY_PATH.into() } else { format!("/{path}") };
     Ok(Target { authority: authority.to_owned(), path })
 }
 
@@ -88,4 +107,32 @@ fn has_port(authority: &str) -> bool {
 /// The first line, since a body may go on for machines.
 fn state_of(body: &str) -> &str {
     body.lines().next().unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_without_a_path_asks_for_readiness() {
+        let parts = |url: &str| target(url).map(|target| (target.authority, target.path)).map_err(|error| error.exit);
+        assert_eq!(parts("http://127.0.0.1:9001"), Ok(("127.0.0.1:9001".into(), READY_PATH.into())));
+        assert_eq!(parts("http://[::1]:9001/"), Ok(("[::1]:9001".into(), READY_PATH.into())));
+        assert_eq!(parts("http://host/health/live"), Ok(("host".into(), "/health/live".into())));
+        for wrong in ["host", "http://", "http://a b", "http://a\r\nx: y", "https://host", "http://u@host"] {
+            assert_eq!(parts(wrong), Err(crate::failure::Exit::Usage), "{wrong}");
+        }
+        assert!(has_port("[::1]:1") && has_port("a:1") && !has_port("[::1]") && !has_port("a"));
+    }
+
+    #[test]
+    fn a_node_that_listens_everywhere_is_asked_on_loopback() {
+        let url = |name: &'static str, value: &str| {
+            let flags = Values::from([(name, vec![value.into()])]);
+            own_url(&Settings::from_flags(&flags)).unwrap()
+        };
+        assert_eq!(url("console", "0.0.0.0:7"), "http://127.0.0.1:7");
+        assert_eq!(url("console", "[::]:7"), "http://[::1]:7");
+        assert_eq!(url("tls-self-signed", "true"), "https://127.0.0.1:9001");
+    }
 }
