@@ -1,5 +1,7 @@
 //! `serve` and `test` as processes: ready line, signals, standard input, what they refuse, and the commands that speak to them.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;

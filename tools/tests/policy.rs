@@ -1,5 +1,7 @@
 //! `strongroom policy` as people and scripts use it: exit codes, JSON, text, and the seed's own messages.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

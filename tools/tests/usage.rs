@@ -1,5 +1,7 @@
 //! Every wrong use of the binary is one line on standard error, nothing on standard output, and exit code 2.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
