@@ -14,14 +14,14 @@ fn get() -> Request {
 }
 
 fn signed(request: Request) -> Request {
-    request.signed_v4("AK", "secret", DATE, "")
+    request.signed_v4("AK", "one-secret", DATE, "")
 }
 
 fn check(request: &Request) -> Result<Authenticated, AuthError> {
-    verify(request, "secret", None, NOW_AWS)
+    verify(request, "one-secret", None, NOW_AWS)
 }
 
-/// A presigned request over the given headers and query (both canonical already), signed with "secret".
+/// A presigned request over the given headers and query (both canonical already), signed with "one-secret".
 fn presigned(method: &str, path: &str, query: &str, headers: &[(&str, &str)], payload: &str) -> Request {
     let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join("%3B");
     let auth = format!(
@@ -33,7 +33,7 @@ fn presigned(method: &str, path: &str, query: &str, headers: &[(&str, &str)], pa
     let query = pairs.join("&");
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
     let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{}\n{payload}", names.replace("%3B", ";"));
-    let signature = sign("secret", DATE, &canonical);
+    let signature = sign("one-secret", DATE, &canonical);
     Request::new(method, &format!("{path}?{query}&X-Amz-Signature={signature}")).headers(headers)
 }
 
@@ -191,15 +191,15 @@ fn a9_expires_is_bounded() {
 fn signed_requests_are_taken_for_fifteen_minutes_each_way() {
     let request = signed(get());
     for now in [NOW_AWS - 900, NOW_AWS + 900] {
-        assert!(verify(&request, "secret", None, now).is_ok());
+        assert!(verify(&request, "one-secret", None, now).is_ok());
     }
     for now in [NOW_AWS - 901, NOW_AWS + 901] {
-        let error = verify(&request, "secret", None, now).unwrap_err();
+        let error = verify(&request, "one-secret", None, now).unwrap_err();
         assert_eq!((error.code().as_str(), error.status()), ("RequestTimeTooSkewed", 403));
         assert_eq!(error.element("RequestTime"), Some(DATE));
         assert_eq!(error.element("MaxAllowedSkewMilliseconds"), Some("900000"));
     }
-    let error = verify(&request, "secret", None, NOW_AWS + 901).unwrap_err();
+    let error = verify(&request, "one-secret", None, NOW_AWS + 901).unwrap_err();
     assert_eq!(error.element("ServerTime"), Some("2013-05-24T00:15:01Z"));
 }
 
@@ -234,7 +234,7 @@ fn a11_another_scope_is_refused_before_any_secret_is_needed() {
     );
 
     let sts = AuthConfig { service: "sts".into(), ..AuthConfig::s3("us-east-1") };
-    assert_eq!(code(verify_with(&request, &sts, "secret", None, NOW_AWS)), "AuthorizationHeaderMalformed");
+    assert_eq!(code(verify_with(&request, &sts, "one-secret", None, NOW_AWS)), "AuthorizationHeaderMalformed");
 
     let query = Request::new("GET", &PRESIGNED.replace("us-east-1", "eu-west-1")).header("host", "h");
     let error = verify(&query, AWS_SECRET, None, NOW_AWS).unwrap_err();
@@ -265,8 +265,8 @@ fn a8_the_host_may_be_a_configured_external_one() {
         external_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         ..AuthConfig::s3("us-east-1")
     };
-    assert!(verify_with(&rewritten, &behind(&["other", "h:9000"]), "secret", None, NOW_AWS).is_ok());
-    let error = verify_with(&rewritten, &behind(&["other", "h"]), "secret", None, NOW_AWS).unwrap_err();
+    assert!(verify_with(&rewritten, &behind(&["other", "h:9000"]), "one-secret", None, NOW_AWS).is_ok());
+    let error = verify_with(&rewritten, &behind(&["other", "h"]), "one-secret", None, NOW_AWS).unwrap_err();
     assert!(error.element("CanonicalRequest").unwrap().contains("host:127.0.0.1:8080\n"), "the host as sent is named");
 }
 
@@ -298,7 +298,7 @@ fn a_mismatch_names_what_was_compared() {
             .starts_with("AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n")
     );
     assert!(error.element("StringToSignBytes").unwrap().starts_with("41 57 53 34 2d"));
-    assert!(!format!("{error:?} {error}").contains("secret"));
+    assert!(!format!("{error:?} {error}").contains("one-secret"));
 }
 
 #[test]
@@ -440,7 +440,7 @@ fn parameters_of_a_presigned_url_come_once() {
 #[test]
 fn session_tokens_belong_to_their_access_key() {
     let request = signed(get().header("x-amz-security-token", "token"));
-    let attempt = |request: &Request, expected| code(verify(request, "secret", expected, NOW_AWS));
+    let attempt = |request: &Request, expected| code(verify(request, "one-secret", expected, NOW_AWS));
     assert_eq!(attempt(&request, Some("token")), "accepted");
     assert_eq!(attempt(&request, Some("another")), "InvalidToken");
     assert_eq!(attempt(&request, None), "InvalidToken");
@@ -469,11 +469,11 @@ fn version_2_can_be_switched_off() {
     for request in
         [get().header("authorization", "AWS a:b"), Request::new("GET", "/b/k?AWSAccessKeyId=a&Expires=1&Signature=b")]
     {
-        let error = verify_with(&request, &config, "secret", None, NOW_AWS).unwrap_err();
+        let error = verify_with(&request, &config, "one-secret", None, NOW_AWS).unwrap_err();
         assert_eq!((error.code().as_str(), error.status()), ("InvalidRequest", 400));
         assert!(error.message().contains("Please use AWS4-HMAC-SHA256"));
     }
-    assert!(verify_with(&signed(get()), &config, "secret", None, NOW_AWS).is_ok());
+    assert!(verify_with(&signed(get()), &config, "one-secret", None, NOW_AWS).is_ok());
 }
 
 #[test]
@@ -495,7 +495,7 @@ fn version_2_urls_need_their_parameters() {
 fn sign_v2(string_to_sign: &str) -> String {
     use base64::prelude::{BASE64_STANDARD, Engine};
     use hmac::{KeyInit, Mac};
-    let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(b"secret").unwrap();
+    let mut mac = hmac::Hmac::<sha1::Sha1>::new_from_slice(b"one-secret").unwrap();
     mac.update(string_to_sign.as_bytes());
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
