@@ -1,0 +1,218 @@
+//! Which source wins, and what is said of each wrong value.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::*;
+use crate::settings::{SETTINGS, Surroundings, Values};
+
+struct Place {
+    directory: tempfile::TempDir,
+    surroundings: Surroundings,
+}
+
+fn place() -> Place {
+    Place { directory: tempfile::tempdir().unwrap(), surroundings: Surroundings::default() }
+}
+
+impl Place {
+    fn file(mut self, text: &str) -> Place {
+        let path = self.directory.path().join("strongroom.toml");
+        std::fs::write(&path, text).unwrap();
+        self.surroundings.configuration_files = vec![self.directory.path().join("absent.toml"), path];
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Place {
+        self.surroundings.variables.insert(name.into(), value.into());
+        self
+    }
+
+    fn configure(&self, flags: &[(&'static str, &[&str])]) -> Result<Config, String> {
+        let flags: Values = flags
+            .iter()
+            .map(|(name, values)| (*name, values.iter().map(OsString::from).collect()))
+            .collect::<BTreeMap<_, _>>();
+        Settings::load(&flags, None, &self.surroundings)
+            .and_then(|settings| configure(&settings, Config::new(DATA_DEFAULT.into())))
+            .map_err(|failure| {
+                assert_eq!(failure.exit, crate::failure::Exit::Usage);
+                failure.to_string().replace(self.directory.path().to_str().unwrap(), "DIR")
+            })
+    }
+
+    fn error(&self, flags: &[(&'static str, &[&str])]) -> String {
+        self.configure(flags).map(|config| panic!("accepted: {config:?}")).unwrap_err()
+    }
+}
+
+fn addresses(config: &Config) -> Vec<String> {
+    config.listen.iter().map(|listen| listen.address.to_string()).collect()
+}
+
+#[test]
+fn nothing_given_is_the_documented_default() {
+    let config = place().configure(&[]).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::new("./strongroom-data".into())));
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let file = "region = \"file-1\"\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\ndomain = \"file.test\"\n";
+    let all =
+        place().file(file).variable("STRONGROOM_REGION", "env-1").variable("STRONGROOM_LISTEN", "127.0.0.1:3  [::1]:4");
+    let config = all.configure(&[("region", &["flag-1"])]).unwrap();
+    assert_eq!(config.region, "flag-1");
+    assert_eq!(addresses(&config), ["127.0.0.1:3", "[::1]:4"], "a list of a stronger source replaces the weaker one");
+    assert_eq!(config.domains, ["file.test"]);
+    assert_eq!(all.configure(&[]).unwrap().region, "env-1");
+    let config = place().file(file).configure(&[]).unwrap();
+    assert_eq!((config.region.as_str(), addresses(&config).len()), ("file-1", 2));
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_one_and_its_line() {
+    let error = place().file("region = \"x\"\n\nlistn = \"127.0.0.1:1\"\n").error(&[]);
+    assert_eq!(error, "DIR/strongroom.toml:3: unknown key \"listn\"; did you mean \"listen\"?");
+    let error = place().file("tls_self_signed = true").error(&[]);
+    assert_eq!(error, "DIR/strongroom.toml:1: unknown key \"tls_self_signed\"; did you mean \"tls-self-signed\"?");
+    let error = place().file("[server]\nregion = \"x\"").error(&[]);
+    assert!(error.starts_with("DIR/strongroom.toml:1: unknown key \"server\"; did you mean \""), "{error}");
+}
+
+#[test]
+fn wrong_toml_and_wrong_types_are_named_with_their_line() {
+    let error = place().file("region = \"x\"\nlisten = [").error(&[]);
+    assert!(error.starts_with("DIR/strongroom.toml:2: not TOML: "), "{error}");
+    let error = place().file("listen = 9000").error(&[]);
+    assert_eq!(error, "DIR/strongroom.toml:1: listen: the value must be a string or an array of strings");
+    let error = place().file("explain-denials = \"true\"").error(&[]);
+    assert_eq!(error, "DIR/strongroom.toml:1: explain-denials: the value must be true or false");
+}
+
+#[test]
+fn a_misspelt_variable_is_a_warning_and_a_foreign_one_is_not() {
+    let place = place().variable("STRONGROOM_LISTN", "x").variable("STRONGROOM_SERVICE_HOST", "10.0.0.1");
+    let settings = Settings::load(&Values::new(), None, &place.surroundings).unwrap();
+    assert_eq!(settings.warnings, ["the variable STRONGROOM_LISTN is no setting; did you mean STRONGROOM_LISTEN?"]);
+}
+
+#[test]
+fn paths_in_the_file_start_from_its_directory() {
+    let place = place().file("data = \"store\"\ntls-cert = \"c.pem\"\ntls-key = \"/k.pem\"");
+    let config = place.configure(&[]).unwrap();
+    assert_eq!(config.data, place.directory.path().join("store"));
+    let certificate = place.directory.path().join("c.pem");
+    assert_eq!(config.tls, Some(Tls::Files { certificate, key: "/k.pem".into() }));
+}
+
+#[test]
+fn secrets_come_from_variables_files_and_credentials_and_never_into_messages() {
+    let keys = |place: &Place| {
+        let root = place.configure(&[]).unwrap().root_credentials.unwrap();
+        (root.access_key, root.secret_key)
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("root-secret-key");
+    std::fs::write(&secret, "from-a-file\n").unwrap();
+    let path = secret.to_str().unwrap();
+
+    let by_file =
+        place().variable("STRONGROOM_ROOT_ACCESS_KEY", "ROOT").variable("STRONGROOM_ROOT_SECRET_KEY_FILE", path);
+    assert_eq!(keys(&by_file), ("ROOT".into(), "from-a-file".into()));
+    let mut by_credential = place().variable("STRONGROOM_ROOT_ACCESS_KEY", "ROOT");
+    by_credential.surroundings.credentials_directory = Some(directory.path().into());
+    assert_eq!(keys(&by_credential), ("ROOT".into(), "from-a-file".into()));
+    let over_credential = Place { ..by_credential }.variable("STRONGROOM_ROOT_SECRET_KEY", "from-environment");
+    assert_eq!(keys(&over_credential).1, "from-environment");
+    let by_toml = place().file(&format!("root-access-key = \"ROOT\"\nroot-secret-key-file = \"{path}\""));
+    assert_eq!(keys(&by_toml).1, "from-a-file");
+
+    let both = by_file.variable("STRONGROOM_ROOT_SECRET_KEY", "another-one");
+    assert!(both.error(&[]).contains("are both set; keep one of them"));
+    let short =
+        place().variable("STRONGROOM_ROOT_ACCESS_KEY", "ROOT").variable("STRONGROOM_ROOT_SECRET_KEY", "hunter2");
+    let error = short.error(&[]);
+    assert!(error.starts_with("STRONGROOM_ROOT_SECRET_KEY: a secret key has 8 to 128") && !error.contains("hunter2"));
+    let alone = place().variable("STRONGROOM_ROOT_ACCESS_KEY", "ROOT").error(&[]);
+    assert_eq!(alone, "STRONGROOM_ROOT_ACCESS_KEY: root-secret-key is missing; give both or neither");
+    let twice = place().file(&format!(
+        "root-access-key = \"ROOT\"\nroot-secret-key = \"12345678\"\nroot-secret-key-file = \"{path}\""
+    ));
+    assert!(twice.error(&[]).contains("root-secret-key and root-secret-key-file are both given"));
+}
+
+#[test]
+fn networks_proxies_and_limits_are_typed() {
+    let config = place()
+        .configure(&[
+            ("network", &["10.1.2.3/16=vpc-111bbb22,vpce-9", "127.0.21.0/24=vpc-local"]),
+            ("trusted-proxy", &["192.0.2.7", "2001:db8::/32"]),
+            ("drain-timeout", &["5"]),
+            ("connections-max", &["10"]),
+            ("durability", &["relaxed"]),
+            ("sigv2", &["off"]),
+            ("explain-denials", &["true"]),
+            ("external-url", &["https://s3.example.com/"]),
+        ])
+        .unwrap();
+    let network = &config.networks[0];
+    assert_eq!((network.cidr.to_string().as_str(), network.vpc.as_str()), ("10.1.0.0/16", "vpc-111bbb22"));
+    assert_eq!(network.vpce.as_deref(), Some("vpce-9"));
+    assert_eq!(config.networks[1].vpce, None);
+    let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["192.0.2.7/32", "2001:db8::/32"]);
+    assert_eq!((config.limits.drain_timeout.as_secs(), config.limits.connections_max), (5, 10));
+    assert!(!config.sigv2 && config.explain_denials && config.durability == Durability::Relaxed);
+    assert_eq!(config.external_urls, ["https://s3.example.com"]);
+}
+
+#[test]
+fn a_wrong_value_names_its_place_and_what_to_write() {
+    for (name, value, expected) in [
+        ("listen", "0.0.0.0", "--listen: \"0.0.0.0\": the port is missing; write 0.0.0.0:9000"),
+        ("listen", "[::]", "--listen: \"[::]\": the port is missing; write [::]:9000"),
+        ("console", "here", "--console: \"here\": write an IP address and a port, such as 127.0.0.1:9001 or [::]:9001"),
+        ("durability", "fast", "--durability: \"fast\": write strict or relaxed"),
+        (
+            "network",
+            "10.0.0.0/8",
+            "--network: \"10.0.0.0/8\": write CIDR=VPC or CIDR=VPC,VPCE, such as 10.1.0.0/16=vpc-111bbb22",
+        ),
+        (
+            "trusted-proxy",
+            "10.0.0.0/33",
+            "--trusted-proxy: \"10.0.0.0/33\": write a network such as 10.1.0.0/16 or an address",
+        ),
+        ("drain-timeout", "0", "--drain-timeout: \"0\": write a whole number from 1 to 86400"),
+        ("tls-cert", "c.pem", "--tls-cert: tls-key is missing; give certificate and key"),
+        (
+            "bootstrap",
+            "/nowhere/state.json",
+            "--bootstrap: state file /nowhere/state.json: does not exist; check the path",
+        ),
+        (
+            "external-url",
+            "s3.example.com",
+            "--external-url: \"s3.example.com\": write a URL such as https://s3.example.com",
+        ),
+    ] {
+        assert_eq!(place().error(&[(name, &[value])]), expected);
+    }
+}
+
+#[test]
+fn a_flag_for_one_kind_of_certificate_replaces_the_file_s_other_kind() {
+    let place = place().file("tls-cert = \"c.pem\"\ntls-key = \"k.pem\"");
+    assert_eq!(place.configure(&[("tls-self-signed", &["true"])]).unwrap().tls, Some(Tls::SelfSigned));
+    let flags: &[(&'static str, &[&str])] =
+        &[("tls-self-signed", &["true"]), ("tls-cert", &["a"]), ("tls-key", &["b"])];
+    assert_eq!(place.error(flags), "--tls-self-signed: --tls-cert is given as well; keep either of them");
+}
+
+#[test]
+fn every_setting_has_a_name_that_is_flag_variable_and_key() {
+    for setting in SETTINGS {
+        assert!(setting.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+    }
+}
