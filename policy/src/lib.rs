@@ -29,10 +29,12 @@
 
 mod action;
 mod cases;
+mod check;
 mod condition;
 mod decide;
 mod error;
 mod explain;
+pub mod fuzz;
 mod json;
 mod key;
 mod lower;
@@ -49,6 +51,7 @@ mod variable;
 
 pub use action::{AccessLevel, Action, ResourceType};
 pub use cases::{CASE_ACCOUNT, eval_cases, explain_case};
+pub use check::{CheckReport, Finding, Severity, check, check_batch};
 pub use decide::{AttachedPolicy, Deciding, Decision, Outcome, Reason, asks_for_object_tags, decide, denial_message};
 pub use error::{ERRORS_MAX, PolicyError, PolicyErrors};
 pub use explain::{ConditionTrace, Explanation, StatementTrace, explain};

@@ -104,6 +104,11 @@ impl Template {
         }
     }
 
+    /// Whether it matches every text.
+    pub(crate) fn is_any(&self) -> bool {
+        matches!(self, Template::Static(Pattern::Any))
+    }
+
     /// Whether a match can be a bucket, and whether it can be an object: a slash decides, which a wildcard may stand for.
     pub(crate) fn reach(&self) -> (bool, bool) {
         let mut has_slash = false;

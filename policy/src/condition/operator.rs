@@ -96,11 +96,6 @@ impl Operator {
         Some(Operator { family: *family, negated: *negated, if_exists, qualifier, name })
     }
 
-    /// The name without qualifier and suffix.
-    pub(crate) fn base_name(&self) -> &'static str {
-        self.name
-    }
-
     /// Whether `${...}` in its values is a variable.
     pub(crate) fn takes_variables(&self) -> bool {
         matches!(self.family, Family::String { .. } | Family::Arn)

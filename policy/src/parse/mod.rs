@@ -15,6 +15,7 @@ use crate::json::{self, JsonErrorKind, Node};
 use crate::policy::{Policy, PolicyKind};
 
 use fault::Fault;
+pub(crate) use statement::Reach;
 
 /// The two dialects of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

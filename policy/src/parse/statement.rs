@@ -229,7 +229,7 @@ impl StatementReader<'_, '_, '_, '_> {
         }
         let not_arn = "is not an ARN such as arn:aws:s3:::bucket or arn:aws:s3:::bucket/*";
         let Some((fields, tail)) = split_arn(text) else {
-            let looks_like_name = !text.is_empty() && !text.contains([':', ' ', '*']);
+            let looks_like_name = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && !text.contains([':', ' ']);
             return Some((not_arn, looks_like_name.then(|| format!("arn:aws:s3:::{text}"))));
         };
         if !pattern.is_well_formed()

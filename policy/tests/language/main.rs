@@ -1,0 +1,10 @@
+//! The tables of LANGUAGE.md, cell by cell, through the public interface.
+
+mod conditions;
+mod decision;
+mod documents;
+mod findings;
+mod lyve;
+mod properties;
+mod seeds;
+mod support;
