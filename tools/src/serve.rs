@@ -68,14 +68,25 @@ async fn run_node(config: Config, announce: Announce, ended: impl Future<Output 
     let mut hangup = install(SignalKind::hangup())?;
     let mut ended = pin!(ended);
     let summary = Summary::of(&config)?;
-    let node = tokio::select! {
-        node = Box::pin(Node::start(config)) => node.map_err(|error| Failure::failed(error.to_string()))?,
-        () = signals.stop() => return Ok(()),
-        () = &mut ended => return Ok(()),
+    let mut starting = Box::pin(Node::start(config));
+    let started = tokio::select! {
+        node = &mut starting => Some(node),
+        () = signals.stop() => None,
+        () = &mut ended => None,
+    };
+    let node = match started {
+        Some(node) => node.map_err(|error| Failure::failed(error.to_string()))?,
+        // A long recovery is not waited for: nothing was acknowledged yet, and the next start recovers as well.
+        None if matches!(announce, Announce::Line { .. }) => return Ok(()),
+        // A test's directory is removed, which must not happen while the start still writes into it.
+        None => {
+            let node = starting.await.map_err(|error| Failure::failed(error.to_string()))?;
+            return shut_down(node).await;
+        }
     };
     if let Err(failure) = summary.announce(&node, &announce) {
         // Nobody learnt that the node is ready; it ends as it would on a signal.
-        Box::pin(node.shutdown()).await.map_err(|error| Failure::failed(error.to_string()))?;
+        shut_down(node).await?;
         return Err(failure);
     }
     notify(notify::READY);
@@ -92,9 +103,13 @@ async fn run_node(config: Config, announce: Announce, ended: impl Future<Output 
     notify(notify::STOPPING);
     tracing::info!("draining requests; a second signal ends at once, which loses nothing acknowledged");
     tokio::select! {
-        done = Box::pin(node.shutdown()) => done.map_err(|error| Failure::failed(error.to_string())),
+        done = shut_down(node) => done,
         () = signals.stop() => Err(Failure::failed("ended by a second signal before requests were drained")),
     }
+}
+
+async fn shut_down(node: Node) -> Result<(), Failure> {
+    Box::pin(node.shutdown()).await.map_err(|error| Failure::failed(error.to_string()))
 }
 
 /// The signals that end a node, installed once for the whole run.

@@ -132,6 +132,35 @@ fn a_test_node_ends_on_sigterm_and_removes_its_directory() {
 }
 
 #[test]
+fn a_test_node_whose_input_ends_at_once_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let mut command = strongroom(&["test"]);
+        let output = command.env("TMPDIR", directory.path()).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "a test leaves nothing behind");
+    }
+}
+
+#[test]
+fn a_test_node_tells_the_root_key_that_its_state_declares() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("state.toml");
+    let state = "[[accounts]]\nname = \"main\"\nroot = {accessKey = \"AKDECLARED\", secretKey = \"declared-secret\"}\n";
+    std::fs::write(&file, state).unwrap();
+    let mut node = Running::start(&["test", "--bootstrap", file.to_str().unwrap(), "--bucket", "uploads"]);
+    let ready = node.ready();
+    assert_eq!((&ready["accessKeyId"], &ready["secretAccessKey"]), (&json!("AKDECLARED"), &json!("declared-secret")));
+    drop(node.stdin.take());
+    assert_eq!(node.end().0, Some(0));
+    let flags = ["test", "--root-access-key", "AKFLAG", "--root-secret-key", "flag-secret"];
+    let mut node = Running::start(&flags);
+    assert_eq!(node.ready()["accessKeyId"], "AKFLAG");
+    drop(node.stdin.take());
+    assert_eq!(node.end().0, Some(0));
+}
+
+#[test]
 fn env_prints_what_a_shell_exports() {
     let mut node = Running::start(&["test", "--env", "--region", "eu-test-1"]);
     drop(node.stdin.take());
