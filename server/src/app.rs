@@ -13,10 +13,10 @@ use crate::health;
 use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
 use crate::http::serve::{Application, Connection};
-use crate::s3::error::{Code, S3Error};
+use crate::protocol::error::{Code, S3Error};
+use crate::protocol::request::Peer;
+use crate::protocol::respond::{self, Response};
 use crate::s3::handle::{self, Arrived, Handled};
-use crate::s3::request::Peer;
-use crate::s3::respond::{self, Response};
 use crate::state::State;
 
 /// S3 for one node.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use engine::{Bucket, BucketId, ConfigChange, Store};
 use policy::{ParseOptions, Policy, PolicyKind};
 
-use crate::s3::error::{Code, S3Result};
+use crate::protocol::error::{Code, S3Result};
 
 /// The key of a bucket's policy among its configuration rows.
 const ROW: &str = "policy";

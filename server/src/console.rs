@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use crate::health;
 use crate::http::body::Body;
 use crate::http::serve::{Application, Connection};
-use crate::s3::respond::{self, Response};
+use crate::protocol::respond::{self, Response};
 use crate::state::State;
 
 /// Health and metrics of one node.

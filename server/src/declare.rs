@@ -9,7 +9,7 @@ use crate::identity::name::AccountId;
 use crate::identity::plan::{Mode, Plan};
 use crate::identity::state as declared;
 use crate::identity::store::CommitError;
-use crate::s3::name;
+use crate::protocol::name;
 use crate::state::State;
 
 /// What a declared state came to.

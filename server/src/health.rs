@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::http::body::Body;
-use crate::s3::respond::{self, Response};
+use crate::protocol::respond::{self, Response};
 use crate::state::State;
 
 /// What a probe asks.

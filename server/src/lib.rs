@@ -2,6 +2,7 @@
 //!
 //! It is a library so that the `strongroom` binary, tests and other programs can start a [`node::Node`] from a [`config::Config`] value.
 
+pub mod access;
 pub mod admin;
 pub mod app;
 pub mod auth;
@@ -16,5 +17,6 @@ pub mod identity;
 pub mod identity_rows;
 pub mod metrics;
 pub mod node;
+pub mod protocol;
 pub mod s3;
 pub mod state;

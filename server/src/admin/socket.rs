@@ -17,9 +17,9 @@ use crate::http::body::{Body, RequestBody};
 use crate::identity::plan::Mode;
 use crate::identity::print;
 use crate::identity::state::STATE_BYTES_MAX;
-use crate::s3::error::Code;
-use crate::s3::request::Query;
-use crate::s3::respond::{self, Response};
+use crate::protocol::error::S3Error;
+use crate::protocol::request::Query;
+use crate::protocol::respond::{self, Response};
 use crate::state::State;
 
 /// The socket's name in the data directory.
@@ -116,7 +116,7 @@ async fn apply(state: &State, request: hyper::Request<Incoming>) -> Response {
     let name = request.headers().get("x-strongroom-state-name").and_then(|name| name.to_str().ok());
     let name = name.unwrap_or("state").to_owned();
     let mut body = RequestBody::new(request.into_body(), state.config.limits.body_idle_timeout);
-    let text = match body.collect(STATE_BYTES_MAX, Code::EntityTooLarge).await {
+    let text = match body.collect(STATE_BYTES_MAX).await.map_err(S3Error::from) {
         Ok(bytes) => String::from_utf8(bytes.to_vec()),
         Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
     };

@@ -10,12 +10,9 @@
 //! authenticating REST requests (AWS signature version 2)",
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html>.
 
-pub mod authenticate;
-pub mod authorize;
 mod canonical;
 mod chunked;
 mod claim;
-mod context;
 mod credential;
 mod date;
 mod error;

@@ -12,8 +12,6 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::s3::error::{Code, S3Result};
-
 /// What can go wrong while a body is streamed: the connection is then cut, so that the client can't take a part for the whole.
 pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -128,6 +126,17 @@ impl http_body::Body for Body {
     }
 }
 
+/// Why a request's body could not be read.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The client sent nothing for too long.
+    Idle,
+    /// The connection ended, or what came isn't HTTP.
+    Broken(hyper::Error),
+    /// It is longer than the caller reads.
+    TooLong,
+}
+
 /// A request's body as it comes from the wire, cut off when it stands still.
 pub struct RequestBody {
     incoming: Incoming,
@@ -157,12 +166,12 @@ impl RequestBody {
     }
 
     /// The next piece; `None` at the end.
-    pub async fn next(&mut self) -> S3Result<Option<Bytes>> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
             let frame = match tokio::time::timeout(self.idle_timeout, self.incoming.frame()).await {
-                Err(_) => return Err(Code::RequestTimeout.error()),
+                Err(_) => return Err(BodyError::Idle),
                 Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => return Err(Code::IncompleteBody.error().because(error)),
+                Ok(Some(Err(error))) => return Err(BodyError::Broken(error)),
                 Ok(Some(Ok(frame))) => frame,
             };
             // HTTP/1.1's own trailers are not aws-chunked's: they carry nothing for S3.
@@ -175,10 +184,10 @@ impl RequestBody {
         }
     }
 
-    /// Reads a body of at most `bytes_max` bytes whole; a longer one is refused with `too_long`.
-    pub async fn collect(&mut self, bytes_max: usize, too_long: Code) -> S3Result<Bytes> {
+    /// Reads a body of at most `bytes_max` bytes whole.
+    pub async fn collect(&mut self, bytes_max: usize) -> Result<Bytes, BodyError> {
         if self.length().is_some_and(|length| length > bytes_max as u64) {
-            return Err(too_long.error());
+            return Err(BodyError::TooLong);
         }
         let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
         if self.is_done() && first.len() <= bytes_max {
@@ -188,7 +197,7 @@ impl RequestBody {
         let mut piece = Some(first);
         while let Some(bytes) = piece {
             if all.len() + bytes.len() > bytes_max {
-                return Err(too_long.error());
+                return Err(BodyError::TooLong);
             }
             all.extend_from_slice(&bytes);
             piece = self.next().await?;

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use super::bucket::{self, list_objects, list_versions};
-use super::error::{Code, S3Error, S3Result};
 use super::multipart;
-use super::name::CopySource;
 use super::object::{self, tagging};
-use super::operation::{Operation, op};
 use super::receive::Payload;
-use super::request::{Query, Request};
-use super::respond::Response;
-use super::route;
-use crate::auth::authenticate::authenticate;
-use crate::auth::authorize::{self, RequestContext};
+use crate::access::authenticate::authenticate;
+use crate::access::authorize::{self, RequestContext};
 use crate::auth::{PayloadAuth, RequestHead};
 use crate::http::body::RequestBody;
+use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::name::CopySource;
+use crate::protocol::operation::{Operation, op};
+use crate::protocol::request::{Query, Request};
+use crate::protocol::respond::Response;
+use crate::protocol::route;
 use crate::state::State;
 
 /// Most bytes of all headers together.
@@ -54,7 +54,7 @@ pub struct Arrived {
     /// Method, target and headers.
     pub head: http::request::Parts,
     /// Facts of the connection.
-    pub peer: super::request::Peer,
+    pub peer: crate::protocol::request::Peer,
     /// The request's id.
     pub id: String,
     /// Seconds since the epoch.

@@ -11,11 +11,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use engine::{BulkBody, BulkWriter, Checksum, ChecksumAlgorithm, ChecksumKind, INLINE_BYTES_MAX};
 
-use super::checksum::{self, Announced, Digested, Digests};
-use super::error::{Code, S3Error, S3Result};
-use super::request::Request;
 use crate::auth::{ChunkDecoder, PayloadAuth};
 use crate::http::body::RequestBody;
+use crate::protocol::checksum::{self, Announced, Digested, Digests};
+use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::request::Request;
 use crate::state::State;
 
 /// Largest body of one PUT or part: 5 GiB.
@@ -120,7 +120,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     async fn next(&mut self) -> S3Result<Option<Bytes>> {
-        let Some(decoder) = &mut self.decoder else { return self.body.next().await };
+        let Some(decoder) = &mut self.decoder else { return Ok(self.body.next().await?) };
         loop {
             if let Some(bytes) = decoder.decode(&mut self.raw)? {
                 return Ok(Some(bytes));

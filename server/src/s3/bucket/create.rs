@@ -3,14 +3,14 @@
 use engine::{NewBucket, Versioning};
 use http::StatusCode;
 
-use crate::auth::authorize::Authorized;
-use crate::s3::error::{Code, S3Result, invalid_argument};
-use crate::s3::name;
-use crate::s3::operation::op;
+use crate::access::authorize::Authorized;
+use crate::protocol::error::{Code, S3Result, invalid_argument};
+use crate::protocol::name;
+use crate::protocol::operation::op;
+use crate::protocol::request::Request;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_read::{self, XML_BYTES_MAX};
 use crate::s3::receive::Payload;
-use crate::s3::request::Request;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_read::{self, XML_BYTES_MAX};
 use crate::state::State;
 
 /// The most buckets of one account ([quota](https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html)).

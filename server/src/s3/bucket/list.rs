@@ -3,11 +3,11 @@
 use policy::Action;
 
 use super::paging;
-use crate::auth::authorize::Judged;
-use crate::s3::error::{S3Result, invalid_argument};
-use crate::s3::operation::op;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
+use crate::access::authorize::Judged;
+use crate::protocol::error::{S3Result, invalid_argument};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::state::State;
 
 const BUCKETS_MAX: u64 = 10_000;

@@ -4,13 +4,13 @@
 use engine::{Entry, ListPage, ListQuery};
 
 use super::paging::{self, Paging};
-use crate::auth::authorize::{Authorized, RequestContext};
-use crate::s3::checksum;
-use crate::s3::error::{S3Result, invalid_argument};
-use crate::s3::operation::op;
+use crate::access::authorize::{Authorized, RequestContext};
+use crate::protocol::checksum;
+use crate::protocol::error::{S3Result, invalid_argument};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::s3::receive::blocking;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 /// Answers version 1.

@@ -4,13 +4,13 @@ use engine::ListVersionsQuery;
 
 use super::list_objects;
 use super::paging::Paging;
-use crate::auth::authorize::Authorized;
-use crate::s3::error::{Code, S3Result, invalid_argument};
+use crate::access::authorize::Authorized;
+use crate::protocol::error::{Code, S3Result, invalid_argument};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::s3::object::open;
-use crate::s3::operation::op;
 use crate::s3::receive::blocking;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 /// Lists versions.

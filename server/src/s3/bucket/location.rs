@@ -1,10 +1,10 @@
 //! [GetBucketLocation](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html): empty for us-east-1.
 
-use crate::auth::authorize::Authorized;
-use crate::s3::error::S3Result;
-use crate::s3::operation::op;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::{NAMESPACE, Xml};
+use crate::access::authorize::Authorized;
+use crate::protocol::error::S3Result;
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::{NAMESPACE, Xml};
 use crate::state::State;
 
 /// Names the bucket's region.

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::s3::error::{Code, S3Result, invalid_argument};
-use crate::s3::name::encode_url;
-use crate::s3::request::Query;
+use crate::protocol::error::{Code, S3Result, invalid_argument};
+use crate::protocol::name::encode_url;
+use crate::protocol::request::Query;
 
 /// The most keys of a page, and how many there are when the client doesn't say.
 pub const PAGE_KEYS_MAX: u64 = 1000;

@@ -5,12 +5,12 @@
 use http::{HeaderValue, StatusCode, header};
 use policy::{Action, BUCKET_POLICY_BYTES_MAX, ParseOptions, Policy, Resource};
 
-use crate::auth::authorize::Authorized;
+use crate::access::authorize::Authorized;
 use crate::http::body::Body;
-use crate::s3::error::{Code, S3Result};
-use crate::s3::operation::op;
+use crate::protocol::error::{Code, S3Result};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
 use crate::s3::receive::Payload;
-use crate::s3::respond::{self, Response};
 use crate::state::State;
 
 /// Gives the policy back as it was uploaded.

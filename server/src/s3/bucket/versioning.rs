@@ -4,13 +4,13 @@
 use engine::{BucketChange, Versioning};
 use http::StatusCode;
 
-use crate::auth::authorize::Authorized;
-use crate::s3::error::{Code, S3Result};
-use crate::s3::operation::op;
+use crate::access::authorize::Authorized;
+use crate::protocol::error::{Code, S3Result};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_read::{self, XML_BYTES_MAX};
+use crate::protocol::xml_write::Xml;
 use crate::s3::receive::Payload;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_read::{self, XML_BYTES_MAX};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 /// Tells the bucket's versioning state; nothing for one that never had versions.

@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 
-use crate::auth::authorize::Authorized;
-use crate::s3::error::S3Result;
-use crate::s3::operation::op;
-use crate::s3::respond::{self, Response};
+use crate::access::authorize::Authorized;
+use crate::protocol::error::S3Result;
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
 use crate::state::State;
 
 /// Ends an upload and frees its parts.

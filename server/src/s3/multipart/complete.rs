@@ -3,15 +3,15 @@
 use engine::{Checksum, ChecksumKind, CompleteUpload, ETag, Part, UploadId};
 
 use super::part_checksum;
-use crate::auth::authorize::{Authorized, RequestContext};
-use crate::s3::checksum::{self, ALGORITHMS};
-use crate::s3::conditional;
-use crate::s3::error::{Code, S3Error, S3Result};
-use crate::s3::operation::op;
+use crate::access::authorize::{Authorized, RequestContext};
+use crate::protocol::checksum::{self, ALGORITHMS};
+use crate::protocol::conditional;
+use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_read::{self, Element};
+use crate::protocol::xml_write::Xml;
 use crate::s3::receive::{Payload, blocking};
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_read::{self, Element};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 /// Least size of every part but the last, in bytes.
@@ -54,7 +54,7 @@ pub async fn run(
     let mut xml = Xml::root("CompleteMultipartUploadResult");
     let host = request.header("host").unwrap_or("localhost");
     let scheme = if request.peer.secure { "https" } else { "http" };
-    let key_in_url = crate::s3::name::encode_url(key);
+    let key_in_url = crate::protocol::name::encode_url(key);
     xml.text("Location", &format!("{scheme}://{host}/{}/{key_in_url}", bucket.name));
     xml.text("Bucket", &bucket.name);
     xml.text("Key", key);

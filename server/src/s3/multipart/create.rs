@@ -4,13 +4,13 @@ use bytes::Bytes;
 use engine::NewUpload;
 
 use super::part_checksum;
-use crate::auth::authorize::Authorized;
-use crate::s3::checksum;
-use crate::s3::error::S3Result;
+use crate::access::authorize::Authorized;
+use crate::protocol::checksum;
+use crate::protocol::error::S3Result;
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::s3::object::attributes;
-use crate::s3::operation::op;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 /// Begins an upload.

@@ -1,12 +1,12 @@
 //! [ListParts](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).
 
-use crate::auth::authorize::Authorized;
-use crate::s3::checksum;
-use crate::s3::error::S3Result;
-use crate::s3::operation::op;
+use crate::access::authorize::Authorized;
+use crate::protocol::checksum;
+use crate::protocol::error::S3Result;
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::s3::receive::blocking;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 const PARTS_MAX: u64 = 1000;

@@ -11,8 +11,8 @@ pub mod upload_part_copy;
 
 use engine::UploadId;
 
-use super::error::{Code, S3Result, invalid_argument};
-use super::request::Request;
+use crate::protocol::error::{Code, S3Result, invalid_argument};
+use crate::protocol::request::Request;
 
 /// The upload that a request names; an id that can't be of this node names no upload.
 pub fn upload_id(request: &Request) -> S3Result<UploadId> {

@@ -7,8 +7,8 @@ use crc_fast::CrcAlgorithm;
 use engine::{Checksum, ChecksumAlgorithm, ChecksumKind, Part};
 use http::HeaderMap;
 
-use crate::s3::checksum;
-use crate::s3::error::{Code, S3Result, invalid_argument};
+use crate::protocol::checksum;
+use crate::protocol::error::{Code, S3Result, invalid_argument};
 
 /// What CreateMultipartUpload announces: `x-amz-checksum-algorithm` and `x-amz-checksum-type`.
 pub fn announced(headers: &HeaderMap) -> S3Result<Option<(ChecksumAlgorithm, ChecksumKind)>> {

@@ -3,12 +3,12 @@
 use engine::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, PutPart};
 use http::StatusCode;
 
-use crate::auth::authorize::Authorized;
-use crate::s3::checksum;
-use crate::s3::error::{Code, S3Result};
-use crate::s3::operation::op;
+use crate::access::authorize::Authorized;
+use crate::protocol::checksum;
+use crate::protocol::error::{Code, S3Result};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
 use crate::s3::receive::{self, Expected, Payload};
-use crate::s3::respond::{self, Response};
 use crate::state::State;
 
 /// Stores a part.

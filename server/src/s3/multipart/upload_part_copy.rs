@@ -2,17 +2,17 @@
 
 use engine::{BulkBody, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Object, PutPart, Store, Wait};
 
-use crate::auth::authorize::Authorized;
-use crate::s3::checksum::{Digested, Digests};
-use crate::s3::conditional;
-use crate::s3::error::{Code, S3Result, invalid_argument};
+use crate::access::authorize::Authorized;
+use crate::protocol::checksum::{Digested, Digests};
+use crate::protocol::conditional;
+use crate::protocol::error::{Code, S3Result, invalid_argument};
+use crate::protocol::operation::op;
+use crate::protocol::range::ByteRange;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::s3::object::copy::open_source;
 use crate::s3::object::get::read_exactly;
-use crate::s3::operation::op;
-use crate::s3::range::ByteRange;
 use crate::s3::receive::{PUT_BYTES_MAX, blocking};
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 const PIECE_BYTES: u64 = 1 << 20;

@@ -3,9 +3,9 @@
 use engine::Attributes;
 use http::HeaderMap;
 
-use crate::s3::error::{Code, S3Result};
-use crate::s3::name::decode_query;
-use crate::s3::request::Request;
+use crate::protocol::error::{Code, S3Result};
+use crate::protocol::name::decode_query;
+use crate::protocol::request::Request;
 
 /// Headers that are stored with an object and given back with it.
 const CONTENT_HEADERS: [&str; 7] = [

@@ -4,14 +4,14 @@ use engine::{Attributes, Body, ETag, Object, Put, Stored, Wait};
 use policy::Action;
 
 use super::{attributes, open};
-use crate::auth::authorize::{Authorized, RequestContext};
-use crate::s3::conditional;
-use crate::s3::error::{Code, S3Error, S3Result, invalid_argument};
-use crate::s3::operation::op;
+use crate::access::authorize::{Authorized, RequestContext};
+use crate::protocol::conditional;
+use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
+use crate::protocol::operation::op;
+use crate::protocol::request::Request;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::s3::receive::{self, blocking};
-use crate::s3::request::Request;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 /// Copies an object.
@@ -138,7 +138,7 @@ fn directive(request: &Request, name: &'static str) -> S3Result<bool> {
 
 fn checksums(xml: &mut Xml, source: &Object) {
     for sum in source.info.attributes.checksums.iter().filter(|s| s.kind == engine::ChecksumKind::FullObject) {
-        xml.value(crate::s3::checksum::element(sum.algorithm), crate::s3::checksum::encode(sum, 0));
-        xml.value("ChecksumType", crate::s3::checksum::kind_name(sum.kind));
+        xml.value(crate::protocol::checksum::element(sum.algorithm), crate::protocol::checksum::encode(sum, 0));
+        xml.value("ChecksumType", crate::protocol::checksum::kind_name(sum.kind));
     }
 }

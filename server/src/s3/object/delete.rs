@@ -4,11 +4,11 @@ use engine::Delete;
 use http::StatusCode;
 
 use super::open;
-use crate::auth::authorize::Authorized;
-use crate::s3::conditional;
-use crate::s3::error::S3Result;
-use crate::s3::operation::op;
-use crate::s3::respond::{self, Response};
+use crate::access::authorize::Authorized;
+use crate::protocol::conditional;
+use crate::protocol::error::S3Result;
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
 use crate::state::State;
 
 /// Deletes an object or a version.

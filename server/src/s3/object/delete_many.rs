@@ -5,15 +5,15 @@ use policy::Action;
 use tokio::task::JoinSet;
 
 use super::open;
-use crate::auth::authorize::Authorized;
+use crate::access::authorize::Authorized;
 use crate::clock;
-use crate::s3::error::{Code, S3Error, S3Result};
-use crate::s3::name::object_key;
-use crate::s3::operation::op;
+use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::name::object_key;
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_read::{self, Element, XML_BYTES_MAX};
+use crate::protocol::xml_write::Xml;
 use crate::s3::receive::Payload;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_read::{self, Element, XML_BYTES_MAX};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 const KEYS_MAX: usize = 1000;
@@ -60,7 +60,7 @@ pub async fn run(state: &State, delete: Authorized<op::DeleteObjects>, payload: 
     Ok(respond::xml(xml.finish()))
 }
 
-fn names_a_checksum(request: &crate::s3::request::Request) -> bool {
+fn names_a_checksum(request: &crate::protocol::request::Request) -> bool {
     request.headers.keys().any(|name| name.as_str().starts_with("x-amz-checksum-"))
         || request.headers.contains_key("x-amz-trailer")
         // The signed hash of the body protects it as well as either.

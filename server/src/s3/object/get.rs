@@ -5,15 +5,15 @@ use engine::{Object, ObjectInfo, Wait};
 use http::{HeaderMap, StatusCode};
 
 use super::open;
-use crate::auth::authorize::Authorized;
+use crate::access::authorize::Authorized;
 use crate::http::body::{Body, Source};
-use crate::s3::conditional;
-use crate::s3::error::{Code, S3Result, invalid_argument};
-use crate::s3::operation::op;
-use crate::s3::range::{self, ByteRange};
+use crate::protocol::conditional;
+use crate::protocol::error::{Code, S3Result, invalid_argument};
+use crate::protocol::operation::op;
+use crate::protocol::range::{self, ByteRange};
+use crate::protocol::request::Request;
+use crate::protocol::respond::{self, Response};
 use crate::s3::receive::blocking;
-use crate::s3::request::Request;
-use crate::s3::respond::{self, Response};
 use crate::state::State;
 
 /// Bytes that are read from the engine at a time when an object is streamed.

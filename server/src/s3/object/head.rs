@@ -2,10 +2,10 @@
 
 use super::get;
 use super::open;
-use crate::auth::authorize::Authorized;
-use crate::s3::error::S3Result;
-use crate::s3::operation::op;
-use crate::s3::respond::Response;
+use crate::access::authorize::Authorized;
+use crate::protocol::error::S3Result;
+use crate::protocol::operation::op;
+use crate::protocol::respond::Response;
 use crate::state::State;
 
 /// Describes an object.

@@ -3,13 +3,13 @@
 use engine::ObjectInfo;
 
 use super::open;
-use crate::auth::authorize::Authorized;
-use crate::s3::checksum;
-use crate::s3::error::{S3Result, invalid_argument};
-use crate::s3::operation::op;
-use crate::s3::request::Request;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_write::Xml;
+use crate::access::authorize::Authorized;
+use crate::protocol::checksum;
+use crate::protocol::error::{S3Result, invalid_argument};
+use crate::protocol::operation::op;
+use crate::protocol::request::Request;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
 use crate::state::State;
 
 const NAMES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];

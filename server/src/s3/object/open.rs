@@ -3,8 +3,8 @@
 use engine::{Object, VersionId, Wait};
 use policy::Action;
 
-use crate::auth::authorize::RequestContext;
-use crate::s3::error::{Code, S3Error, S3Result, invalid_argument};
+use crate::access::authorize::RequestContext;
+use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::s3::receive::blocking;
 use crate::state::State;
 

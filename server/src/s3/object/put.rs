@@ -4,12 +4,12 @@ use engine::{ChecksumAlgorithm, ETag, Put};
 use http::StatusCode;
 
 use super::attributes;
-use crate::auth::authorize::Authorized;
-use crate::s3::conditional;
-use crate::s3::error::S3Result;
-use crate::s3::operation::op;
+use crate::access::authorize::Authorized;
+use crate::protocol::conditional;
+use crate::protocol::error::S3Result;
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
 use crate::s3::receive::{self, Expected, Payload};
-use crate::s3::respond::{self, Response};
 use crate::state::State;
 
 /// Stores an object.

@@ -6,13 +6,13 @@ use engine::SetAttributes;
 use http::StatusCode;
 
 use super::{attributes, open};
-use crate::auth::authorize::{Authorized, RequestContext};
-use crate::s3::error::{Code, S3Result};
-use crate::s3::operation::op;
+use crate::access::authorize::{Authorized, RequestContext};
+use crate::protocol::error::{Code, S3Result};
+use crate::protocol::operation::op;
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_read::{self, XML_BYTES_MAX};
+use crate::protocol::xml_write::Xml;
 use crate::s3::receive::Payload;
-use crate::s3::respond::{self, Response};
-use crate::s3::xml_read::{self, XML_BYTES_MAX};
-use crate::s3::xml_write::Xml;
 use crate::state::State;
 
 /// How often a change is tried again when another one of the same object came between.

@@ -10,7 +10,7 @@ use policy::{Action, ConditionKey, Context, KnownKey, Lookup, Resource, Value};
 
 use super::authorize::{RequestContext, tags_of};
 use crate::identity::snapshot::IdentityKind;
-use crate::s3::name::decode_query;
+use crate::protocol::name::decode_query;
 use crate::state::State;
 
 /// Where an object's tags can be found.

@@ -5,6 +5,7 @@
 use http::StatusCode;
 
 use super::xml_write::Xml;
+use crate::http::body::BodyError;
 
 /// An error answer: a pointer, so that results stay small on the way of those that succeed.
 #[derive(Clone, Debug)]
@@ -246,5 +247,15 @@ impl From<engine::Error> for S3Error {
         };
         let answer = code.error();
         if code == Code::InternalError || code == Code::InsufficientStorage { answer.because(error) } else { answer }
+    }
+}
+
+impl From<BodyError> for S3Error {
+    fn from(error: BodyError) -> S3Error {
+        match error {
+            BodyError::Idle => Code::RequestTimeout.error(),
+            BodyError::Broken(error) => Code::IncompleteBody.error().because(error),
+            BodyError::TooLong => Code::EntityTooLarge.error(),
+        }
     }
 }

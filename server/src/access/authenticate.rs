@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use policy::{AttachedPolicy, Principal};
 
-use super::{Authenticated, Claim, PayloadAuth, RequestHead, Scheme};
+use crate::auth::{self, AuthError, Authenticated, ChunkError, Claim, PayloadAuth, RequestHead, Scheme};
 use crate::identity::snapshot::{Identity, Refusal};
-use crate::s3::error::{Code, S3Error, S3Result};
+use crate::protocol::error::{Code, S3Error, S3Result};
 use crate::state::State;
 
 /// Who sent a request, verified.
@@ -20,7 +20,7 @@ pub struct Caller {
 
 /// Verifies a request's signature and finds whose it is. Unknown, disabled, expired and damaged keys answer alike; the log says which it was.
 pub fn authenticate(state: &State, head: RequestHead<'_>, now_seconds: i64) -> S3Result<(Caller, PayloadAuth)> {
-    match super::parse(head, &state.auth, now_seconds)? {
+    match auth::parse(head, &state.auth, now_seconds)? {
         Claim::Anonymous(claim) => Ok(caller(claim.accept()?, None)),
         Claim::Signed(claim) => {
             let now = Timestamp::from_second(now_seconds).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -44,7 +44,7 @@ fn caller(authenticated: Authenticated, identity: Option<Arc<Identity>>) -> (Cal
     (caller, authenticated.into_payload())
 }
 
-fn refused(answer: &super::AuthError, refusal: Refusal<'_>) -> S3Error {
+fn refused(answer: &AuthError, refusal: Refusal<'_>) -> S3Error {
     S3Error::from(answer.clone()).because(refusal)
 }
 
@@ -95,8 +95,8 @@ impl Caller {
     }
 }
 
-impl From<super::AuthError> for S3Error {
-    fn from(error: super::AuthError) -> S3Error {
+impl From<AuthError> for S3Error {
+    fn from(error: AuthError) -> S3Error {
         let code = Code::from_name(error.code().as_str()).unwrap_or(Code::AccessDenied);
         let mut answer = code.with(error.message());
         answer.fields = error.elements().to_vec();
@@ -104,8 +104,8 @@ impl From<super::AuthError> for S3Error {
     }
 }
 
-impl From<super::ChunkError> for S3Error {
-    fn from(error: super::ChunkError) -> S3Error {
-        super::AuthError::from(error).into()
+impl From<ChunkError> for S3Error {
+    fn from(error: ChunkError) -> S3Error {
+        AuthError::from(error).into()
     }
 }

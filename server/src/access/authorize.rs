@@ -12,10 +12,10 @@ use policy::{Action, AttachedPolicy, Decision, Outcome, Policy, Resource};
 use super::authenticate::Caller;
 use super::context::{Facts, Tags};
 use crate::config::LogRequests;
-use crate::s3::error::{Code, S3Error, S3Result};
-use crate::s3::name::CopySource;
-use crate::s3::operation::{Named, On, Operation};
-use crate::s3::request::Request;
+use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::name::CopySource;
+use crate::protocol::operation::{Named, On, Operation};
+use crate::protocol::request::Request;
 use crate::state::State;
 
 /// A request with everything that judging it needs: its caller and the buckets that it names.

@@ -1,0 +1,5 @@
+//! Who may do what: binds signatures to identities, and judges every request before its handler can be called.
+
+pub mod authenticate;
+pub mod authorize;
+mod context;
