@@ -9,7 +9,6 @@ use crate::principal::{Caller, Meant};
 use crate::request::{Principal, Request, Resource};
 use crate::resource::with_target;
 use crate::statement::{Ask, Effect};
-use crate::value::Context;
 
 /// A policy as it bears on one request.
 #[derive(Debug, Clone, Copy)]
@@ -233,11 +232,4 @@ pub fn denial_message(request: &Request<'_>, decision: &Decision<'_>) -> String 
     };
     let (principal, resource) = (request.principal, request.resource);
     format!("User: {principal} is not authorized to perform: {action} on resource: \"{resource}\" {because}")
-}
-
-/// A context by reference, so that callers can pass one that they borrowed.
-impl<C: Context + ?Sized> Context for &C {
-    fn lookup(&self, key: &crate::key::ConditionKey) -> crate::value::Lookup<'_> {
-        (**self).lookup(key)
-    }
 }

@@ -70,6 +70,12 @@ pub trait Context {
     fn lookup(&self, key: &ConditionKey) -> Lookup<'_>;
 }
 
+impl<C: Context + ?Sized> Context for &C {
+    fn lookup(&self, key: &ConditionKey) -> Lookup<'_> {
+        (**self).lookup(key)
+    }
+}
+
 /// A context without any key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EmptyContext;

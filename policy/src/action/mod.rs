@@ -6,6 +6,8 @@ mod table;
 
 pub use table::Action;
 
+use std::sync::LazyLock;
+
 use crate::key::KnownKey;
 use crate::pattern::Pattern;
 use table::ACTIONS;
@@ -172,6 +174,12 @@ impl<'a> AskedAction<'a> {
     }
 }
 
+/// The service and name of every action in lower case, in the order of the table.
+static LOWER_CASE: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let parts = |name: &str| name.split_once(':').map_or_else(Default::default, |(a, b)| (a.to_owned(), b.to_owned()));
+    ACTIONS.iter().map(|facts| parts(&facts.name.to_ascii_lowercase())).collect()
+});
+
 /// One entry of an Action or NotAction list: `service:name`, both with wildcards and in any case, or `*`.
 #[derive(Debug, Clone)]
 pub(crate) struct ActionPattern {
@@ -216,9 +224,9 @@ impl ActionPattern {
     /// The actions of the table that it names.
     pub(crate) fn actions(&self) -> ActionSet {
         let mut set = ActionSet::default();
-        for facts in &ACTIONS {
+        for (facts, (service, name)) in ACTIONS.iter().zip(LOWER_CASE.iter()) {
             let applies = facts.is_s3() || self.own_service;
-            if applies && self.matches_name(facts.name) {
+            if applies && (self.everything || self.matches_parts(service, name)) {
                 set.insert(facts.action);
             }
         }
@@ -231,12 +239,11 @@ impl ActionPattern {
             return true;
         }
         let lower = name.to_lowercase();
-        match (&self.parts, lower.split_once(':')) {
-            (Some((service, action)), Some((asked_service, asked_action))) => {
-                service.matches(asked_service) && action.matches(asked_action)
-            }
-            _ => false,
-        }
+        lower.split_once(':').is_some_and(|(service, name)| self.matches_parts(service, name))
+    }
+
+    fn matches_parts(&self, service: &str, name: &str) -> bool {
+        self.parts.as_ref().is_some_and(|(services, names)| services.matches(service) && names.matches(name))
     }
 }
 

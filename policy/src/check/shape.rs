@@ -89,9 +89,16 @@ fn empty(view: &View<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// Longest lists that are compared pair by pair.
+const REDUNDANT_ENTRIES_MAX: usize = 200;
+
 /// Entries that another entry of the same list covers.
 fn redundant(view: &View<'_>, findings: &mut Findings<'_>) {
     let actions = view.texts("Action", "NotAction");
+    let resources = view.texts("Resource", "NotResource");
+    if actions.len().max(resources.len()) > REDUNDANT_ENTRIES_MAX {
+        return;
+    }
     let patterns: Vec<ActionPattern> = actions.iter().map(|text| ActionPattern::new(text.text)).collect();
     for (index, text) in actions.iter().enumerate() {
         let cover = patterns.iter().zip(&actions).enumerate().find(|(other, (pattern, by))| {
@@ -106,7 +113,6 @@ fn redundant(view: &View<'_>, findings: &mut Findings<'_>) {
             findings.add(Severity::Suggestion, "Redundant action", text.place.clone(), message, "Remove it.");
         }
     }
-    let resources = view.texts("Resource", "NotResource");
     for (index, text) in resources.iter().enumerate() {
         let cover = resources.iter().enumerate().find(|(other, by)| {
             *other != index

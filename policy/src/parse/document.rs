@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::fault::Fault;
 use super::{
-    BUCKET_POLICY_BYTES_MAX, Dialect, Faults, IDENTITY_POLICY_CHARACTERS_MAX, Phase, Rank, pointer_part, statement,
-    suggest, wrapped,
+    BUCKET_POLICY_BYTES_MAX, Dialect, Faults, IDENTITY_POLICY_CHARACTERS_MAX, Level, Phase, Rank, pointer_part,
+    statement, suggest, wrapped,
 };
 use crate::json::{JsonValue, Node};
 use crate::policy::{Policy, PolicyKind};
@@ -27,7 +27,9 @@ pub(crate) fn read(root: &Node, source: &str, faults: &mut Faults<'_, '_>) -> Op
         faults.add(Rank::Statement, fault, String::new(), root.offset);
         return None;
     }
-    check_size(source, faults);
+    if !fits(source, faults) {
+        return None;
+    }
     let variables = check_version(root, faults);
     for member in members {
         let pointer = format!("/{}", pointer_part(&member.key));
@@ -53,18 +55,24 @@ pub(crate) fn read(root: &Node, source: &str, faults: &mut Faults<'_, '_>) -> Op
     })
 }
 
-fn check_size(source: &str, faults: &mut Faults<'_, '_>) {
+/// Whether the document is small enough to be read on; what is too large to be stored isn't worth more errors.
+fn fits(source: &str, faults: &mut Faults<'_, '_>) -> bool {
+    if faults.options.level == Level::Grammar {
+        return true;
+    }
     if faults.options.kind == PolicyKind::Bucket {
-        if source.len() > BUCKET_POLICY_BYTES_MAX {
+        let fits = source.len() <= BUCKET_POLICY_BYTES_MAX;
+        if !fits {
             let fault = Fault::TooLarge { size: source.len(), limit: BUCKET_POLICY_BYTES_MAX, unit: "bytes" };
             faults.document(fault, 0);
         }
-        return;
+        return fits;
     }
     let size = source.chars().filter(|c| !c.is_whitespace() && *c != '\u{feff}').count();
     if size > IDENTITY_POLICY_CHARACTERS_MAX {
         let unit = "characters without white space";
         faults.document(Fault::TooLarge { size, limit: IDENTITY_POLICY_CHARACTERS_MAX, unit }, 0);
+        return false;
     }
     if faults.options.dialect == Dialect::Aws {
         let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}' | '\u{feff}');
@@ -72,6 +80,7 @@ fn check_size(source: &str, faults: &mut Faults<'_, '_>) {
             faults.document(Fault::Characters { character }, offset);
         }
     }
+    true
 }
 
 /// Checks the version and says whether variables live.

@@ -90,7 +90,7 @@ pub const IDENTITY_POLICY_CHARACTERS_MAX: usize = 6_144;
 ///
 /// Every error in the document, each with its place; the first is the one that the dialect reports.
 pub fn parse(document: &[u8], options: ParseOptions<'_>) -> Result<Policy, PolicyErrors> {
-    let mut faults = Faults { options, text: "", list: Vec::new() };
+    let mut faults = Faults { options, text: "", line_ends: Vec::new(), list: Vec::new() };
     let policy = read(document, &mut faults);
     match (policy, faults.list.is_empty()) {
         (Some(policy), true) => Ok(policy),
@@ -116,6 +116,7 @@ fn read<'t>(bytes: &'t [u8], faults: &mut Faults<'_, 't>) -> Option<Policy> {
         }
     };
     faults.text = source;
+    faults.line_ends = source.match_indices('\n').map(|(at, _)| at).collect();
     // Positions count from the start of the file; a byte order mark has no width in a column.
     let text = source.strip_prefix('\u{feff}').unwrap_or(source);
     let skipped = source.len() - text.len();
@@ -174,6 +175,10 @@ pub(crate) enum Rank {
     Sid,
 }
 
+/// Most faults that are kept. The order is by rank, so a fault can be the first although it was found late: more are kept
+/// than reported.
+const FAULTS_MAX: usize = ERRORS_MAX * 10;
+
 /// The order of checks within a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -189,6 +194,8 @@ pub(crate) enum Phase {
 pub(crate) struct Faults<'o, 't> {
     pub(crate) options: ParseOptions<'o>,
     text: &'t str,
+    /// Offsets of the line ends, so that a document of many statements isn't counted through for each.
+    line_ends: Vec<usize>,
     list: Vec<Found>,
 }
 
@@ -208,14 +215,20 @@ impl Faults<'_, '_> {
         if self.options.level == Level::Grammar && !fault.breaks_grammar() {
             return;
         }
-        // The order is by rank, so a fault can be the first although it was found late: more are kept than reported.
-        if self.list.len() < ERRORS_MAX * 10 {
+        if !self.is_full() {
             self.list.push(Found { rank, fault, pointer, offset });
         }
     }
 
+    /// One-based line of an offset.
     pub(crate) fn line(&self, offset: usize) -> u32 {
-        json::line_and_column(self.text, offset).0
+        let before = self.line_ends.partition_point(|end| *end < offset);
+        u32::try_from(before + 1).unwrap_or(u32::MAX)
+    }
+
+    /// Whether no more faults are kept, so that nobody need look for suggestions.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= FAULTS_MAX
     }
 
     fn into_errors(mut self) -> PolicyErrors {

@@ -1,7 +1,7 @@
 //! One statement: its elements, in the order in which errors are reported.
 
 use super::fault::Fault;
-use super::{Dialect, Faults, Phase, Rank, condition, pointer_part, suggest};
+use super::{Dialect, Faults, Level, Phase, Rank, condition, pointer_part, suggest};
 use crate::action::{Action, ActionPattern, ActionSet, ResourceType};
 use crate::json::{JsonValue, Member, Node};
 use crate::policy::PolicyKind;
@@ -63,6 +63,11 @@ impl StatementReader<'_, '_, '_, '_> {
 
     fn is_lyve(&self) -> bool {
         self.faults.options.dialect == Dialect::Lyve
+    }
+
+    /// Whether only the grammar counts, so that storage rules need not be looked up.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.faults.options.level == Level::Grammar
     }
 
     fn is_bucket(&self) -> bool {
@@ -173,7 +178,7 @@ impl StatementReader<'_, '_, '_, '_> {
 
     /// Why an action can't be stored.
     fn wrong_action(&self, text: &str, pattern: &ActionPattern) -> Option<(&'static str, Option<String>)> {
-        if text == "*" {
+        if text == "*" || self.is_simulated() {
             return None;
         }
         let nearest = || suggest::nearest(text, Action::s3_names()).map(str::to_owned);
@@ -221,6 +226,9 @@ impl StatementReader<'_, '_, '_, '_> {
 
     /// Why a resource can't be stored.
     fn wrong_resource(&self, text: &str, pattern: &ResourcePattern) -> Option<(&'static str, Option<String>)> {
+        if self.is_simulated() {
+            return None;
+        }
         if text == "*" {
             return self.is_bucket().then(|| {
                 let name = self.faults.options.bucket.unwrap_or("BUCKET");
@@ -343,7 +351,11 @@ impl StatementReader<'_, '_, '_, '_> {
 
     /// In a stored bucket policy, every action must apply to a resource and every key to an action.
     fn check_fit(&mut self, statement: &Statement) {
-        if !self.is_bucket() || statement.actions.entries.is_empty() || statement.resources.entries.is_empty() {
+        if !self.is_bucket()
+            || self.is_simulated()
+            || statement.actions.entries.is_empty()
+            || statement.resources.entries.is_empty()
+        {
             return;
         }
         let reach = Reach::of(statement);
