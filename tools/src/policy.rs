@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use policy::{DOCUMENT_BYTES_MAX, Dialect, Explanation, Level, Outcome, ParseOptions, PolicyError, PolicyKind};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use policy::{
+    CheckReport, DOCUMENT_BYTES_MAX, Dialect, Explanation, Level, Outcome, ParseOptions, PolicyKind, Severity,
+};
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, PolicyCheck, PolicyEval, PolicyExplain};
@@ -26,27 +26,6 @@ pub(crate) fn policy(command: args::Policy, json: bool) -> Result<ExitCode, Fail
     }
 }
 
-/// What was found in one document.
-#[derive(Debug, Serialize)]
-struct Report {
-    valid: bool,
-    /// The first error in the words of the dialect; null for a valid document.
-    message: Option<String>,
-    errors: Vec<PolicyError>,
-    /// What is valid and still deserves a look.
-    findings: Vec<Value>,
-}
-
-fn report(document: &[u8], kind: PolicyKind, dialect: Dialect, bucket: Option<&str>) -> Report {
-    let bucket = bucket.filter(|_| kind == PolicyKind::Bucket);
-    match policy::parse(document, ParseOptions { kind, dialect, bucket, level: Level::Storage }) {
-        Ok(_) => Report { valid: true, message: None, errors: Vec::new(), findings: Vec::new() },
-        Err(refused) => {
-            Report { valid: false, message: Some(refused.message), errors: refused.errors, findings: Vec::new() }
-        }
-    }
-}
-
 fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Failure> {
     let file = arguments.file.as_deref().ok_or_else(|| Failure::usage("no policy document given"))?;
     // One byte more than the language takes, so that the parser itself says that a document is too long.
@@ -59,7 +38,8 @@ fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Failure> {
     if arguments.bucket.is_some() && kind != PolicyKind::Bucket {
         return Err(Failure::usage("--bucket goes with --kind bucket or --batch only"));
     }
-    let report = report(&document, kind, dialect, arguments.bucket.as_deref());
+    let bucket = arguments.bucket.as_deref();
+    let report = policy::check(&document, ParseOptions { kind, dialect, bucket, level: Level::Storage });
     if json {
         output::print_json(&report)?;
     } else {
@@ -68,72 +48,44 @@ fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Failure> {
     Ok(if report.valid { ExitCode::SUCCESS } else { ExitCode::from(Exit::Failed as u8) })
 }
 
-/// `FILE:LINE:COLUMN: error: ...` as compilers say it, so that editors find the place; the dialect's own message last.
-fn text_of(report: &Report, file: &str, paint: Paint) -> String {
+/// `FILE:LINE:COLUMN: error: ...` as compilers say it, so that editors find the place; the verdict last, for a refused document in the dialect's own words.
+fn text_of(report: &CheckReport, file: &str, paint: Paint) -> String {
     let file = visible(file);
-    let Some(message) = &report.message else { return format!("{file}: {}\n", paint.green("valid")) };
     let mut text = String::new();
+    let mut line = |place: (u32, u32), label: String, message: &str, advice: &[String]| {
+        let place = paint.bold(&format!("{file}:{}:{}:", place.0, place.1));
+        text.push_str(&format!("{place} {label} {}\n", visible(message)));
+        for advice in advice.iter().filter(|advice| !advice.is_empty()) {
+            text.push_str(&format!("    {}\n", visible(advice)));
+        }
+    };
     for error in &report.errors {
-        let place = paint.bold(&format!("{file}:{}:{}:", error.line, error.column));
-        text.push_str(&format!("{place} {} {}\n", paint.red("error:"), visible(&error.message)));
-        if let Some(suggestion) = &error.suggestion {
-            text.push_str(&format!("    did you mean {}?\n", paint.green(&visible(suggestion))));
-        }
-        if !error.resolution.is_empty() {
-            text.push_str(&format!("    {}\n", visible(&error.resolution)));
-        }
+        let meant = error.suggestion.as_ref().map(|suggestion| format!("did you mean {suggestion}?"));
+        let advice: Vec<String> = meant.into_iter().chain([error.resolution.clone()]).collect();
+        line((error.line, error.column), paint.red("error:"), &error.message, &advice);
     }
-    text.push_str(&format!("{file}: {} {}\n", paint.red("not valid:"), visible(message)));
+    for finding in &report.findings {
+        let label = match finding.severity {
+            Severity::SecurityWarning => paint.red("security warning:"),
+            Severity::Warning => paint.yellow("warning:"),
+            Severity::Suggestion => paint.green("suggestion:"),
+        };
+        line((finding.line, finding.column), label, &finding.message, std::slice::from_ref(&finding.resolution));
+    }
+    let verdict = match &report.message {
+        None => paint.green("valid"),
+        Some(message) => format!("{} {}", paint.red("not valid:"), visible(message)),
+    };
+    text.push_str(&format!("{file}: {verdict}\n"));
     text
-}
-
-/// One case of `policy check --batch`.
-#[derive(Debug, Deserialize)]
-struct CheckCase {
-    #[serde(default)]
-    id: Value,
-    document_text: String,
-    #[serde(default)]
-    dialect: Option<Dialect>,
-    #[serde(default)]
-    kind: Option<PolicyKind>,
-    bucket: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum CheckAnswer {
-    Checked {
-        id: Value,
-        #[serde(flatten)]
-        report: Report,
-    },
-    /// The case itself is malformed.
-    Refused { id: Value, error: String },
 }
 
 fn check_batch(cases: &Path, bucket: Option<&str>) -> Result<ExitCode, Failure> {
     let text = read_cases(cases)?;
-    let cases_raw: Vec<&RawValue> = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("{}: not an array of cases: {error}", cases.display())))?;
-    let answers: Vec<CheckAnswer> = cases_raw.into_iter().map(|case| check_case(case.get(), bucket)).collect();
-    output::print_json(&answers)?;
+    let answers =
+        policy::check_batch(&text, bucket).map_err(|error| Failure::usage(format!("{}: {error}", cases.display())))?;
+    output::print(&answers)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn check_case(text: &str, bucket: Option<&str>) -> CheckAnswer {
-    match serde_json::from_str::<CheckCase>(text) {
-        Ok(case) => {
-            let (kind, dialect) = (case.kind.unwrap_or(PolicyKind::Identity), case.dialect.unwrap_or(Dialect::Aws));
-            let bucket = case.bucket.as_deref().or(bucket);
-            CheckAnswer::Checked { id: case.id, report: report(case.document_text.as_bytes(), kind, dialect, bucket) }
-        }
-        Err(error) => {
-            // The id, where there is one, still says which case it was.
-            let id = serde_json::from_str::<Value>(text).ok().and_then(|case| case.get("id").cloned());
-            CheckAnswer::Refused { id: id.unwrap_or_default(), error: error.to_string() }
-        }
-    }
 }
 
 fn eval(arguments: &PolicyEval) -> Result<ExitCode, Failure> {
