@@ -52,17 +52,16 @@ fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Failure> {
 fn text_of(report: &CheckReport, file: &str, paint: Paint) -> String {
     let file = visible(file);
     let mut text = String::new();
-    let mut line = |place: (u32, u32), label: String, message: &str, advice: &[String]| {
+    let mut line = |place: (u32, u32), label: String, message: &str, advice: &str| {
         let place = paint.bold(&format!("{file}:{}:{}:", place.0, place.1));
         text.push_str(&format!("{place} {label} {}\n", visible(message)));
-        for advice in advice.iter().filter(|advice| !advice.is_empty()) {
+        if !advice.is_empty() {
             text.push_str(&format!("    {}\n", visible(advice)));
         }
     };
     for error in &report.errors {
-        let meant = error.suggestion.as_ref().map(|suggestion| format!("did you mean {suggestion}?"));
-        let advice: Vec<String> = meant.into_iter().chain([error.resolution.clone()]).collect();
-        line((error.line, error.column), paint.red("error:"), &error.message, &advice);
+        // The message already asks "did you mean"; the suggestion is for programs.
+        line((error.line, error.column), paint.red("error:"), &error.message, &error.resolution);
     }
     for finding in &report.findings {
         let label = match finding.severity {
@@ -70,7 +69,7 @@ fn text_of(report: &CheckReport, file: &str, paint: Paint) -> String {
             Severity::Warning => paint.yellow("warning:"),
             Severity::Suggestion => paint.green("suggestion:"),
         };
-        line((finding.line, finding.column), label, &finding.message, std::slice::from_ref(&finding.resolution));
+        line((finding.line, finding.column), label, &finding.message, &finding.resolution);
     }
     let verdict = match &report.message {
         None => paint.green("valid"),

@@ -63,7 +63,7 @@ fn an_invalid_document_exits_1_with_place_and_suggestion() {
     }
     let (code, out, _) = place.policy(&["check", "p.json", "--dialect", "lyve"]);
     assert_eq!(code, 1);
-    assert!(out.starts_with("p.json:2:") && out.contains("did you mean s3:PutObject?"), "{out}");
+    assert!(out.starts_with("p.json:2:") && out.to_lowercase().contains("did you mean s3:putobject?"), "{out}");
     assert!(out.ends_with("not valid: File Import Failed: Action value s3:PuObject is not valid.\n"), "{out}");
     assert!(!out.contains('\u{1b}'), "colours are for terminals");
 }
