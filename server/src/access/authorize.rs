@@ -89,7 +89,9 @@ pub fn judge<O: Named>(state: &State, context: Arc<RequestContext>) -> S3Result<
 /// Judges everything that the operation's row asks for.
 pub fn judge_operation(state: &State, context: &RequestContext) -> S3Result<()> {
     let (operation, request) = (context.operation, &context.request);
-    if request.bucket().is_some() && context.bucket.is_none() && context.caller.is_anonymous() {
+    let is_missing =
+        operation != Operation::CreateBucket && request.bucket().is_some() && context.bucket.is_none();
+    if is_missing && context.caller.is_anonymous() {
         return Err(context.no_such_bucket(On::Bucket));
     }
     if let (Operation::GetBucketPolicy | Operation::PutBucketPolicy | Operation::DeleteBucketPolicy, Some(bucket)) =
@@ -105,13 +107,14 @@ pub fn judge_operation(state: &State, context: &RequestContext) -> S3Result<()> 
         };
         context.require(state, action, on, request.key(), version)?;
     }
-    if operation != Operation::CreateBucket && request.bucket().is_some() && context.bucket.is_none() {
+    if is_missing {
         return Err(context.no_such_bucket(On::Bucket));
     }
     if request.copy_source.is_some() && context.source_bucket.is_none() {
         return Err(context.no_such_bucket(On::CopySource));
     }
-    Ok(())
+    context.require_expected_owner("x-amz-expected-bucket-owner", context.bucket.as_ref())?;
+    context.require_expected_owner("x-amz-source-expected-bucket-owner", context.source_bucket.as_ref())
 }
 
 impl RequestContext {
@@ -119,7 +122,8 @@ impl RequestContext {
     pub fn new(state: &State, request: Request, caller: Caller, operation: Operation) -> RequestContext {
         let find = |name: &str| state.store.bucket(name).ok();
         RequestContext {
-            bucket: request.bucket().and_then(|name| find(name)),
+            // Creating a bucket is asked of the caller's own account, also when the name is taken.
+            bucket: request.bucket().filter(|_| operation != Operation::CreateBucket).and_then(|name| find(name)),
             source_bucket: request.copy_source.as_ref().and_then(|source| find(&source.bucket)),
             request,
             caller,
@@ -269,6 +273,16 @@ impl RequestContext {
         let decision = policy::decide(policies(), &request);
         let message = (!decision.is_allowed()).then(|| policy::denial_message(&request, &decision));
         (decision, message)
+    }
+
+    /// Refuses a request that names another owner than the bucket has ([bucket owner condition](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html)).
+    fn require_expected_owner(&self, header: &str, bucket: Option<&Arc<Bucket>>) -> S3Result<()> {
+        match (self.request.header(header), bucket) {
+            (Some(expected), Some(bucket)) if expected != bucket.owner => {
+                Err(Code::AccessDenied.error().because(format!("{header} names {expected}, the owner is {}", bucket.owner)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn no_such_bucket(&self, on: On) -> S3Error {
