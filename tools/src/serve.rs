@@ -95,7 +95,8 @@ async fn run_node(config: Config, announce: Announce, ended: impl Future<Output 
             () = signals.stop() => break,
             () = &mut ended => break,
             _ = hangup.recv() => match node.reload() {
-                Ok(()) => tracing::info!("certificates are read again"),
+                Ok(()) if summary.tls => tracing::info!("certificates are read again"),
+                Ok(()) => tracing::info!("SIGHUP: there are no certificates to read again"),
                 Err(error) => tracing::error!("certificates stay as they were: {error}"),
             },
         }
@@ -142,6 +143,7 @@ struct Summary {
     region: String,
     durability: Durability,
     loopback_only: bool,
+    tls: bool,
     self_signed: bool,
 }
 
@@ -155,6 +157,7 @@ impl Summary {
             region: config.region.clone(),
             durability: config.durability,
             loopback_only: config.listen.iter().all(|listen| listen.address.ip().is_loopback()),
+            tls: config.tls.is_some(),
             self_signed: config.tls == Some(Tls::SelfSigned),
         })
     }

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -47,7 +48,10 @@ struct Running {
 
 impl Running {
     fn start(arguments: &[&str]) -> Running {
-        let mut command = strongroom(arguments);
+        Running::spawn(strongroom(arguments))
+    }
+
+    fn spawn(mut command: Command) -> Running {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
@@ -57,7 +61,7 @@ impl Running {
         if first_line.is_empty() {
             let mut error = String::new();
             child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
-            panic!("{arguments:?} did not become ready: {error}");
+            panic!("{command:?} did not become ready: {error}");
         }
         Running { child, stdin, stdout, first_line }
     }
@@ -204,18 +208,38 @@ fn serve_drains_and_exits_0_on_sigterm_and_logs_no_secret() {
 }
 
 #[test]
+fn systemd_is_told_when_the_node_is_ready_and_when_it_stops() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = UnixDatagram::bind(directory.path().join("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let told = || {
+        let mut buffer = [0; 256];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let mut command = strongroom(&["serve", "data", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"]);
+    command.env("NOTIFY_SOCKET", directory.path().join("notify")).current_dir(directory.path());
+    let node = Running::spawn(command);
+    assert!(told().starts_with("READY=1\n"));
+    // A reload of plain HTTP has nothing to read; it must not end the node.
+    node.signal(Signal::HUP);
+    std::thread::sleep(Duration::from_millis(100));
+    node.signal(Signal::TERM);
+    assert!(told().starts_with("STOPPING=1\n"));
+    let (code, _, error) = node.end();
+    assert_eq!(code, Some(0), "{error}");
+    assert!(error.contains("SIGHUP: there are no certificates"), "{error}");
+}
+
+#[test]
 fn settings_come_from_flags_over_environment_over_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = "listen = \"127.0.0.1:1\"\nconsole = \"127.0.0.1:0\"\ndata = \"from-file\"\nlog-format = \"json\"\n";
     std::fs::write(directory.path().join("strongroom.toml"), file).unwrap();
     let mut command = strongroom(&["serve", "--listen", "127.0.0.1:0"]);
     command.env("STRONGROOM_LISTEN", "127.0.0.1:2").env("STRONGROOM_DATA", "from-environment");
-    command.current_dir(directory.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut first_line = String::new();
-    stdout.read_line(&mut first_line).unwrap();
-    let node = Running { child, stdin: None, stdout, first_line };
+    command.current_dir(directory.path());
+    let node = Running::spawn(command);
     let ready = node.ready();
     assert!(!ready["s3"].as_str().unwrap().ends_with(":1"));
     assert!(ready["data"].as_str().unwrap().ends_with("/from-environment"), "{ready}");
