@@ -26,7 +26,7 @@ const DANGERS: &[(&str, &str, &[&str])] = &[
 const FILE_SYSTEM: &[&str] = &["std::fs", "rustix::fs", "File::open", "File::create", "OpenOptions"];
 
 /// The engine's files that implement `Vfs` over the real file system.
-const VFS: &[&str] = &["engine/src/storage"];
+const VFS: &[&str] = &["engine/src/vfs"];
 
 #[test]
 fn modules_import_only_from_those_below_them() {

@@ -1,4 +1,5 @@
 //! What was acknowledged is there afterwards.
 
 mod crash;
+mod full_disk;
 mod recovery;

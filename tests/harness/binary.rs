@@ -38,14 +38,19 @@ fn newer_source(binary: &Path) -> Option<String> {
     sources.split(' ').map(|s| s.replace('\0', " ")).find(|s| modified(Path::new(s)).is_some_and(|m| m > built))
 }
 
-/// Runs a subcommand to its end, with nothing of the caller's configuration in its environment.
+/// Runs a subcommand to its end.
 pub fn run(arguments: &[&str]) -> Output {
     command().args(arguments).output().expect("the binary starts")
 }
 
-/// The binary as a command without `STRONGROOM_*` variables of the caller's.
+/// The binary as a command.
 pub fn command() -> Command {
-    let mut command = Command::new(path());
+    clean(path())
+}
+
+/// A program with nothing of the caller's configuration in its environment.
+pub(crate) fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("STRONGROOM_") {
             command.env_remove(name);

@@ -31,12 +31,13 @@ pub struct NodeBuilder {
     arguments: Vec<String>,
     data: Option<PathBuf>,
     state: Option<Value>,
+    through: Vec<String>,
 }
 
 impl NodeBuilder {
     /// `strongroom serve` on free ports and a temporary directory, with one account whose root is [`ROOT_ACCESS_KEY`].
     pub fn serve() -> NodeBuilder {
-        NodeBuilder { subcommand: "serve", arguments: Vec::new(), data: None, state: None }
+        NodeBuilder { subcommand: "serve", arguments: Vec::new(), data: None, state: None, through: Vec::new() }
     }
 
     /// `strongroom test`.
@@ -72,6 +73,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Starts it by another program, which is given the node's arguments after its own: a wrapper that changes its surroundings.
+    #[must_use]
+    pub fn through(mut self, program: &[&str]) -> NodeBuilder {
+        self.through = program.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Starts the node and waits for its ready line.
     ///
     /// # Panics
@@ -79,7 +87,11 @@ impl NodeBuilder {
     #[track_caller]
     pub fn start(self) -> Node {
         let temporary = TempDir::new().expect("a temporary directory");
-        let mut arguments = vec![self.subcommand.to_owned()];
+        let mut arguments = self.through;
+        if arguments.is_empty() {
+            arguments.push(path_text(binary::path()));
+        }
+        arguments.push(self.subcommand.to_owned());
         let mut credentials = None;
         let state_file = temporary.path().join("state.json");
         if self.subcommand == "serve" {
@@ -285,13 +297,13 @@ pub fn state(members: Value) -> Value {
 #[track_caller]
 fn launch(arguments: &[String], log: &Arc<Mutex<String>>) -> Running {
     let begin = Instant::now();
-    let mut child = binary::command()
-        .args(arguments)
+    let mut child = binary::clean(&arguments[0])
+        .args(&arguments[1..])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", binary::path().display()));
+        .unwrap_or_else(|error| panic!("{}: {error}", arguments[0]));
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
     let log = Arc::clone(log);
     let sink = Arc::clone(&log);
