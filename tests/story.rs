@@ -322,7 +322,12 @@ fn denials_are_explained_in_the_log_and_by_policy_explain() {
     caller(&node, "worker").from(OUTSIDE[1]).get("datalake", COW).expect(403, "AccessDenied");
     let line = node.logged(&[COW, OUTSIDE[1]]);
     let entry: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    assert!(line.contains("s3:GetObject") && line.contains("ImplicitDeny") && line.contains("worker"), "{entry}");
+    assert_eq!(
+        (entry["caller"].as_str(), entry["decision"].as_str()),
+        (Some(user_arn("worker").as_str()), Some("deny"))
+    );
+    assert_eq!(entry["decided_by"], "no permission's statement allows it");
+    assert_eq!(entry["cause"], format!("s3:GetObject on arn:aws:s3:::datalake/{COW}"));
 
     // Why not? RestrictIP would have allowed it, but for the address.
     let case = |document: Value, user: &str, action: &str, resource: &str, address: &str| {

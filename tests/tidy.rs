@@ -8,13 +8,11 @@ use std::path::{Path, PathBuf};
 
 /// README's code map: the modules of a directory, bottom to top. A module imports only from those before it.
 /// A directory that isn't here has no order to keep among its modules.
-const ROWS: &[(&str, &str)] = &[
-    (
-        "server/src",
-        "config clock metrics http identity identity_rows auth protocol bucket_policy state access s3 health declare app \
+const ROWS: &[(&str, &str)] = &[(
+    "server/src",
+    "config clock metrics http identity identity_rows auth protocol bucket_policy state access s3 health declare app \
          console admin node",
-    ),
-];
+)];
 
 /// Names that may appear in code only below these paths, and why.
 const DANGERS: &[(&str, &str, &[&str])] = &[

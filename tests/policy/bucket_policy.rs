@@ -168,17 +168,17 @@ fn other_accounts_caller_needs_both_halves() {
     );
     other["name"] = json!("other");
     other["accountId"] = json!("210987654321");
-    other["root"] = json!({"accessKey": "AKIDOTHERROOT", "secretKey": "the other root's secret"});
+    other["root"] = json!({"accessKey": "AKIDOTHERROOT", "secretKey": "secret-of-the-other-root"});
     state["accounts"].as_array_mut().expect("accounts").push(other);
     let node = tests::NodeBuilder::serve().state(state).start();
     let root = node.client();
     root.put("box", "k", "body").ok();
     let (reader, idle) = (caller(&node, "reader"), caller(&node, "idle"));
-    let other_root = root.with("AKIDOTHERROOT", "the other root's secret");
+    let other_root = root.with("AKIDOTHERROOT", "secret-of-the-other-root");
     for client in [&reader, &idle, &other_root] {
         assert_eq!(client.get("box", "k").expect(403, "AccessDenied").xml("Message"), "Access Denied");
-        client.create_bucket("box").expect(409, "BucketAlreadyExists");
     }
+    other_root.create_bucket("box").expect(409, "BucketAlreadyExists");
     let grant = |principal: &str| {
         let document = fixture::policy(
             &json!([{"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"}]),
