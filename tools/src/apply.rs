@@ -2,7 +2,7 @@
 //!
 //! The node compares and changes; these commands bring it the file and show what it says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Deserialize;
@@ -13,7 +13,6 @@ use crate::configure;
 use crate::failure::{Exit, Failure};
 use crate::input::{self, STATE_BYTES_MAX};
 use crate::output::{self, Paint, visible};
-use crate::settings::{Settings, Surroundings, Values};
 
 /// The node's answer to a state.
 #[derive(Debug, Deserialize)]
@@ -50,8 +49,7 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         output::print(&body)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let applied: Applied = serde_json::from_str(&body)
-        .map_err(|error| Failure::failed(format!("the node's answer is not understood: {error}")))?;
+    let applied: Applied = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
     output::print(&report(&applied, Paint::for_stdout()))?;
     for note in &applied.notes {
         output::warn(note);
@@ -59,22 +57,26 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the state of a node.
-pub(crate) fn state(arguments: &Local) -> Result<ExitCode, Failure> {
+/// Prints the state of a node: indented for people and files, in one line with `--json`. Policies in it are strings, so that they keep their bytes either way.
+pub(crate) fn state(arguments: &Local, json: bool) -> Result<ExitCode, Failure> {
     let data = data_directory(arguments)?;
     let request = Request { method: "GET", target: "/state", host: "strongroom", headers: &[], body: b"" };
     let body = accepted(call_node(&data, request)?, "state")?;
-    output::print(&body)?;
+    if json {
+        output::print(&body)?;
+    } else {
+        let state: serde_json::Value = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
+        output::print_json(&state)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn data_directory(local: &Local) -> Result<std::path::PathBuf, Failure> {
-    let mut flags = Values::new();
-    if let Some(data) = &local.data {
-        flags.insert("data", vec![data.clone().into_os_string()]);
-    }
-    let settings = Settings::load(&flags, local.config.as_deref(), &Surroundings::of_process())?;
-    configure::data_directory(&settings)
+fn data_directory(local: &Local) -> Result<PathBuf, Failure> {
+    configure::data_directory(&configure::local_settings(local)?)
+}
+
+fn not_understood(error: &serde_json::Error) -> Failure {
+    Failure::failed(format!("the node's answer is not understood: {error}"))
 }
 
 fn content_type(name: &str) -> &'static str {

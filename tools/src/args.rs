@@ -226,19 +226,18 @@ pub(crate) struct Local {
     /// Data directory of the node [default: that of the settings, ./strongroom-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Configuration file that names the data directory
+    /// Configuration file with the node's settings
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Health {
-    /// Console or S3 URL of the node [default: the console address of the settings, http://127.0.0.1:9001]
-    #[arg(value_name = "URL")]
+    /// Console or S3 URL of the node [default: the node of the data directory, else http://127.0.0.1:9001]
+    #[arg(value_name = "URL", conflicts_with_all = ["data", "config"])]
     pub(crate) url: Option<String>,
-    /// Configuration file that names the console address
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) local: Local,
 }
 
 /// Flags of all settings.

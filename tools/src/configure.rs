@@ -10,9 +10,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use server::config::{Config, Durability, Listen, LogRequests, Network, RootCredentials, StateSource, Tls};
 
+use crate::args::Local;
 use crate::failure::Failure;
 use crate::input::{self, STATE_BYTES_MAX};
-use crate::settings::{Given, Settings};
+use crate::settings::{Given, Settings, Surroundings, Values};
 
 /// Form of the log on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -99,6 +100,12 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
 pub(crate) fn log_format(settings: &Settings) -> Result<LogFormat, Failure> {
     let choices = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     settings.find("log-format").map_or(Ok(LogFormat::default()), |given| one(given, |text| choice(text, &choices)))
+}
+
+/// The settings of a node on this machine, for commands that speak to it.
+pub(crate) fn local_settings(local: &Local) -> Result<Settings, Failure> {
+    let data = local.data.as_ref().map(|data| ("data", vec![data.clone().into_os_string()]));
+    Settings::load(&Values::from_iter(data), local.config.as_deref(), &Surroundings::of_process())
 }
 
 /// The data directory alone, for commands that speak to the node that runs on it.

@@ -1,17 +1,16 @@
 //! `strongroom health`: asks a node whether it is ready, for people, containers and service managers.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::admin::{Answer, Request, SOCKET_FILE, call_host, call_node};
-use crate::args::Health;
+use crate::args::{Health, Local};
 use crate::configure;
 use crate::failure::Failure;
 use crate::output::{self, visible};
-use crate::settings::{Settings, Surroundings, Values};
+use crate::settings::Settings;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const READY_PATH: &str = "/health/ready";
@@ -27,7 +26,7 @@ struct Report<'a> {
 pub(crate) fn health(arguments: &Health, json: bool) -> Result<ExitCode, Failure> {
     let (url, answer) = match &arguments.url {
         Some(url) => (url.clone(), ask_url(url)?),
-        None => ask_own_node(arguments.config.as_deref())?,
+        None => ask_own_node(&arguments.local)?,
     };
     let body = String::from_utf8_lossy(&answer.body);
     let state = state_of(&body);
@@ -52,8 +51,8 @@ fn ask_url(url: &str) -> Result<Answer, Failure> {
 }
 
 /// Asks the node that the settings describe: through its socket, which needs no certificate, else at its console's address.
-fn ask_own_node(configuration: Option<&Path>) -> Result<(String, Answer), Failure> {
-    let settings = Settings::load(&Values::new(), configuration, &Surroundings::of_process())?;
+fn ask_own_node(local: &Local) -> Result<(String, Answer), Failure> {
+    let settings = configure::local_settings(local)?;
     let data = configure::data_directory(&settings)?;
     let request = Request { method: "GET", target: READY_PATH, host: "strongroom", headers: &[], body: b"" };
     match call_node(&data, request) {
@@ -112,6 +111,7 @@ fn state_of(body: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Values;
 
     #[test]
     fn a_url_without_a_path_asks_for_readiness() {

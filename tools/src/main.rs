@@ -44,7 +44,7 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::Test(arguments) => test::test(arguments),
         Command::Policy { command } => policy::policy(command, json),
         Command::Apply(arguments) => apply::apply(&arguments, json),
-        Command::State(arguments) => apply::state(&arguments),
+        Command::State(arguments) => apply::state(&arguments, json),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { directory } => documents::man(&directory),
         Command::Config { command } => config::config(command, json),

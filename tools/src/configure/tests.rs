@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::*;
-use crate::settings::{SETTINGS, Surroundings, Values};
+use crate::settings::SETTINGS;
 
 struct Place {
     directory: tempfile::TempDir,
