@@ -40,7 +40,7 @@ impl S3Application {
         let address = proxy::client_address(connection.peer.ip(), &head.headers, &state.config.trusted_proxies);
         let peer = Peer { address, secure: connection.tls_version.is_some(), tls_version: connection.tls_version };
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
-        let body = RequestBody::new(incoming, state.config.limits.body_idle_timeout);
+        let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
         let arrived = Arrived { head, peer, id: id.clone(), received_at_seconds: clock::now_seconds() };
         let handled = handle::handle(state, arrived, body).await;
         let line = Line { method: &method, path: &path, address, id: &id, began };

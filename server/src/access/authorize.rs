@@ -89,8 +89,7 @@ pub fn judge<O: Named>(state: &State, context: Arc<RequestContext>) -> S3Result<
 /// Judges everything that the operation's row asks for.
 pub fn judge_operation(state: &State, context: &RequestContext) -> S3Result<()> {
     let (operation, request) = (context.operation, &context.request);
-    let is_missing =
-        operation != Operation::CreateBucket && request.bucket().is_some() && context.bucket.is_none();
+    let is_missing = operation != Operation::CreateBucket && request.bucket().is_some() && context.bucket.is_none();
     if is_missing && context.caller.is_anonymous() {
         return Err(context.no_such_bucket(On::Bucket));
     }
@@ -278,9 +277,9 @@ impl RequestContext {
     /// Refuses a request that names another owner than the bucket has ([bucket owner condition](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html)).
     fn require_expected_owner(&self, header: &str, bucket: Option<&Arc<Bucket>>) -> S3Result<()> {
         match (self.request.header(header), bucket) {
-            (Some(expected), Some(bucket)) if expected != bucket.owner => {
-                Err(Code::AccessDenied.error().because(format!("{header} names {expected}, the owner is {}", bucket.owner)))
-            }
+            (Some(expected), Some(bucket)) if expected != bucket.owner => Err(Code::AccessDenied
+                .error()
+                .because(format!("{header} names {expected}, the owner is {}", bucket.owner))),
             _ => Ok(()),
         }
     }

@@ -115,7 +115,8 @@ async fn apply(state: &State, request: hyper::Request<Incoming>) -> Response {
     let (dry_run, prune) = (query.value("dryRun") == Some("true"), query.value("prune") == Some("true"));
     let name = request.headers().get("x-strongroom-state-name").and_then(|name| name.to_str().ok());
     let name = name.unwrap_or("state").to_owned();
-    let mut body = RequestBody::new(request.into_body(), state.config.limits.body_idle_timeout);
+    let (head, incoming) = request.into_parts();
+    let mut body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
     let text = match body.collect(STATE_BYTES_MAX).await.map_err(S3Error::from) {
         Ok(bytes) => String::from_utf8(bytes.to_vec()),
         Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::EXPECT;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -142,12 +144,13 @@ pub struct RequestBody {
     incoming: Incoming,
     idle_timeout: Duration,
     received: u64,
+    awaits_continue: bool,
 }
 
 impl RequestBody {
     /// Wraps hyper's body; nothing is read before the first [`RequestBody::next`], so `Expect: 100-continue` is answered only then.
-    pub fn new(incoming: Incoming, idle_timeout: Duration) -> RequestBody {
-        RequestBody { incoming, idle_timeout, received: 0 }
+    pub fn new(incoming: Incoming, headers: &HeaderMap, idle_timeout: Duration) -> RequestBody {
+        RequestBody { incoming, idle_timeout, received: 0, awaits_continue: headers.contains_key(EXPECT) }
     }
 
     /// The declared length in bytes, where there is one.
@@ -167,6 +170,7 @@ impl RequestBody {
 
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.awaits_continue = false;
         loop {
             let frame = match tokio::time::timeout(self.idle_timeout, self.incoming.frame()).await {
                 Err(_) => return Err(BodyError::Idle),
@@ -206,7 +210,11 @@ impl RequestBody {
     }
 
     /// Reads and drops what is left, within bounds, so that a client that is still sending sees the answer instead of a reset.
+    /// One that waits for `100 Continue` sends nothing, and isn't asked to.
     pub async fn drain(&mut self, bytes_max: u64, time_max: Duration) {
+        if self.awaits_continue {
+            return;
+        }
         let end = self.received.saturating_add(bytes_max);
         let drained = async { while self.received < end && matches!(self.next().await, Ok(Some(_))) {} };
         // Running out of time just means that the client gets its reset.

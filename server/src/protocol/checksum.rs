@@ -105,6 +105,17 @@ pub fn announced(headers: &HeaderMap) -> S3Result<Announced> {
             note(algorithm, Some(decode(algorithm, text)?))?;
         }
     }
+    let unknown = |name: &&http::HeaderName| {
+        let name = name.as_str();
+        let is_value = name.starts_with("x-amz-checksum-")
+            && !matches!(name, "x-amz-checksum-algorithm" | "x-amz-checksum-type" | "x-amz-checksum-mode");
+        is_value && ALGORITHMS.iter().all(|(.., header)| *header != name)
+    };
+    if let Some(name) = headers.keys().find(unknown) {
+        return Err(Code::NotImplemented
+            .with(format!("The checksum of {name} is not implemented: use CRC32, CRC32C, CRC64NVME, SHA1 or SHA256."))
+            .field("Header", name.as_str()));
+    }
     if let Some(trailer) = headers.get("x-amz-trailer").and_then(|v| v.to_str().ok()) {
         for named in trailer.split(',').map(|t| t.trim().to_ascii_lowercase()) {
             match ALGORITHMS.iter().find(|(.., header)| *header == named) {
@@ -277,6 +288,7 @@ mod tests {
         assert!(with(&[("x-amz-checksum-crc32", "y/Q5Jg==")]).unwrap().checksum.is_some());
         assert!(with(&[("x-amz-trailer", "x-amz-checksum-crc64nvme")]).unwrap().checksum.is_some());
         assert!(with(&[("x-amz-checksum-crc32", "y/Q5Jg")]).is_err());
+        assert!(with(&[("x-amz-checksum-sha512", "AAAA")]).is_err());
         assert!(
             with(&[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE=")])
                 .is_err()
