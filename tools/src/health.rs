@@ -58,6 +58,8 @@ fn ask_own_node(local: &Local) -> Result<(String, Answer), Failure> {
     match call_node(&data, request) {
         // A node that answers 404 there knows its health only over HTTP.
         Ok(answer) if answer.status != 404 => Ok((data.join(SOCKET_FILE).display().to_string(), answer)),
+        // Another node may listen on the default address: the answer would be about that one.
+        Err(failure) if local.data.is_some() => Err(failure),
         Ok(_) | Err(_) => {
             let url = own_url(&settings)?;
             ask_url(&url).map(|answer| (url, answer))

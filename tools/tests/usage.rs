@@ -111,7 +111,12 @@ fn help_has_an_example_for_every_command_and_goes_to_standard_output() {
 fn a_command_without_a_node_says_so_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("state.json"), "{}").unwrap();
-    for arguments in [&["state"][..], &["apply", "-f", "state.json"], &["state", "--data", "elsewhere"]] {
+    for arguments in [
+        &["state"][..],
+        &["apply", "-f", "state.json"],
+        &["state", "--data", "elsewhere"],
+        &["health", "--data", "elsewhere"],
+    ] {
         let output = strongroom(directory.path(), arguments, &[]);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
