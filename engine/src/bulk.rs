@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::format::{self, BLOCK_BYTES, FORMAT_VERSION, checksum, file, seed, trailer, u32_at, u64_at};
-use crate::memtable::lock;
+use crate::memtable::{Mark, lock};
 use crate::meta::BulkName;
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
@@ -48,6 +48,8 @@ struct State {
     releasing: BTreeMap<u64, Vec<u64>>,
     /// Referrers whose bulk segments are being read or shared, with a count.
     pins: HashMap<u64, usize>,
+    /// While the store recovers: the floor of the mark that it began with, since files from there on were not looked at.
+    recovering: Option<u64>,
     closed: bool,
 }
 
@@ -64,12 +66,16 @@ impl fmt::Debug for BulkSegments {
 }
 
 impl BulkSegments {
-    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16], relaxed: bool, next: u64) -> BulkSegments {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16], relaxed: bool, mark: &Mark) -> BulkSegments {
         BulkSegments {
             vfs,
             uuid,
             relaxed,
-            state: Mutex::new(State { next, ..State::default() }),
+            state: Mutex::new(State {
+                next: mark.bulk_next.max(1),
+                recovering: Some(mark.bulk_floor),
+                ..State::default()
+            }),
             released: Condvar::new(),
             trailers: Mutex::default(),
             syncs: AtomicU64::new(0),
@@ -114,7 +120,12 @@ impl BulkSegments {
         let state = lock(&self.state);
         let making = state.in_making.first().copied();
         let releasing = state.releasing.keys().next().copied();
-        (making.into_iter().chain(releasing).min().unwrap_or(state.next), state.next)
+        (making.into_iter().chain(releasing).chain(state.recovering).min().unwrap_or(state.next), state.next)
+    }
+
+    /// Every file was looked at, and what the replayed records released was handed over.
+    pub(crate) fn recovered(&self) {
+        lock(&self.state).recovering = None;
     }
 
     /// No id below `next` is given out again.
@@ -153,21 +164,34 @@ impl BulkSegments {
                 .filter(|(_, referrers)| referrers.iter().all(|referrer| !state.pins.contains_key(referrer)));
             unpinned.map(|(bulk, _)| *bulk).collect()
         };
+        let mut unlinked = Vec::new();
         for bulk in candidates {
             // Whoever shares a segment pins its referrer first and then makes sure that it is still current, so a
             // segment without a reference and without a pin cannot gain either.
             match is_referred(bulk) {
                 Ok(false) => {
-                    let _ = self.vfs.remove(&file::bulk(bulk));
                     self.forget_trailer(bulk);
+                    match self.vfs.remove(&file::bulk(bulk)) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+                        _ => unlinked.push(bulk),
+                    }
                 }
-                Ok(true) => {}
+                Ok(true) => _ = lock(&self.state).releasing.remove(&bulk),
                 // The index failed: the file stays, and the next start finds it above the floor.
-                Err(_) => continue,
+                Err(_) => {}
             }
-            lock(&self.state).releasing.remove(&bulk);
         }
-        lock(&self.state).releasing.len()
+        // Until the unlink is durable the id holds the mark's floor down, so that a power cut which brings the name back
+        // leaves no file that nobody looks at.
+        let directories: BTreeSet<String> = unlinked.iter().map(|bulk| file::bulk_directory(*bulk)).collect();
+        let durable = self.relaxed || directories.iter().all(|directory| self.vfs.sync_dir(directory).is_ok());
+        let mut state = lock(&self.state);
+        if durable {
+            for bulk in unlinked {
+                state.releasing.remove(&bulk);
+            }
+        }
+        state.releasing.len()
     }
 
     /// Waits until something may be unlinked; false once closed.
@@ -280,14 +304,16 @@ struct Making {
 
 impl Drop for Making {
     fn drop(&mut self) {
-        let mut state = lock(&self.segments.state);
-        if state.in_making.contains(&self.id) {
-            drop(state);
-            // Left behind, it lies above the floor and the next start removes it.
-            let _ = self.segments.vfs.remove(&file::bulk(self.id));
-            state = lock(&self.segments.state);
-            state.in_making.remove(&self.id);
+        if !lock(&self.segments.state).in_making.contains(&self.id) {
+            return;
         }
+        // Its space is given back at once; the unlinker makes that durable, or tries again.
+        let _ = self.segments.vfs.remove(&file::bulk(self.id));
+        let mut state = lock(&self.segments.state);
+        state.releasing.entry(self.id).or_default();
+        state.in_making.remove(&self.id);
+        drop(state);
+        self.segments.released.notify_all();
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) queue: Queue,
     /// The committer, where no thread runs it.
     pub(crate) inline: Option<Mutex<Committer>>,
+    /// Where no thread runs the committer: whether it waits, so that a test can gather a group.
+    pub(crate) held: AtomicBool,
     pub(crate) index: Mutex<Index>,
     pub(crate) bulk: Arc<BulkSegments>,
     pub(crate) segments: Segments,
@@ -303,6 +305,7 @@ impl Core {
             catalog: Arc::default(),
             queue: Queue::default(),
             inline: inline.map(Mutex::new),
+            held: AtomicBool::new(false),
             index: Mutex::new(index),
             bulk,
             segments,
@@ -360,7 +363,7 @@ impl Core {
     pub(crate) async fn submit(&self, pending: Pending) -> Result<u64, Error> {
         let done = Arc::clone(&pending.done);
         self.queue.push(pending)?;
-        if let Some(committer) = &self.inline {
+        if let Some(committer) = self.inline.as_ref().filter(|_| !self.held.load(Ordering::Relaxed)) {
             lock(committer).step(self, false);
         }
         poll_fn(|context| {

@@ -26,6 +26,8 @@ mod recover;
 mod request;
 mod row;
 mod segment;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod store;
 mod vfs;
 mod view;

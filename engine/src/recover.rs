@@ -97,7 +97,7 @@ pub(crate) fn open(
     let base = index.snapshot().map_err(|error| OpenError::Damaged(error.to_string()))?;
     let view = View { active: Arc::new(Memtable::new()), frozen: None, base: Arc::new(base) };
     let relaxed = options.durability == Durability::Relaxed;
-    let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, relaxed, mark.bulk_next.max(1)));
+    let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, relaxed, &mark));
     let count = recovery.segments.len() as u64;
     let segments = Segments::new(Arc::clone(&vfs), uuid, count);
     for (id, found) in recovery.segments.iter().rev().take(16) {
@@ -117,6 +117,7 @@ pub(crate) fn open(
     let next_bulk = recovery.sweep_bulk(&core, mark, next_bulk)?;
     core.bulk.raise_next(next_bulk);
     core.bulk.release(&released);
+    core.bulk.recovered();
     core.damage = recovery.damage;
     core.look_at_space();
     core.lock_file = std::sync::Mutex::new(Some(lock_file));
@@ -429,6 +430,7 @@ impl Recovery {
         let view = core.view.load_full();
         for low in 0..256 {
             let directory = file::bulk_directory(low);
+            let mut removed = false;
             let names = match self.vfs.read_dir(&directory) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.vfs.create_dir(&directory).map_err(failed("making a bulk directory"))?;
@@ -447,11 +449,15 @@ impl Recovery {
                 if scan.next().map_err(internal("reading references"))?.is_some() {
                     continue;
                 }
+                removed = true;
                 if self.damage.is_empty() {
                     self.vfs.remove(&file::bulk(id)).map_err(failed("removing an unused bulk segment"))?;
                 } else {
                     Core::set_aside(&*self.vfs, &file::bulk(id)).map_err(failed("setting a bulk segment aside"))?;
                 }
+            }
+            if removed {
+                self.vfs.sync_dir(&directory).map_err(failed("syncing a bulk directory"))?;
             }
         }
         Ok(next)

@@ -35,14 +35,17 @@ impl Core {
         if fullness() == 0 {
             return;
         }
-        if self.freeze() {
-            if self.inline.is_some() {
-                if let Err(error) = self.apply_frozen() {
-                    self.poison(&format!("the index could not be written: {error}"));
-                }
-            } else {
-                self.request_apply();
+        let frozen = self.freeze();
+        if self.inline.is_some() {
+            match self.apply_frozen() {
+                Ok(()) => {}
+                Err(IndexError::NoSpace) => self.space_low.store(true, Ordering::Relaxed),
+                Err(error) => _ = self.poison(&format!("the index could not be written: {error}")),
             }
+            return;
+        }
+        if frozen {
+            self.request_apply();
             return;
         }
         // On a full disk nothing but deletes comes here, and they may go on beyond the limit.

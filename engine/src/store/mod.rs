@@ -30,7 +30,7 @@ use crate::vfs::{RealVfs, Vfs};
 /// An open data directory. Clones share it; the last one dropped closes it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     threads: Arc<Threads>,
 }
 
@@ -150,6 +150,9 @@ impl Threads {
         self.core.applier.changed.notify_all();
         self.core.bulk.close();
         let all_ended = handles.map(JoinHandle::join).fold(committer_ended, Result::and);
+        if self.core.inline.is_some() {
+            self.core.unlink_released();
+        }
         let applied = self.core.checkpoint();
         lock(&self.core.lock_file).take();
         if all_ended.is_err() {

@@ -1,0 +1,363 @@
+//! The crash tests: seeded schedules of mutations and crashes, after each of which the store must hold a prefix of the
+//! mutations that contains every acknowledged one, and nothing else.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+use super::{Faults, Rng, SimClock, SimDisk};
+use crate::*;
+
+const KEYS: [&str; 5] = ["a", "a/b", "b", "c", "d/e"];
+
+/// Everything that a client can see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct State {
+    bucket: Option<BucketId>,
+    objects: BTreeMap<String, Vec<u8>>,
+    config: BTreeMap<String, Vec<u8>>,
+    /// By key and id: the parts, by number.
+    uploads: BTreeMap<(String, UploadId), BTreeMap<u16, Vec<u8>>>,
+}
+
+fn options(rng: &mut Rng) -> Options {
+    Options {
+        segment_bytes: Some(*rng.choose(&[4096, 8192, 1 << 16])),
+        low_water_bytes: Some(0),
+        memtable_entries_max: *rng.choose(&[3, 10, 1000]),
+        index_cache_bytes: 1 << 20,
+        ..Options::default()
+    }
+}
+
+fn open(disk: &Arc<SimDisk>, options: &Options) -> Result<Store, OpenError> {
+    Store::open_with(Arc::new(Arc::clone(disk)), Arc::new(SimClock::default()), options.clone())
+}
+
+fn payload(rng: &mut Rng, n: u64) -> Vec<u8> {
+    let length = *rng.choose(&[0, 10, 600, 3000, 70_000]);
+    let mut data = format!("{n}:").into_bytes();
+    data.resize(data.len() + length, (n % 251) as u8);
+    data
+}
+
+fn etag(data: &[u8]) -> ETag {
+    let mut md5 = [0; 16];
+    md5.copy_from_slice(&blake3::hash(data).as_bytes()[..16]);
+    ETag::of_body(md5)
+}
+
+/// What a mutation makes of the state.
+#[derive(Clone, Debug)]
+enum Effect {
+    Nothing,
+    Bucket,
+    Put(String, Vec<u8>),
+    Delete(String),
+    Config(String, Vec<u8>),
+    UploadInit(String),
+    Part(String, UploadId, u16, Vec<u8>),
+    Complete(String, UploadId, Vec<u8>),
+}
+
+impl Effect {
+    /// `id` is what the store answered: the number of a bucket or upload. What is not known yet is left out.
+    fn apply(&self, state: &mut State, id: Option<u64>) {
+        match self.clone() {
+            Effect::Nothing => {}
+            Effect::Bucket => state.bucket = id.map(BucketId),
+            Effect::Put(name, data) => _ = state.objects.insert(name, data),
+            Effect::Delete(name) => _ = state.objects.remove(&name),
+            Effect::Config(name, data) => _ = state.config.insert(name, data),
+            Effect::UploadInit(name) => {
+                if let Some(id) = id {
+                    state.uploads.insert((name, UploadId(id)), BTreeMap::new());
+                }
+            }
+            Effect::Part(name, upload, number, data) => {
+                state.uploads.entry((name, upload)).or_default().insert(number, data);
+            }
+            Effect::Complete(name, upload, data) => {
+                state.uploads.remove(&(name.clone(), upload));
+                state.objects.insert(name, data);
+            }
+        }
+    }
+}
+
+/// A mutation under way.
+struct Attempt {
+    effect: Effect,
+    future: Pin<Box<dyn Future<Output = Result<Option<u64>, Error>>>>,
+}
+
+impl Attempt {
+    fn new<T: 'static>(effect: Effect, commit: Commit<T>, id: fn(&T) -> Option<u64>) -> Option<Attempt> {
+        Some(Attempt { effect, future: Box::pin(async move { commit.await.map(|answer| id(&answer)) }) })
+    }
+
+    fn poll(&mut self) -> Poll<Result<Option<u64>, Error>> {
+        self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::parse(name).unwrap()
+}
+
+/// A mutation of `name`, chosen at random; nothing if its bulk segment could not be written.
+fn attempt(store: &Store, rng: &mut Rng, state: &State, name: &str, n: u64) -> Option<Attempt> {
+    let Some(bucket) = state.bucket else {
+        let new = NewBucket {
+            name: BucketName::parse("bucket").unwrap(),
+            owner: String::new(),
+            versioning: Versioning::Unversioned,
+            attributes: Bytes::new(),
+        };
+        return Attempt::new(Effect::Bucket, store.create_bucket(new), |bucket| Some(bucket.id.0));
+    };
+    let data = payload(rng, n);
+    let bulk_of = |data: &[u8]| -> Option<BulkBody> {
+        let mut writer = store.bulk_writer().ok()?;
+        writer.write(data).ok()?;
+        writer.finish().ok()
+    };
+    let name = name.to_owned();
+    let precondition = Precondition::default();
+    let begun: Vec<_> = state.uploads.iter().filter(|((of, _), _)| *of == name).collect();
+    match rng.below(12) {
+        0..=4 => {
+            let body = if rng.below(3) == 0 { Body::Bulk(bulk_of(&data)?) } else { Body::Inline(data.clone().into()) };
+            let attributes = Attributes::default();
+            let put = Put { bucket, key: key(&name), body, etag: etag(&data), attributes, precondition };
+            Attempt::new(Effect::Put(name, data), store.put(put), |_| None)
+        }
+        5 | 6 => {
+            let delete = Delete { bucket, key: key(&name), version: None, precondition };
+            Attempt::new(Effect::Delete(name), store.delete(delete), |_| None)
+        }
+        7 => {
+            let commit = store.put_config("test", &name, Bytes::from(data.clone()), None);
+            Attempt::new(Effect::Config(name, data), commit, |_| None)
+        }
+        8 => {
+            let attributes = Attributes::default();
+            let new = NewUpload { bucket, key: key(&name), attributes, checksum: None, opaque: Bytes::new() };
+            Attempt::new(Effect::UploadInit(name), store.create_upload(new), |id| Some(id.0))
+        }
+        9 | 10 if !begun.is_empty() => {
+            let ((_, upload), parts) = *rng.choose(&begun);
+            let (upload, key) = (*upload, key(&name));
+            if parts.is_empty() || rng.below(2) == 0 {
+                let number = 1 + rng.below(3) as u16;
+                let body = bulk_of(&data)?;
+                let part = PutPart { bucket, key, upload, number, body, etag: etag(&data), checksum: None };
+                return Attempt::new(Effect::Part(name, upload, number, data), store.put_part(part), |_| None);
+            }
+            let complete = CompleteUpload {
+                bucket,
+                key,
+                upload,
+                parts: parts.iter().map(|(number, data)| (*number, etag(data))).collect(),
+                etag: ETag { md5: [1; 16], parts: parts.len() as u16 },
+                checksums: Vec::new(),
+                precondition,
+            };
+            let whole = parts.values().flatten().copied().collect();
+            Attempt::new(Effect::Complete(name, upload, whole), store.complete_upload(complete), |_| None)
+        }
+        _ => {
+            // Attributes are replaced: the object stays what it is.
+            let attributes = Attributes { tags: vec![("n".into(), n.to_string())], ..Attributes::default() };
+            let set = SetAttributes { bucket, key: key(&name), version: None, expected: None, attributes };
+            Attempt::new(Effect::Nothing, store.set_attributes(set), |_| None)
+        }
+    }
+}
+
+/// What the store holds, read through its interface.
+fn read(store: &Store) -> Result<State, Error> {
+    let mut state = State::default();
+    for row in store.config_rows("test")? {
+        state.config.insert(row.key, row.value.to_vec());
+    }
+    let Ok(bucket) = store.bucket("bucket") else { return Ok(state) };
+    state.bucket = Some(bucket.id);
+    let query =
+        ListQuery { bucket: bucket.id, prefix: String::new(), delimiter: None, start_after: None, max_keys: 1000 };
+    for entry in store.list(&query)?.entries {
+        let object = store.open_object(bucket.id, &key(&entry.key), None, Wait::Allowed)?;
+        let data = object.read(0, 1 << 20, Wait::Allowed)?;
+        state.objects.insert(entry.key, data.to_vec());
+    }
+    let query = ListUploadsQuery {
+        bucket: bucket.id,
+        prefix: String::new(),
+        delimiter: None,
+        key_marker: None,
+        upload_id_marker: None,
+        max_uploads: 1000,
+    };
+    for upload in store.list_uploads(&query)?.entries {
+        let parts = store.list_parts(bucket.id, &upload.key, upload.id, 0, 1000)?.parts;
+        let parts = parts.into_iter().map(|part| (part.number, part.etag.md5.to_vec())).collect();
+        state.uploads.insert((upload.key.to_string(), upload.id), parts);
+    }
+    Ok(state)
+}
+
+/// The state as `read` shows it: parts by their ETags, since parts are not read.
+fn shown(state: &State) -> State {
+    let mut state = state.clone();
+    for parts in state.uploads.values_mut() {
+        for data in parts.values_mut() {
+            *data = etag(data).md5.to_vec();
+        }
+    }
+    state
+}
+
+/// The candidate that was found, with what it could not know: the ids of a bucket and uploads never acknowledged.
+fn recognise(found: &State, candidates: &[State]) -> Option<State> {
+    candidates.iter().find_map(|candidate| {
+        let mut candidate = candidate.clone();
+        if candidate.bucket.is_none() {
+            candidate.bucket = found.bucket;
+        }
+        for (id, parts) in &found.uploads {
+            if parts.is_empty() {
+                candidate.uploads.entry(id.clone()).or_default();
+            }
+        }
+        (shown(&candidate) == *found).then_some(candidate)
+    })
+}
+
+/// One life of the store: groups of mutations until one is not acknowledged. Answers the states that may be found
+/// afterwards: what was acknowledged, and what each further mutation of the last group would have led to.
+fn live(store: &Store, rng: &mut Rng, mut state: State, n: &mut u64, groups: u64) -> Vec<State> {
+    for _ in 0..groups {
+        // Several mutations of different keys are queued and then committed with one sync, so the order in which they
+        // are queued is the order of the log.
+        let mut names = KEYS.to_vec();
+        let mut configured = false;
+        let size = if state.bucket.is_none() { 1 } else { 1 + rng.below(4) };
+        store.core.held.store(true, Ordering::Relaxed);
+        let mut group = Vec::new();
+        for _ in 0..size {
+            *n += 1;
+            let name = names.swap_remove(rng.below(names.len() as u64) as usize);
+            let Some(mut attempt) = attempt(store, rng, &state, name, *n) else { continue };
+            if matches!(attempt.effect, Effect::Config(..)) && std::mem::replace(&mut configured, true) {
+                continue;
+            }
+            if attempt.poll().is_pending() {
+                group.push(attempt);
+            }
+        }
+        store.core.held.store(false, Ordering::Relaxed);
+        if let Some(committer) = &store.core.inline {
+            crate::memtable::lock(committer).step(&store.core, false);
+        }
+        let mut candidates = vec![state.clone()];
+        let mut lost = false;
+        for attempt in &mut group {
+            match attempt.poll() {
+                Poll::Ready(Ok(id)) => {
+                    assert!(!lost, "a mutation was acknowledged after one before it failed");
+                    attempt.effect.apply(&mut state, id);
+                    candidates = vec![state.clone()];
+                }
+                Poll::Ready(Err(Error::NoSpace)) => {}
+                Poll::Ready(Err(_)) => {
+                    lost = true;
+                    attempt.effect.apply(&mut state, None);
+                    candidates.push(state.clone());
+                }
+                Poll::Pending => panic!("a queued mutation was never answered"),
+            }
+        }
+        if lost {
+            return candidates;
+        }
+        if rng.below(8) == 0 {
+            // What cannot be applied now is replayed later.
+            let _ = store.checkpoint();
+        }
+    }
+    vec![state]
+}
+
+/// Bulk files that are there, and bulk segments that are referred to.
+fn bulk_counts(store: &Store, disk: &SimDisk) -> (usize, usize) {
+    let mut referred = std::collections::BTreeSet::new();
+    let view = store.core.view.load_full();
+    view.for_each(crate::row::Table::BulkRefs, &[0], |row, _| {
+        referred.insert(row[1..9].to_vec());
+        Ok(())
+    })
+    .unwrap();
+    (disk.files("bulk/").len(), referred.len())
+}
+
+/// Runs one seed: lives, crashes, crashes while recovering, and what must hold in between.
+fn schedule(seed: u64) {
+    let mut rng = Rng::new(seed);
+    let disk = SimDisk::new(seed ^ 0x5eed);
+    let options = options(&mut rng);
+    let mut candidates = vec![State::default()];
+    let mut n = 0;
+    for life in 0..5 {
+        let mut faults = Faults::default();
+        let last = life == 4;
+        if !last {
+            let horizon = *rng.choose(&[20, 80, 400]);
+            faults.power_off_at = (rng.below(3) > 0).then(|| disk.effects() + rng.below(horizon));
+            faults.sync_fails_at = (rng.below(4) == 0).then(|| disk.effects() + rng.below(horizon));
+            faults.capacity = (rng.below(5) == 0).then(|| disk.used() + rng.below(100_000));
+        }
+        disk.set_faults(faults);
+        let opened = open(&disk, &options).ok();
+        if let Some(store) = &opened {
+            assert_eq!(store.health(), Health::Ok, "seed {seed}: a crash was taken for damage");
+            if let Ok(found) = read(store) {
+                let Some(state) = recognise(&found, &candidates) else {
+                    panic!("seed {seed}, life {life}: found {found:#?}\nwhich is none of {candidates:#?}");
+                };
+                let groups = 1 + rng.below(12);
+                candidates = live(store, &mut rng, state, &mut n, groups);
+            } else {
+                assert!(faults.power_off_at.is_some(), "seed {seed}: a read failed");
+            }
+            if last {
+                store.checkpoint().unwrap();
+                let (files, referred) = bulk_counts(store, &disk);
+                assert_eq!(files, referred, "seed {seed}: bulk files that nobody refers to");
+            }
+        } else {
+            assert!(!last, "seed {seed}: {:?}", open(&disk, &options).err());
+        }
+        if rng.below(4) == 0 {
+            drop(opened);
+            disk.kill();
+        } else {
+            disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+            drop(opened);
+            if rng.below(2) == 0 { disk.kill() } else { disk.cut_power() }
+        }
+    }
+}
+
+#[test]
+fn every_crash_leaves_a_prefix_that_contains_all_that_was_acknowledged() {
+    let first: u64 = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let count: u64 = std::env::var("SIM_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(400);
+    for seed in first..first + count {
+        schedule(seed);
+    }
+}

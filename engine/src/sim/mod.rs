@@ -1,0 +1,463 @@
+//! A disk in memory that loses what was not synced: the laboratory in which the engine is crashed.
+//!
+//! It implements `Vfs`, so the store and redb run on it unchanged. Everything random comes from one seed, and no thread
+//! is involved, so a seed repeats its schedule exactly.
+
+#[cfg(test)]
+mod crash;
+mod rng;
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+pub use rng::Rng;
+
+use crate::clock::Clock;
+use crate::memtable::lock;
+use crate::vfs::{OpenMode, Probe, Space, VFile, Vfs};
+
+/// What the disk writes as a whole: a sector is old or new, never half.
+const SECTOR: usize = 512;
+
+/// A clock that ticks a millisecond each time it is read.
+#[derive(Debug, Default)]
+pub struct SimClock(AtomicU64);
+
+impl Clock for SimClock {
+    fn now_ms(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A disk with one directory tree.
+#[derive(Debug)]
+pub struct SimDisk {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    rng: Rng,
+    inodes: BTreeMap<u64, Inode>,
+    next_inode: u64,
+    /// Names as programs see them, and as they are on the platter.
+    names: BTreeMap<String, u64>,
+    durable_names: BTreeMap<String, u64>,
+    /// Changes of names that no `sync_dir` has made durable, in order.
+    pending_names: Vec<NameChange>,
+    directories: BTreeSet<String>,
+    locked: bool,
+    /// Calls that may change the disk, so far.
+    effects: u64,
+    faults: Faults,
+}
+
+/// What goes wrong, and when.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// After this many effects the power is gone: every call fails.
+    pub power_off_at: Option<u64>,
+    /// The sync with this number of effects before it fails.
+    pub sync_fails_at: Option<u64>,
+    /// Bytes that fit on the disk.
+    pub capacity: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct NameChange {
+    directory: String,
+    remove: Option<String>,
+    insert: Option<(String, u64)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    cache: Vec<u8>,
+    durable: Vec<u8>,
+    /// Contents of sectors since the last sync, oldest first.
+    dirty: BTreeMap<usize, Vec<Vec<u8>>>,
+    /// Lengths since the last sync.
+    lengths: Vec<usize>,
+}
+
+impl Inode {
+    fn sector(&self, index: usize) -> Vec<u8> {
+        let start = index * SECTOR;
+        let mut sector: Vec<u8> = self.cache.iter().skip(start).take(SECTOR).copied().collect();
+        sector.resize(SECTOR, 0);
+        sector
+    }
+
+    fn touch(&mut self, start: usize, end: usize) {
+        for index in start / SECTOR..end.div_ceil(SECTOR) {
+            let sector = self.sector(index);
+            self.dirty.entry(index).or_default().push(sector);
+        }
+    }
+
+    fn set_length(&mut self, length: usize) {
+        let before = self.cache.len();
+        self.cache.resize(length, 0);
+        self.lengths.push(length);
+        self.touch(before.min(length), before.max(length));
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        if end > self.cache.len() {
+            self.set_length(end);
+        }
+        self.cache[offset..end].copy_from_slice(bytes);
+        self.touch(offset, end);
+    }
+
+    fn sync(&mut self) {
+        self.durable.clone_from(&self.cache);
+        self.dirty.clear();
+        self.lengths.clear();
+    }
+
+    /// What is on the platter when only some of what was not synced got there. Each sector and the length are as they
+    /// were at the last sync or at any time since.
+    fn settle(&mut self, rng: &mut Rng) {
+        let mut lengths = vec![self.durable.len()];
+        lengths.append(&mut self.lengths);
+        let length = *rng.choose(&lengths);
+        let mut settled = std::mem::take(&mut self.durable);
+        let keep_all = rng.below(4) == 0;
+        for (index, versions) in std::mem::take(&mut self.dirty) {
+            let choice = if keep_all { versions.len() } else { rng.below(versions.len() as u64 + 1) as usize };
+            let Some(sector) = choice.checked_sub(1).map(|choice| &versions[choice]) else { continue };
+            let end = (index + 1) * SECTOR;
+            if settled.len() < end {
+                settled.resize(end, 0);
+            }
+            settled[index * SECTOR..end].copy_from_slice(sector);
+        }
+        settled.resize(length, 0);
+        self.durable = settled;
+    }
+}
+
+impl SimDisk {
+    /// An empty disk.
+    #[must_use]
+    pub fn new(seed: u64) -> Arc<SimDisk> {
+        Arc::new(SimDisk {
+            state: Mutex::new(State {
+                rng: Rng::new(seed),
+                inodes: BTreeMap::new(),
+                next_inode: 1,
+                names: BTreeMap::new(),
+                durable_names: BTreeMap::new(),
+                pending_names: Vec::new(),
+                directories: BTreeSet::new(),
+                locked: false,
+                effects: 0,
+                faults: Faults::default(),
+            }),
+        })
+    }
+
+    /// Sets what goes wrong from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        lock(&self.state).faults = faults;
+    }
+
+    /// Calls that may have changed the disk, so far.
+    #[must_use]
+    pub fn effects(&self) -> u64 {
+        lock(&self.state).effects
+    }
+
+    /// Bytes in files.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        lock(&self.state).used()
+    }
+
+    /// The process is killed: what it wrote stays in the page cache, synced or not.
+    pub fn kill(&self) {
+        let mut state = lock(&self.state);
+        state.locked = false;
+        state.faults = Faults::default();
+    }
+
+    /// The power is cut: of what was not synced, any part may be there, in any order.
+    pub fn cut_power(&self) {
+        let mut state = lock(&self.state);
+        let State { rng, inodes, durable_names, pending_names, .. } = &mut *state;
+        for inode in inodes.values_mut() {
+            inode.settle(rng);
+            inode.cache.clone_from(&inode.durable);
+        }
+        // The changes of one directory become durable in their order, those of different ones independently.
+        let mut cut: BTreeMap<String, bool> = BTreeMap::new();
+        for change in std::mem::take(pending_names) {
+            let is_cut = cut.entry(change.directory.clone()).or_default();
+            *is_cut = *is_cut || rng.below(3) == 0;
+            if !*is_cut {
+                apply_name(durable_names, &change);
+            }
+        }
+        state.names = state.durable_names.clone();
+        let alive: BTreeSet<u64> = state.names.values().copied().collect();
+        state.inodes.retain(|id, _| alive.contains(id));
+        state.locked = false;
+        state.faults = Faults::default();
+    }
+
+    /// Flips a bit of a file, in the cache and on the platter.
+    pub fn flip(&self, path: &str, bit: u64) {
+        let mut state = lock(&self.state);
+        let Some(inode) = state.names.get(path).copied() else { return };
+        let Some(inode) = state.inodes.get_mut(&inode) else { return };
+        let (byte, mask) = ((bit / 8) as usize, 1 << (bit % 8));
+        for content in [&mut inode.cache, &mut inode.durable] {
+            if let Some(byte) = content.get_mut(byte) {
+                *byte ^= mask;
+            }
+        }
+    }
+
+    /// The files below a directory, with their lengths.
+    #[must_use]
+    pub fn files(&self, below: &str) -> Vec<(String, u64)> {
+        let state = lock(&self.state);
+        let names = state.names.iter().filter(|(name, _)| name.starts_with(below));
+        names.map(|(name, inode)| (name.clone(), state.inodes[inode].cache.len() as u64)).collect()
+    }
+}
+
+fn apply_name(names: &mut BTreeMap<String, u64>, change: &NameChange) {
+    if let Some(removed) = &change.remove {
+        names.remove(removed);
+    }
+    if let Some((name, inode)) = &change.insert {
+        names.insert(name.clone(), *inode);
+    }
+}
+
+fn parent(path: &str) -> String {
+    path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned())
+}
+
+impl State {
+    fn powered(&self) -> io::Result<()> {
+        match self.faults.power_off_at {
+            Some(at) if self.effects >= at => Err(io::Error::other("the power is off")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts an effect; fails once the power is off.
+    fn effect(&mut self) -> io::Result<()> {
+        self.powered()?;
+        self.effects += 1;
+        Ok(())
+    }
+
+    fn used(&self) -> u64 {
+        self.names.values().filter_map(|inode| self.inodes.get(inode)).map(|inode| inode.cache.len() as u64).sum()
+    }
+
+    /// What still fits, where `taken_out` is the file that grows.
+    fn room(&self, taken_out: &Inode) -> u64 {
+        let Some(capacity) = self.faults.capacity else { return u64::MAX };
+        capacity.saturating_sub(self.used() + taken_out.cache.len() as u64)
+    }
+
+    fn change_name(&mut self, change: NameChange) {
+        apply_name(&mut self.names, &change);
+        self.pending_names.push(change);
+    }
+}
+
+impl Vfs for Arc<SimDisk> {
+    fn open(&self, path: &str, mode: OpenMode) -> io::Result<Arc<dyn VFile>> {
+        let mut state = lock(&self.state);
+        state.powered()?;
+        let inode = match (state.names.get(path).copied(), mode) {
+            (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (Some(inode), _) => inode,
+            (None, OpenMode::Read | OpenMode::Write) => return Err(io::ErrorKind::NotFound.into()),
+            (None, OpenMode::Create | OpenMode::CreateNew) => {
+                state.effect()?;
+                let inode = state.next_inode;
+                state.next_inode += 1;
+                state.inodes.insert(inode, Inode::default());
+                let insert = Some((path.to_owned(), inode));
+                state.change_name(NameChange { directory: parent(path), remove: None, insert });
+                inode
+            }
+        };
+        Ok(Arc::new(SimFile { disk: Arc::clone(self), inode }))
+    }
+
+    fn create_dir(&self, path: &str) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.effect()?;
+        state.directories.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn read_dir(&self, path: &str) -> io::Result<Vec<String>> {
+        let state = lock(&self.state);
+        state.powered()?;
+        if !path.is_empty() && !state.directories.contains(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let start = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let files = state.names.keys().chain(&state.directories);
+        let names: BTreeSet<&str> =
+            files.filter_map(|name| name.strip_prefix(&start)).filter_map(|rest| rest.split('/').next()).collect();
+        Ok(names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.effect()?;
+        let inode = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        let insert = Some((to.to_owned(), inode));
+        state.change_name(NameChange { directory: parent(to), remove: Some(from.to_owned()), insert });
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.powered()?;
+        if !state.names.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.effect()?;
+        state.change_name(NameChange { directory: parent(path), remove: Some(path.to_owned()), insert: None });
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &str) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.effect()?;
+        let State { pending_names, durable_names, .. } = &mut *state;
+        pending_names.retain(|change| {
+            if change.directory == path {
+                apply_name(durable_names, change);
+            }
+            change.directory != path
+        });
+        Ok(())
+    }
+
+    fn lock(&self, _path: &str) -> io::Result<Box<dyn Any + Send + Sync>> {
+        let mut state = lock(&self.state);
+        if std::mem::replace(&mut state.locked, true) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(Unlock(Arc::clone(self))))
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        let state = lock(&self.state);
+        let total_bytes = state.faults.capacity.unwrap_or(1 << 40);
+        Ok(Space { free_bytes: total_bytes.saturating_sub(state.used()), total_bytes })
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        bytes.fill_with(|| state.rng.below(256) as u8);
+        Ok(())
+    }
+
+    fn probe(&self) -> io::Result<Probe> {
+        Ok(Probe { kind: "simulated".to_owned(), network: false })
+    }
+}
+
+struct Unlock(Arc<SimDisk>);
+
+impl Drop for Unlock {
+    fn drop(&mut self) {
+        lock(&self.0.state).locked = false;
+    }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: Arc<SimDisk>,
+    inode: u64,
+}
+
+impl SimFile {
+    fn with<R>(&self, effect: bool, act: impl FnOnce(&mut State, &mut Inode) -> io::Result<R>) -> io::Result<R> {
+        let mut state = lock(&self.disk.state);
+        state.powered()?;
+        if effect {
+            state.effect()?;
+        }
+        let mut inode = state.inodes.remove(&self.inode).unwrap_or_default();
+        let outcome = act(&mut state, &mut inode);
+        state.inodes.insert(self.inode, inode);
+        outcome
+    }
+}
+
+impl VFile for SimFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.with(false, |_, inode| {
+            let rest = inode.cache.get(offset as usize..).unwrap_or_default();
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        })
+    }
+
+    fn read_at_nowait(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.with(true, |state, inode| {
+            let grows = (offset + bytes.len() as u64).saturating_sub(inode.cache.len() as u64);
+            let room = state.room(inode);
+            let fits = bytes.len().saturating_sub(grows.saturating_sub(room) as usize);
+            if fits > 0 {
+                inode.write(&bytes[..fits], offset as usize);
+            }
+            if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.with(true, |state, inode| {
+            if state.faults.sync_fails_at.is_some_and(|at| state.effects >= at) {
+                state.faults.sync_fails_at = None;
+                // The kernel gave up on these pages: they stay in the cache, count as clean, and some were written.
+                inode.settle(&mut state.rng);
+                return Err(io::Error::other("a sync failed"));
+            }
+            inode.sync();
+            Ok(())
+        })
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.with(false, |_, inode| Ok(inode.cache.len() as u64))
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.with(true, |state, inode| {
+            let grows = length.saturating_sub(inode.cache.len() as u64);
+            if grows > state.room(inode) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            inode.set_length(length as usize);
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, _length: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
