@@ -116,10 +116,11 @@ where
         for attached in policies {
             allows.session_limits |= attached.role == PolicyKind::Session;
             for statement in &attached.policy.statements {
-                let meant = match (statement.effect, attached.enabled) {
-                    (Effect::Allow, false) => continue,
-                    _ => statement.applies(&ask),
-                };
+                // One Allow of a kind is as good as many, so only Denies are still of interest behind it.
+                if statement.effect == Effect::Allow && (!attached.enabled || allows.has_best(attached.role)) {
+                    continue;
+                }
+                let meant = statement.applies(&ask);
                 if meant == Meant::No {
                     continue;
                 }
@@ -165,6 +166,15 @@ struct Allows<'p> {
 }
 
 impl<'p> Allows<'p> {
+    /// Whether no other Allow of this kind could add anything.
+    fn has_best(&self, role: PolicyKind) -> bool {
+        match role {
+            PolicyKind::Identity => self.identity.is_some(),
+            PolicyKind::Session => self.session.is_some(),
+            PolicyKind::Bucket => self.bucket_direct.is_some(),
+        }
+    }
+
     fn note(&mut self, role: PolicyKind, meant: Meant, deciding: Deciding<'p>) {
         let slot = match (role, meant) {
             (PolicyKind::Identity, _) => &mut self.identity,
