@@ -4,6 +4,7 @@
 //! variable or a very long key needs it, and always names what decided.
 
 use crate::action::{Action, AskedAction};
+use crate::index::CANDIDATES_MAX;
 use crate::policy::{Policy, PolicyKind, StatementRef};
 use crate::principal::{Caller, Meant};
 use crate::request::{Principal, Request, Resource};
@@ -113,9 +114,16 @@ where
     with_target(&request.resource, |target| {
         let ask = Ask { caller: Caller::from(request), action, target, context: request.context };
         let mut allows = Allows::default();
+        let mut buffer = [0; CANDIDATES_MAX];
         for attached in policies {
             allows.session_limits |= attached.role == PolicyKind::Session;
-            for statement in &attached.policy.statements {
+            let statements = &attached.policy.statements;
+            let index = attached.policy.index.as_ref();
+            let candidates = index.and_then(|index| index.candidates(&target, &mut buffer));
+            let positions = 0..candidates.map_or(statements.len(), <[u32]>::len);
+            for position in positions {
+                let position = candidates.map_or(position, |list| list.get(position).map_or(0, |at| *at as usize));
+                let Some(statement) = statements.get(position) else { continue };
                 // One Allow of a kind is as good as many, so only Denies are still of interest behind it.
                 if statement.effect == Effect::Allow && (!attached.enabled || allows.has_best(attached.role)) {
                     continue;

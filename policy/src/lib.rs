@@ -35,6 +35,7 @@ mod decide;
 mod error;
 mod explain;
 pub mod fuzz;
+mod index;
 mod json;
 mod key;
 mod lower;

@@ -1,5 +1,6 @@
 //! A compiled policy: immutable, shared, and still the text that was written.
 
+use crate::index::StatementIndex;
 use crate::statement::{Effect, Statement};
 
 /// What a policy is attached to, which decides the elements that it may have.
@@ -22,6 +23,7 @@ pub struct Policy {
     pub(crate) statements: Box<[Statement]>,
     pub(crate) source: Box<str>,
     pub(crate) asks_for_object_tags: bool,
+    pub(crate) index: Option<StatementIndex>,
 }
 
 /// A statement of a policy, for answers and listings.

@@ -56,6 +56,25 @@ impl ResourcePattern {
         }
     }
 
+    /// Whether the literal text in front of the first wildcard or variable is also the resource's.
+    pub(crate) fn can_begin(&self, target: &Target<'_>) -> bool {
+        match (&self.form, target) {
+            (Form::S3(template), Target::S3(tail)) => tail.starts_with(template.literal_prefix()),
+            _ => true,
+        }
+    }
+
+    /// The text that every bucket or object it names begins with; `None` when it can name none at all.
+    ///
+    /// The outer option says whether there is anything to index; the inner one is `None` for `*`, which names everything.
+    pub(crate) fn s3_prefix(&self) -> Option<Option<&str>> {
+        match &self.form {
+            Form::Everything => Some(None),
+            Form::S3(tail) => Some(Some(tail.literal_prefix())),
+            Form::Nothing | Form::Other(..) => None,
+        }
+    }
+
     pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
         let template = match &self.form {
             Form::S3(tail) | Form::Other(_, tail) => Some(tail),

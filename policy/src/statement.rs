@@ -102,7 +102,8 @@ impl Statement {
                 Matched::Yes => return !self.resources.inverted,
                 Matched::No => {}
                 Matched::Unresolved => unresolved = true,
-                Matched::Unreadable => unreadable = true,
+                // What another bucket's objects are tagged with says nothing about this one.
+                Matched::Unreadable => unreadable |= self.resources.inverted || pattern.can_begin(target),
             }
         }
         let closed = self.effect == Effect::Deny;

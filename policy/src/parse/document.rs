@@ -7,6 +7,7 @@ use super::{
     BUCKET_POLICY_BYTES_MAX, Dialect, Faults, IDENTITY_POLICY_CHARACTERS_MAX, Level, Phase, Rank, pointer_part,
     statement, suggest, wrapped,
 };
+use crate::index::StatementIndex;
 use crate::json::{JsonValue, Node};
 use crate::policy::{Policy, PolicyKind};
 use crate::statement::Statement;
@@ -49,6 +50,7 @@ pub(crate) fn read(root: &Node, source: &str, faults: &mut Faults<'_, '_>) -> Op
     Some(Policy {
         kind: faults.options.kind,
         id: root.member("Id").and_then(Node::as_str).map(Into::into),
+        index: StatementIndex::new(&statements),
         statements: statements.into_boxed_slice(),
         source: source.into(),
         asks_for_object_tags,

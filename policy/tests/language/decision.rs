@@ -107,6 +107,39 @@ fn a_bucket_allow_reaches_whom_it_names() {
 }
 
 #[test]
+fn the_stronger_of_two_grants_counts_in_either_order() {
+    let account = || bucket("Allow", r#"{"AWS": "123456789012"}"#);
+    let user = || bucket("Allow", r#"{"AWS": "arn:aws:iam::123456789012:user/alice"}"#);
+    assert_eq!(ask(ALICE, &[account(), user()]), Outcome::Allow);
+    assert_eq!(ask(ALICE, &[user(), account()]), Outcome::Allow);
+}
+
+#[test]
+fn the_first_applicable_statement_decides_in_a_long_document_too() {
+    let mut statements: Vec<String> = (0..200)
+        .map(|index| format!(r#"{{"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::b/p{index:03}/*", "arn:aws:s3:::b/q{index:03}*"]}}"#))
+        .collect();
+    statements.push(r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/p*"}"#.to_owned());
+    statements.push(r#"{"Sid": "Last", "Effect": "Deny", "Action": "s3:*", "Resource": ["arn:aws:s3:::b/p007/x", "arn:aws:s3:::b/p007/x*"]}"#.to_owned());
+    let policies = [of_kind(PolicyKind::Identity, &format!(r#"{{"Statement": [{}]}}"#, statements.join(",")))];
+    let nothing = MapContext::new();
+    for (key, expected) in [
+        ("p042/x", Some("#43")),
+        ("p999/x", Some("#201")),
+        ("q199", Some("#200")),
+        ("q19", None),
+        ("p", Some("#201")),
+        ("r", None),
+        ("p007/xy", Some("Last")),
+    ] {
+        let arn = format!("arn:aws:s3:::b/{key}");
+        let decision = decide(&policies, &request(ALICE, Action::GetObject, &arn, &nothing));
+        let deciding = decision.deciding.map(|deciding| deciding.statement.name());
+        assert_eq!(deciding.as_deref(), expected, "{key}");
+    }
+}
+
+#[test]
 fn another_accounts_caller_needs_both_halves_when_only_its_account_is_named() {
     let account = bucket("Allow", r#"{"AWS": "999999999999"}"#);
     let own = plain(PolicyKind::Identity, "Allow");
@@ -200,6 +233,21 @@ fn an_unresolved_variable_in_notresource_fails_closed() {
     let alice = context(&[("aws:username", "alice")]);
     assert_eq!(outcome(&with("Allow"), Action::GetObject, OBJECT, &alice), Outcome::Allow);
     assert_eq!(outcome(&with("Deny"), Action::GetObject, "arn:aws:s3:::b/alice/x", &alice), Outcome::ImplicitDeny);
+}
+
+#[test]
+fn a_tag_that_could_not_be_read_makes_a_deny_apply_to_what_it_could_name() {
+    let statement =
+        r#"{"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b/${s3:ExistingObjectTag/team}/*"}"#;
+    let mut unreadable = MapContext::new();
+    unreadable.insert_unreadable("s3:ExistingObjectTag/team");
+    // A short policy is read through, a long one is looked up; they must agree.
+    for copies in [1, 40] {
+        let document = format!(r#"{{"Version": "2012-10-17", "Statement": [{}]}}"#, vec![statement; copies].join(","));
+        let policy = of_kind(PolicyKind::Identity, &document);
+        assert_eq!(outcome(&policy, Action::GetObject, OBJECT, &unreadable), Outcome::ExplicitDeny);
+        assert_eq!(outcome(&policy, Action::GetObject, "arn:aws:s3:::c/k", &unreadable), Outcome::ImplicitDeny);
+    }
 }
 
 #[test]

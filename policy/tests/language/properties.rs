@@ -122,6 +122,15 @@ proptest! {
     }
 
     #[test]
+    fn a_long_policy_is_its_statements_one_by_one(statements in prop::collection::vec(statement(), 16..80), key in "[ab/]{0,6}", context in contexts()) {
+        let arn = format!("arn:aws:s3:::a/{key}");
+        let split: Vec<Policy> = statements.iter().map(|statement| compile(std::slice::from_ref(statement))).collect();
+        let policies = [compile(&statements)];
+        let request = request(ALICE, Action::GetObject, &arn, &context);
+        prop_assert_eq!(decide(&policies, &request).outcome, decide(&split, &request).outcome);
+    }
+
+    #[test]
     fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         fuzz::documents(&bytes);
     }
