@@ -8,6 +8,15 @@ use super::compiled::PolicyRefused;
 use super::name::{AccessKey, Invalid, Name, PermissionName};
 use super::rows::{Record, RowKey};
 
+/// How many accounts a node may have.
+pub const ACCOUNTS_MAX: usize = 10_000;
+/// How many permissions an account may have.
+pub const PERMISSIONS_PER_ACCOUNT_MAX: usize = 50_000;
+/// How many service accounts an account may have.
+pub const SERVICE_ACCOUNTS_PER_ACCOUNT_MAX: usize = 50_000;
+/// How many users an account may have.
+pub const USERS_PER_ACCOUNT_MAX: usize = 10_000;
+
 /// One step of a change. The steps of a change are made durable and shown together.
 #[derive(Clone, Debug)]
 pub enum Change {

@@ -5,10 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use policy::{ParseOptions, Policy, PolicyErrors};
+use policy::{BucketActions, BucketScope, LowerError, ParseOptions, Policy, PolicyErrors};
 
-use super::lowering::lower;
-use super::permission::{Definition, Dialect, Permission};
+use super::permission::{Actions, Definition, Dialect, Permission, Scope};
 
 /// A permission and the policy that it comes to.
 #[derive(Debug)]
@@ -39,39 +38,80 @@ impl CompiledPermission {
 /// # Errors
 /// Its policy file is refused.
 pub fn compile(definition: &Definition) -> Result<Policy, PolicyRefused> {
-    match definition {
-        Definition::Policy { dialect: Dialect::Lyve, text } => policy::parse(text.as_bytes(), ParseOptions::lyve()),
-        Definition::Policy { dialect: Dialect::Aws, text } => policy::parse(text.as_bytes(), ParseOptions::identity()),
-        Definition::Bucket { scope, actions } => lower(scope, *actions),
-    }
-    .map_err(PolicyRefused)
+    let (dialect, text) = match definition {
+        Definition::Bucket { scope, actions } => {
+            let lowered = with_scope(scope, |scope| policy::lower(scope, lowered_actions(*actions)));
+            return lowered.map_err(PolicyRefused::Scope);
+        }
+        Definition::Policy { dialect, text } => (dialect, text),
+    };
+    let options = match dialect {
+        Dialect::Lyve => ParseOptions::lyve(),
+        Dialect::Aws => ParseOptions::identity(),
+    };
+    policy::parse(text.as_bytes(), options).map_err(|errors| PolicyRefused::File(Box::new(errors)))
 }
 
-/// Why a permission's policy file can't be used: every error with its place.
+/// Why a permission's policy can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyRefused(pub PolicyErrors);
+pub enum PolicyRefused {
+    /// Its file is refused: every error with its place.
+    File(Box<PolicyErrors>),
+    /// Its buckets are refused.
+    Scope(LowerError),
+}
 
 impl PolicyRefused {
     /// The first error in its dialect's own words, which scripts compare.
-    pub fn message(&self) -> &str {
-        &self.0.message
+    pub fn message(&self) -> String {
+        match self {
+            PolicyRefused::File(errors) => errors.message.clone(),
+            PolicyRefused::Scope(error) => error.to_string(),
+        }
     }
 
-    /// Line and column, from 1, of the first error that has details.
-    pub fn position(&self) -> (usize, usize) {
-        self.0.errors.first().map_or((1, 1), |error| (error.line as usize, error.column as usize))
+    /// Line and column, from 1, of the first error in the file.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        let PolicyRefused::File(errors) = self else { return None };
+        errors.errors.first().map(|error| (error.line as usize, error.column as usize))
     }
 }
 
 impl fmt::Display for PolicyRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (line, column) = self.position();
-        write!(f, "{} (line {line}, column {column} of the policy)", self.message())
+        match self.position() {
+            Some((line, column)) => write!(f, "{} (line {line}, column {column} of the policy)", self.message()),
+            None => f.write_str(&self.message()),
+        }
     }
 }
 
 impl std::error::Error for PolicyRefused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+        match self {
+            PolicyRefused::File(errors) => Some(errors.as_ref()),
+            PolicyRefused::Scope(error) => Some(error),
+        }
+    }
+}
+
+/// What a bucket permission allows, in one sentence.
+pub(super) fn describe(scope: &Scope, actions: Actions) -> String {
+    with_scope(scope, |scope| policy::describe(scope, lowered_actions(actions)))
+}
+
+fn with_scope<T>(scope: &Scope, then: impl FnOnce(BucketScope<'_>) -> T) -> T {
+    match scope {
+        Scope::Names(names) => then(BucketScope::Names(&names.iter().map(String::as_str).collect::<Vec<_>>())),
+        Scope::Prefix(prefix) => then(BucketScope::Prefix(prefix)),
+        Scope::All => then(BucketScope::All),
+    }
+}
+
+fn lowered_actions(actions: Actions) -> BucketActions {
+    match actions {
+        Actions::AllOperations => BucketActions::AllOperations,
+        Actions::ReadOnly => BucketActions::ReadOnly,
+        Actions::WriteOnly => BucketActions::WriteOnly,
     }
 }

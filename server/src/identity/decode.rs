@@ -258,11 +258,12 @@ fn json_of(value: toml::Value) -> serde_json::Value {
     }
 }
 
-/// Line and column, from 1, of a byte offset.
+/// Line and column, from 1 and in characters, of a byte offset.
 fn position_of(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    (before.iter().filter(|&&byte| byte == b'\n').count() + 1, before.len() - line_start + 1)
+    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    (before.iter().filter(|&&byte| byte == b'\n').count() + 1, column)
 }
 
 /// How many insertions, deletions and replacements of characters turn `a` into `b`.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::account::{Account, RootKey};
+use super::change::Change;
 use super::name::Name;
 use super::private_file::PrivateFileError;
 use super::random;
-use super::records::Change;
 use super::rows::{Record, RowKey};
 use super::store::{ChangeError, IdentityStore};
 use super::timestamp::whole_seconds;
@@ -66,7 +66,6 @@ impl IdentityStore {
         keep: impl FnOnce(&RootKey) -> Result<(), PrivateFileError>,
     ) -> Result<Option<RootKey>, FirstStartError> {
         let snapshot = Arc::clone(&self.snapshot());
-        let damaged = |is_it: fn(&RowKey) -> bool| snapshot.records.damaged.keys().any(is_it);
         // Where an account's row can't be read, the operator's account may be there: a new one would take its place.
         if snapshot.operator().is_none() && (snapshot.accounts().next().is_some() || !snapshot.records.is_pristine()) {
             return Ok(None);
@@ -81,9 +80,11 @@ impl IdentityStore {
                 id
             }
         };
-        let has_root = snapshot.root(operator.as_str()).is_some() || self.root_is_given();
+        // A damaged root key isn't replaced by itself: the operator gives one at start and repairs the row by `apply`.
+        let root_row = |row: &RowKey| matches!(row, RowKey::Root { account, .. } if *account == operator);
+        let has_root = snapshot.root(operator.as_str()).is_some() || snapshot.records.damaged.keys().any(root_row);
         let mut made = None;
-        if !has_root && !damaged(|row| matches!(row, RowKey::Root { .. })) {
+        if !has_root && !self.root_is_given() {
             let access_key = random::access_key().map_err(FirstStartError::Generator)?;
             let secret = random::secret_key().map_err(FirstStartError::Generator)?;
             let root = RootKey { account_id: operator, access_key, secret };

@@ -10,22 +10,24 @@
 //!   [`deleted_accounts`](plan::Plan::deleted_accounts) own buckets.
 //! - [`IdentityStore::ensure_first_account`](store::IdentityStore::ensure_first_account) with [`private_file::write_root_credentials`].
 //! - At each request [`IdentityStore::snapshot`](store::IdentityStore::snapshot), then [`Snapshot::credential`](snapshot::Snapshot::credential), which answers an [`Identity`](snapshot::Identity): its `secret` checks the signature, its `principal()` and `policies()` go to [`policy::decide`].
-//! - [`IdentityStore::change`](store::IdentityStore::change) with [`Change`](records::Change)s: every other verb of administration. Rotation is a put of the service account with another secret, enabling and disabling one with another `enabled`; role policies belong beside [`user::Role`]; history is the engine's
+//! - [`IdentityStore::change`](store::IdentityStore::change) with [`Change`](change::Change)s: every other verb of administration. Rotation is a put of the service account with another secret, enabling and disabling one with another `enabled`; role policies belong beside [`user::Role`]; history is the engine's
 //!   revisions of a row.
 //! - [`print::state_of`]: the current state as a state file without secrets.
 
 pub mod account;
+pub mod change;
 pub mod compiled;
 mod decode;
 pub mod first_start;
-mod lowering;
 pub mod name;
 pub mod permission;
 pub mod plan;
+mod planner;
 pub mod print;
 pub mod private_file;
 pub mod random;
-pub mod records;
+mod records;
+mod row_values;
 pub mod rows;
 pub mod sealed;
 pub mod service_account;

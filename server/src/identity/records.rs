@@ -2,137 +2,21 @@
 //!
 //! A change is made on a copy, checked as a whole, stored, and only then shown: whatever the verbs and their order, what they leave behind keeps the rules.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::account::{Account, RootKey};
+use super::change::{
+    ACCOUNTS_MAX, Change, PERMISSIONS_PER_ACCOUNT_MAX, Refused, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, USERS_PER_ACCOUNT_MAX,
+};
 use super::compiled::{CompiledPermission, PolicyRefused};
 use super::name::{AccessKey, AccountId, Id, Invalid, Name, PermissionName};
+use super::permission::Permission;
 use super::rows::{Damage, Record, RowKey, account_key, permission_key, root_key, service_account_key, user_key};
 use super::sealed::MasterKey;
 use super::service_account::ServiceAccount;
 use super::store::RowChange;
 use super::user::User;
-
-/// How many accounts a node may have.
-pub const ACCOUNTS_MAX: usize = 10_000;
-/// How many permissions an account may have.
-pub const PERMISSIONS_PER_ACCOUNT_MAX: usize = 50_000;
-/// How many service accounts an account may have.
-pub const SERVICE_ACCOUNTS_PER_ACCOUNT_MAX: usize = 50_000;
-/// How many users an account may have.
-pub const USERS_PER_ACCOUNT_MAX: usize = 10_000;
-
-/// One step of a change. The steps of a change are made durable and shown together.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// Creates the record, or replaces the one with its id (a user: with its name; a root key: with its account).
-    Put(Record),
-    /// Removes the record; an account goes with all that it has.
-    Delete(RowKey),
-}
-
-/// Why a change can't be made. Nothing of it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// A field breaks its rule.
-    Invalid {
-        /// Whose field.
-        record: RowKey,
-        /// Which field and what is wrong.
-        invalid: Invalid,
-    },
-    /// A permission's policy was refused.
-    Policy {
-        /// The permission.
-        record: RowKey,
-        /// The policy crate's error.
-        refused: PolicyRefused,
-    },
-    /// Another record has the name.
-    NameInUse {
-        /// The record that wanted it.
-        record: RowKey,
-    },
-    /// Another record has the access key: two identities with one key would be one.
-    AccessKeyInUse {
-        /// The key.
-        access_key: AccessKey,
-        /// One of its holders.
-        first: RowKey,
-        /// The other one.
-        second: RowKey,
-    },
-    /// Two accounts have the same name, canonical id or e-mail address, each of which stands for one account in sign-ins and ACLs.
-    AccountFieldInUse {
-        /// `name`, `canonicalId` or `email`.
-        field: &'static str,
-        /// One of the accounts.
-        first: RowKey,
-        /// The other one.
-        second: RowKey,
-    },
-    /// The permission is used and can't be deleted.
-    PermissionInUse {
-        /// The permission's name.
-        permission: PermissionName,
-        /// The names of the service accounts that use it, in order.
-        service_accounts: Vec<Name>,
-    },
-    /// The operator's account can't be deleted, nor a second one be made.
-    Operator,
-    /// The record to delete, or the account to put it in, doesn't exist.
-    NotFound {
-        /// Its name.
-        record: RowKey,
-    },
-    /// The operating system's random generator failed, so that a secret couldn't be sealed.
-    Generator {
-        /// Its error.
-        message: String,
-    },
-    /// There are too many of a kind.
-    TooMany {
-        /// Of what, in words.
-        what: &'static str,
-        /// The limit.
-        limit: usize,
-    },
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refused::Invalid { record, invalid } => write!(f, "{record}: {invalid}"),
-            Refused::Policy { record, refused } => write!(f, "{record}: {refused}"),
-            Refused::NameInUse { record } => write!(f, "{record}: the name is already in use"),
-            Refused::AccessKeyInUse { access_key, first, second } => {
-                write!(
-                    f,
-                    "access key {access_key} belongs to {first} and can't also belong to {second}: access keys are unique across all accounts"
-                )
-            }
-            Refused::AccountFieldInUse { field, first, second } => {
-                write!(f, "{first} and {second} have the same {field}, which must be unique")
-            }
-            Refused::PermissionInUse { permission, service_accounts } => {
-                let names: Vec<String> = service_accounts.iter().map(|name| format!("\"{name}\"")).collect();
-                write!(
-                    f,
-                    "permission \"{permission}\" is used by service account {} and can't be deleted",
-                    names.join(", ")
-                )
-            }
-            Refused::Operator => f.write_str("a node has exactly one operator's account, which can't be deleted"),
-            Refused::NotFound { record } => write!(f, "{record} doesn't exist"),
-            Refused::Generator { message } => f.write_str(message),
-            Refused::TooMany { what, limit } => write!(f, "there can't be more than {limit} {what}"),
-        }
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// The records of one account. Shared between snapshots, copied when one of them changes.
 #[derive(Clone, Default)]
@@ -143,6 +27,10 @@ pub(super) struct AccountRecords {
     pub(super) permissions: BTreeMap<PermissionName, Arc<CompiledPermission>>,
     pub(super) service_accounts: BTreeMap<Name, Arc<ServiceAccount>>,
     pub(super) users: BTreeMap<Name, Arc<User>>,
+    /// The name of each permission by its id.
+    permission_names: BTreeMap<Id, PermissionName>,
+    /// The name of each service account by its id.
+    service_account_names: BTreeMap<Id, Name>,
 }
 
 /// The records of a node.
@@ -275,7 +163,8 @@ impl Records {
             for (field, value) in named {
                 let Some(value) = value else { continue };
                 if let Some(first) = fields.insert((field, value), key.clone()) {
-                    broken.push(Refused::AccountFieldInUse { field, first, second: key.clone() });
+                    let accounts = Box::new([first, key.clone()]);
+                    broken.push(Refused::AccountFieldInUse { field, accounts });
                 }
             }
         }
@@ -287,40 +176,33 @@ impl Records {
     }
 
     fn check_access_keys(&self, override_key: Option<&AccessKey>, broken: &mut Vec<Refused>) {
-        let mut holders: HashMap<&AccessKey, RowKey> = HashMap::new();
-        let mut take = |access_key, holder: RowKey| {
-            if let Some(first) = holders.insert(access_key, holder.clone())
-                && first != holder
-            {
-                broken.push(Refused::AccessKeyInUse { access_key: access_key.clone(), first, second: holder });
-            }
-        };
+        let mut holders: HashMap<&AccessKey, Holder<'_>> = HashMap::new();
+        let mut take = |access_key, holder| Holder::take(&mut holders, access_key, holder, broken);
         // The given root key stands for the same identity as the stored one, so these two may be equal.
         let operator = self.operator().and_then(|records| records.account.as_ref());
         if let Some((access_key, operator)) = override_key.zip(operator) {
-            take(access_key, RowKey::Root { account: operator.account_id.clone(), access_key: access_key.clone() });
+            take(access_key, Holder::Root(&operator.account_id, access_key));
         }
-        for records in self.accounts.values() {
+        for (account, records) in &self.accounts {
             if let Some(root) = &records.root {
-                take(&root.access_key, root_key(root));
+                take(&root.access_key, Holder::Root(account, &root.access_key));
             }
             for it in records.service_accounts.values() {
-                take(&it.access_key, service_account_key(it));
+                take(&it.access_key, Holder::ServiceAccount(it));
             }
         }
         for row in self.damaged.keys() {
             if let RowKey::Root { access_key, .. } | RowKey::ServiceAccount { access_key, .. } = row {
-                take(access_key, row.clone());
+                take(access_key, Holder::Damaged(row));
             }
         }
     }
 
     fn check_references(&self, broken: &mut Vec<Refused>) {
         for (account, records) in &self.accounts {
-            let known: HashSet<&Id> = records.permissions.values().map(|it| &it.permission.id).collect();
             for it in records.service_accounts.values() {
-                for id in it.permissions.iter().filter(|id| !known.contains(id)) {
-                    if self.damaged_permission(account, id).is_none() {
+                for id in &it.permissions {
+                    if !records.permission_names.contains_key(id) && self.damaged_permission(account, id).is_none() {
                         let invalid =
                             Invalid::new("permissions", format!("names the id {id}, which no permission has"));
                         broken.push(Refused::Invalid { record: service_account_key(it), invalid });
@@ -384,8 +266,14 @@ impl Records {
         match key {
             RowKey::Account { .. } => false,
             RowKey::Root { access_key, .. } => records.root.take_if(|root| root.access_key == *access_key).is_some(),
-            RowKey::Permission { name, .. } => records.permissions.remove(name).is_some(),
-            RowKey::ServiceAccount { name, .. } => records.service_accounts.remove(name).is_some(),
+            RowKey::Permission { name, .. } => {
+                let removed = records.permissions.remove(name);
+                removed.is_some_and(|it| records.permission_names.remove(&it.permission.id).is_some())
+            }
+            RowKey::ServiceAccount { name, .. } => {
+                let removed = records.service_accounts.remove(name);
+                removed.is_some_and(|it| records.service_account_names.remove(&it.id).is_some())
+            }
             RowKey::User { name, .. } => records.users.remove(name).is_some(),
         }
     }
@@ -396,16 +284,10 @@ impl Records {
         match record {
             Record::Account(_) => records.account.as_deref().map(account_key),
             Record::Root(_) => records.root.as_ref().map(root_key),
-            Record::Permission(new) => {
-                // Most often the name is the same; only a renamed one is searched for.
-                let same = records.permissions.get(&new.name).filter(|it| it.permission.id == new.id);
-                let old = same.or_else(|| records.permissions.values().find(|it| it.permission.id == new.id));
-                old.map(|it| permission_key(&it.permission))
-            }
+            Record::Permission(new) => records.permission_by_id(&new.id).map(|it| permission_key(&it.permission)),
             Record::ServiceAccount(new) => {
-                let same = records.service_accounts.get(&new.name).filter(|it| it.id == new.id);
-                let old = same.or_else(|| records.service_accounts.values().find(|it| it.id == new.id));
-                old.map(|it| service_account_key(it))
+                let name = records.service_account_names.get(&new.id)?;
+                records.service_accounts.get(name).map(|it| service_account_key(it))
             }
             Record::User(_) => None,
         }
@@ -455,7 +337,9 @@ impl Records {
         if let Record::Permission(permission) = record {
             let compiled = Arc::new(CompiledPermission::new(permission)?);
             let records = Arc::make_mut(self.accounts.entry(account).or_default());
-            records.permissions.insert(compiled.permission.name.clone(), compiled);
+            let Permission { id, name, .. } = &compiled.permission;
+            records.permission_names.insert(id.clone(), name.clone());
+            records.permissions.insert(name.clone(), compiled);
             return Ok(());
         }
         let records = Arc::make_mut(self.accounts.entry(account).or_default());
@@ -463,6 +347,7 @@ impl Records {
             Record::Account(it) => records.account = Some(Arc::new(it)),
             Record::Root(it) => records.root = Some(it),
             Record::ServiceAccount(it) => {
+                records.service_account_names.insert(it.id.clone(), it.name.clone());
                 records.service_accounts.insert(it.name.clone(), Arc::new(it));
             }
             Record::User(it) => {
@@ -474,7 +359,47 @@ impl Records {
     }
 }
 
+/// Who has an access key; named only when two have it.
+#[derive(Clone, Copy)]
+enum Holder<'a> {
+    Root(&'a AccountId, &'a AccessKey),
+    ServiceAccount(&'a ServiceAccount),
+    Damaged(&'a RowKey),
+}
+
+impl<'a> Holder<'a> {
+    /// Notes that `holder` has the key. Two different holders break the rule; an account's given and stored root are one.
+    fn take(
+        holders: &mut HashMap<&'a AccessKey, Holder<'a>>,
+        access_key: &'a AccessKey,
+        holder: Holder<'a>,
+        broken: &mut Vec<Refused>,
+    ) {
+        let Some(first) = holders.insert(access_key, holder) else { return };
+        let one_root = matches!((first, holder), (Holder::Root(a, _), Holder::Root(b, _)) if a == b);
+        if !one_root {
+            let (access_key, holders) = (access_key.clone(), Box::new([first.key(), holder.key()]));
+            broken.push(Refused::AccessKeyInUse { access_key, holders });
+        }
+    }
+
+    fn key(&self) -> RowKey {
+        match *self {
+            Holder::Root(account, access_key) => {
+                RowKey::Root { account: account.clone(), access_key: access_key.clone() }
+            }
+            Holder::ServiceAccount(it) => service_account_key(it),
+            Holder::Damaged(row) => row.clone(),
+        }
+    }
+}
+
 impl AccountRecords {
+    /// The permission with this id.
+    pub(super) fn permission_by_id(&self, id: &Id) -> Option<&Arc<CompiledPermission>> {
+        self.permissions.get(self.permission_names.get(id)?)
+    }
+
     /// The rows of all records.
     fn keys(&self) -> Vec<RowKey> {
         let account = self.account.iter().map(|it| account_key(it));

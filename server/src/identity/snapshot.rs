@@ -247,10 +247,8 @@ impl Snapshot {
             let identity = root_identity(account, access_key.clone(), secret.clone());
             self.credentials.insert(access_key.clone(), Credential::Known(Arc::new(identity)));
         }
-        let by_id: HashMap<&Id, &Arc<CompiledPermission>> =
-            records.permissions.values().map(|it| (&it.permission.id, it)).collect();
         for service_account in records.service_accounts.values() {
-            let credential = match attached(all, &by_id, service_account) {
+            let credential = match attached(all, records, service_account) {
                 Ok(permissions) => {
                     Credential::Known(Arc::new(service_account_identity(account, service_account, permissions)))
                 }
@@ -371,10 +369,10 @@ fn service_account_identity(
 /// The policies of a service account. One that can't be read refuses it whole, since its Denies can't be known.
 fn attached(
     all: &Records,
-    by_id: &HashMap<&Id, &Arc<CompiledPermission>>,
+    records: &AccountRecords,
     service_account: &ServiceAccount,
 ) -> Result<Vec<AttachedPermission>, String> {
-    let attach = |id: &Id| match by_id.get(id) {
+    let attach = |id: &Id| match records.permission_by_id(id) {
         Some(compiled) => Ok(AttachedPermission {
             name: compiled.permission.name.clone(),
             policy: compiled.policy().clone(),

@@ -8,12 +8,14 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::change::{Change, Refused};
 use super::name::AccessKey;
-use super::records::{Change, Records, Refused};
-use super::rows::{MASTER_KEY, MASTER_KEY_ROW, NAMESPACES, RowKey};
+use super::records::Records;
+use super::rows::{ACCOUNTS, MASTER_KEY, MASTER_KEY_ROW, NAMESPACES, PERMISSIONS, RowKey};
 use super::sealed::{MasterKey, SecretKey};
 use super::snapshot::Snapshot;
 
@@ -31,12 +33,17 @@ pub trait ConfigRows: Send + Sync {
     /// The store's own.
     fn rows(&self, namespace: &str) -> Result<Vec<(String, Vec<u8>)>, RowsError>;
 
-    /// Makes all changes durable, or none of them.
+    /// Makes all changes durable, or none of them. At most [`BATCH_CHANGES_MAX`] changes and [`BATCH_BYTES_MAX`] bytes of namespaces, keys and values come at once.
     ///
     /// # Errors
     /// The store's own: it may be read-only. Whether the changes survive a restart is then unknown.
     fn commit(&self, changes: Vec<RowChange>) -> BoxFuture<'_, Result<(), RowsError>>;
 }
+
+/// The most rows that are written in one batch.
+pub const BATCH_CHANGES_MAX: usize = 4_000;
+/// The most bytes that are written in one batch, unless a single row has more.
+pub const BATCH_BYTES_MAX: usize = 3 << 20;
 
 /// A row to write or remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +188,8 @@ struct Shared {
     root_override: Option<(AccessKey, SecretKey)>,
     current: ArcSwap<Snapshot>,
     writer: tokio::sync::Mutex<Writer>,
+    /// Whether the writer has pending rows, for those who only ask.
+    undurable: AtomicBool,
 }
 
 #[derive(Default)]
@@ -198,7 +207,9 @@ impl IdentityStore {
     /// The row store's.
     pub fn key_fingerprint(rows: &dyn ConfigRows) -> Result<Option<String>, RowsError> {
         let found = rows.rows(MASTER_KEY)?.into_iter().find(|(key, _)| key == MASTER_KEY_ROW);
-        Ok(found.and_then(|(_, value)| String::from_utf8(value).ok()))
+        // A row that holds anything else is lost, and the secrets themselves tell the key.
+        let fingerprint = found.and_then(|(_, value)| String::from_utf8(value).ok());
+        Ok(fingerprint.filter(|text| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())))
     }
 
     /// Reads all identities. `root_override` is the root credential that the operator gave at start: it takes the place of the stored root key of the operator's account and isn't stored.
@@ -236,7 +247,14 @@ impl IdentityStore {
         }
         let snapshot = Arc::new(Snapshot::new(records, root_override.as_ref()));
         let writer = tokio::sync::Mutex::new(Writer { fingerprint_stored, pending: BTreeMap::new() });
-        let shared = Shared { rows, master, root_override, current: ArcSwap::new(snapshot), writer };
+        let shared = Shared {
+            rows,
+            master,
+            root_override,
+            current: ArcSwap::new(snapshot),
+            writer,
+            undurable: AtomicBool::new(false),
+        };
         Ok(IdentityStore { shared: Arc::new(shared) })
     }
 
@@ -284,14 +302,25 @@ impl IdentityStore {
         task.await.unwrap_or_else(|error| Err(CommitError::Storage { source: error.into(), in_effect: false }))
     }
 
-    /// Prepares and commits `changes` of the current identities.
+    /// Prepares and commits `changes` of the current identities, again when another change came in between.
     ///
     /// # Errors
     /// As [`IdentityStore::prepare`] and [`IdentityStore::commit`].
     pub async fn change(&self, changes: Vec<Change>) -> Result<(), ChangeError> {
-        let base = self.shared.current.load_full();
-        let prepared = self.prepare(&base, changes).map_err(ChangeError::Refused)?;
-        self.commit(prepared).await.map_err(ChangeError::Commit)
+        loop {
+            let base = self.shared.current.load_full();
+            let prepared = self.prepare(&base, changes.clone()).map_err(ChangeError::Refused)?;
+            match self.commit(prepared).await {
+                // Somebody else's change was made meanwhile, so this ends.
+                Err(CommitError::Changed) => {}
+                result => return result.map_err(ChangeError::Commit),
+            }
+        }
+    }
+
+    /// Whether changes are in effect that could not be made durable. The next change, also an empty one, takes them along.
+    pub fn has_undurable_changes(&self) -> bool {
+        self.shared.undurable.load(Ordering::Acquire)
     }
 
     /// Whether the operator gave root's credential at start.
@@ -348,25 +377,57 @@ impl Shared {
             let key = (MASTER_KEY.to_owned(), MASTER_KEY_ROW.to_owned());
             batch.insert(key, Some(self.master.fingerprint().into_bytes()));
         }
-        let changes = batch.iter().map(|((namespace, key), value)| RowChange {
-            namespace: namespace.clone(),
-            key: key.clone(),
-            value: value.clone(),
-        });
-        match self.rows.commit(changes.collect()).await {
-            Ok(()) => {
-                writer.fingerprint_stored = true;
-                writer.pending.clear();
-                self.current.store(prepared.next);
-                Ok(())
-            }
-            Err(source) => {
-                if prepared.revokes {
+        let mut part_written = false;
+        for changes in batches(&batch) {
+            if let Err(source) = self.rows.commit(changes).await {
+                // With a part of it written, the whole is the only consistent state that is still in reach.
+                let in_effect = prepared.revokes || part_written;
+                if in_effect {
                     writer.pending = batch;
+                    self.undurable.store(true, Ordering::Release);
                     self.current.store(prepared.next);
                 }
-                Err(CommitError::Storage { source, in_effect: prepared.revokes })
+                return Err(CommitError::Storage { source, in_effect });
             }
+            part_written = true;
         }
+        writer.fingerprint_stored = true;
+        writer.pending.clear();
+        self.undurable.store(false, Ordering::Release);
+        self.current.store(prepared.next);
+        Ok(())
+    }
+}
+
+/// The rows of a change as the batches that write them: nearly always one.
+///
+/// A change that is too large for one, such as the first state file of a large installation, is written in an order in which a crash leaves no reference to what isn't there and no access key with two holders: credentials go first, and what refers to something comes after it. The same change, made again, finishes it.
+fn batches(rows: &BTreeMap<(String, String), Option<Vec<u8>>>) -> Vec<Vec<RowChange>> {
+    let mut ordered: Vec<_> = rows.iter().collect();
+    ordered.sort_by_key(|((namespace, _), value)| write_order(namespace, value.is_some()));
+    let mut batches = Vec::new();
+    let mut batch = Vec::new();
+    let mut batch_bytes = 0;
+    for ((namespace, key), value) in ordered {
+        let row_bytes = namespace.len() + key.len() + value.as_ref().map_or(0, Vec::len);
+        if batch.len() == BATCH_CHANGES_MAX || (!batch.is_empty() && batch_bytes + row_bytes > BATCH_BYTES_MAX) {
+            batches.push(std::mem::take(&mut batch));
+            batch_bytes = 0;
+        }
+        batch_bytes += row_bytes;
+        batch.push(RowChange { namespace: namespace.clone(), key: key.clone(), value: value.clone() });
+    }
+    batches.push(batch);
+    batches
+}
+
+/// Where a row stands in a change of several batches.
+fn write_order(namespace: &str, put: bool) -> usize {
+    let position = NAMESPACES.iter().position(|it| *it == namespace).map_or(0, |position| position + 1);
+    let refers = namespace != ACCOUNTS && namespace != PERMISSIONS;
+    match (put, refers) {
+        (false, true) => 1,
+        (true, _) => 1 + position,
+        (false, false) => 2 * NAMESPACES.len() - position,
     }
 }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::compiled::describe;
 use super::name::DESCRIPTION_CHARACTERS_MAX;
-use super::permission::{Actions, Definition, Scope};
+use super::permission::Definition;
 
 /// How many items of a list are named before the rest is counted.
 const NAMED_MAX: usize = 5;
@@ -13,7 +14,7 @@ const NAMED_MAX: usize = 5;
 /// What the definition grants and denies, in at most as many characters as a description may have.
 pub(super) fn summary(definition: &Definition) -> String {
     let text = match definition {
-        Definition::Bucket { scope, actions } => bucket_summary(scope, *actions),
+        Definition::Bucket { scope, actions } => describe(scope, *actions),
         Definition::Policy { text, .. } => policy_summary(text),
     };
     if text.chars().count() <= DESCRIPTION_CHARACTERS_MAX {
@@ -22,22 +23,6 @@ pub(super) fn summary(definition: &Definition) -> String {
     let mut short: String = text.chars().take(DESCRIPTION_CHARACTERS_MAX - 1).collect();
     short.push('…');
     short
-}
-
-fn bucket_summary(scope: &Scope, actions: Actions) -> String {
-    let what = match actions {
-        Actions::AllOperations => "All operations on",
-        Actions::ReadOnly => "Read-only access to",
-        Actions::WriteOnly => "Write-only access to",
-    };
-    match scope {
-        Scope::Names(names) if names.len() == 1 => format!("{what} the bucket {} and all objects in it.", names[0]),
-        Scope::Names(names) => format!("{what} the buckets {} and all objects in them.", listed(names)),
-        Scope::Prefix(prefix) => {
-            format!("{what} all current and future buckets whose names begin with {prefix}, and all objects in them.")
-        }
-        Scope::All => format!("{what} all current and future buckets and all objects in them."),
-    }
 }
 
 fn policy_summary(text: &str) -> String {
@@ -101,7 +86,7 @@ fn listed(items: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::permission::Dialect;
+    use crate::identity::permission::{Actions, Dialect, Scope};
 
     fn policy(text: &str) -> String {
         summary(&Definition::Policy { dialect: Dialect::Lyve, text: text.into() })
@@ -109,13 +94,8 @@ mod tests {
 
     #[test]
     fn bucket_permission_is_described_in_plain_words() {
-        let describe = |scope, actions| summary(&Definition::Bucket { scope, actions });
-        let one = describe(Scope::Names(vec!["datalake".into()]), Actions::ReadOnly);
-        assert_eq!(one, "Read-only access to the bucket datalake and all objects in it.");
-        let two = describe(Scope::Names(vec!["aaa".into(), "bbb".into()]), Actions::WriteOnly);
-        assert_eq!(two, "Write-only access to the buckets aaa and bbb and all objects in them.");
-        let all = describe(Scope::All, Actions::AllOperations);
-        assert_eq!(all, "All operations on all current and future buckets and all objects in them.");
+        let one = Definition::Bucket { scope: Scope::Names(vec!["datalake".into()]), actions: Actions::ReadOnly };
+        assert_eq!(summary(&one), "Allows listing and reading in the bucket datalake and its objects.");
     }
 
     #[test]

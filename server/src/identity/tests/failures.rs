@@ -1,7 +1,7 @@
 //! Damaged rows fail closed by name; a failed commit never un-revokes.
 
 use super::*;
-use crate::identity::records::{Change, Refused};
+use crate::identity::change::{Change, Refused};
 use crate::identity::rows::{Record, service_account_key};
 use crate::identity::snapshot::Refusal;
 use crate::identity::store::{ChangeError, CommitError};
@@ -122,14 +122,17 @@ async fn revocation_on_a_read_only_store_holds_in_memory_and_becomes_durable_lat
     assert!(open(&rows).snapshot().credential("AKWORK", now()).is_ok(), "not durable, as it was said");
 
     // The same request again finds nothing to change in memory, and must still write it.
+    assert!(store.has_undurable_changes());
     let again = plan(&store, &disabled, apply_mode);
-    assert!(again.is_empty());
+    assert_eq!(again.to_string(), "~ earlier changes that are in effect but not durable\n");
+    assert!(!again.is_empty());
     assert!(store.execute(again).await.is_err(), "it is not answered as done before it is");
     rows.set_read_only(false);
     store.execute(plan(&store, &disabled, apply_mode)).await.unwrap();
     assert!(matches!(open(&rows).snapshot().credential("AKWORK", now()), Err(Refusal::Disabled(_))));
+    assert!(!store.has_undurable_changes());
     let commits = rows.commits();
-    store.execute(plan(&store, &disabled, apply_mode)).await.unwrap();
+    assert_eq!(apply(&store, &disabled).await, "");
     assert_eq!(rows.commits(), commits, "nothing is left to write");
 }
 
@@ -197,4 +200,40 @@ async fn changes_keep_names_unique_and_refuse_what_is_not_there() {
     assert!(matches!(refused(Change::Delete(lightly)).await, Refused::PermissionInUse { .. }));
     let account = crate::identity::rows::account_key(snapshot.operator().unwrap());
     assert_eq!(refused(Change::Delete(account)).await, Refused::Operator);
+}
+
+/// A state of `count` permissions and as many service accounts.
+fn large_state(count: usize) -> String {
+    let permissions = (0..count).map(|n| serde_json::json!({"name": format!("p{n}"), "type": "bucket-prefix", "actions": "read-only", "prefix": format!("b{n}")}));
+    let service_accounts = (0..count).map(|n| serde_json::json!({"name": format!("s{n}"), "accessKey": format!("AK{n}X"), "secretKey": "some-secret", "permissions": [format!("p{n}")]}));
+    serde_json::json!({"accounts": [{"name": "main", "permissions": permissions.collect::<Vec<_>>(), "serviceAccounts": service_accounts.collect::<Vec<_>>()}]}).to_string()
+}
+
+#[tokio::test]
+async fn state_too_large_for_one_batch_is_written_in_several_and_each_cut_is_consistent() {
+    let rows = Arc::new(MemoryRows::default());
+    let store = open(&rows);
+    bootstrap(&store, &large_state(2_500)).await;
+    assert_eq!(rows.commits(), 2);
+    assert_eq!(rows.largest_batch.load(Ordering::SeqCst), crate::identity::store::BATCH_CHANGES_MAX);
+    assert!(open(&rows).snapshot().credential("AK2499X", now()).is_ok());
+
+    // The second of two batches fails: what is written refers to nothing that isn't there, and the rest follows later.
+    let rows = Arc::new(MemoryRows::default());
+    let store = open(&rows);
+    rows.commits_max.store(1, Ordering::SeqCst);
+    let error = store.execute(plan(&store, &large_state(2_500), Mode::Bootstrap)).await.unwrap_err();
+    assert!(matches!(error, CommitError::Storage { in_effect: true, .. }), "{error}");
+    assert!(open(&rows).snapshot().damaged().is_empty());
+    let reopened = open(&rows);
+    let refused = |key: &str| matches!(reopened.snapshot().credential(key, now()), Err(Refusal::Damaged(_)));
+    assert!((0..2_500).all(|n| !refused(&format!("AK{n}X"))));
+    rows.commits_max.store(usize::MAX, Ordering::SeqCst);
+    bootstrap(&store, &large_state(2_500)).await;
+    let (memory, disk) = (Arc::clone(&store.snapshot()), open(&rows));
+    for n in 0..2_500 {
+        let key = format!("AK{n}X");
+        let user_id = &disk.snapshot().credential(&key, now()).unwrap().user_id.clone();
+        assert_eq!(&memory.credential(&key, now()).unwrap().user_id, user_id, "{key}");
+    }
 }

@@ -90,3 +90,15 @@ async fn given_root_credential_makes_no_other_root_key() {
     let later = open(&rows);
     assert!(later.ensure_first_account(now(), keep).await.unwrap().is_some(), "without it the operator needs a key");
 }
+
+#[tokio::test]
+async fn damaged_root_key_of_the_operator_is_not_replaced_by_itself() {
+    let rows = Arc::new(MemoryRows::default());
+    bootstrap(&open(&rows), STATE).await;
+    rows.damage("identity.root", "AKROOT", |value| value.clear());
+    let store = open(&rows);
+    assert!(store.ensure_first_account(now(), |_| panic!("no key may be made")).await.unwrap().is_none());
+    assert!(store.snapshot().credential("AKROOT", now()).is_err());
+    assert_eq!(apply(&store, STATE).await, "+ root key\n");
+    assert!(open(&rows).snapshot().credential("AKROOT", now()).is_ok());
+}

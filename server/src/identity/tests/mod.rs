@@ -19,11 +19,25 @@ use super::state::State;
 use super::store::{BoxFuture, ConfigRows, IdentityStore, RowChange, RowsError};
 
 /// Rows in memory that count their commits and can refuse them.
-#[derive(Default)]
 struct MemoryRows {
     rows: Mutex<BTreeMap<(String, String), Vec<u8>>>,
     commits: AtomicUsize,
+    /// From this number of commits on they fail.
+    commits_max: AtomicUsize,
+    largest_batch: AtomicUsize,
     read_only: AtomicBool,
+}
+
+impl Default for MemoryRows {
+    fn default() -> MemoryRows {
+        MemoryRows {
+            rows: Mutex::default(),
+            commits: AtomicUsize::new(0),
+            commits_max: AtomicUsize::new(usize::MAX),
+            largest_batch: AtomicUsize::new(0),
+            read_only: AtomicBool::new(false),
+        }
+    }
 }
 
 impl ConfigRows for MemoryRows {
@@ -36,7 +50,8 @@ impl ConfigRows for MemoryRows {
     fn commit(&self, changes: Vec<RowChange>) -> BoxFuture<'_, Result<(), RowsError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
-            if self.read_only.load(Ordering::SeqCst) {
+            self.largest_batch.fetch_max(changes.len(), Ordering::SeqCst);
+            if self.read_only.load(Ordering::SeqCst) || self.commits() >= self.commits_max.load(Ordering::SeqCst) {
                 return Err("the store is read-only".into());
             }
             self.commits.fetch_add(1, Ordering::SeqCst);
