@@ -62,6 +62,34 @@ fn copy_from_what_the_caller_cannot_read_is_denied_before_the_source_is_looked_a
     node.client().get("mine", "stolen").expect(404, "NoSuchKey");
 }
 
+/// B5: elsewhere the condition on the source held for whole copies only, not for parts.
+#[test]
+fn condition_on_the_copy_source_holds_for_copies_and_parts() {
+    let mut put = allow(&["s3:PutObject"], &["arn:aws:s3:::box/*"]);
+    put["Condition"] = json!({"StringLike": {"s3:x-amz-copy-source": "box/public/*"}});
+    let read = allow(&["s3:GetObject"], &["arn:aws:s3:::box/*"]);
+    let node = fixture::node(&["box"], &[("copier", json!([put, read]))]);
+    let root = node.client();
+    for key in ["public/k", "private/k"] {
+        root.put("box", key, key).ok();
+    }
+    let copier = caller(&node, "copier");
+    let copy = |source: &str, to: tests::Request| copier.send(to.header("x-amz-copy-source", source));
+    copy("box/public/k", copier.request("PUT", "box", "to")).expect(200, "");
+    copy("box/private/k", copier.request("PUT", "box", "to")).expect(403, "AccessDenied");
+    copier.put("box", "to", "no source at all").expect(403, "AccessDenied");
+    let upload = root.create_upload("box", "parts");
+    let part = || copier.part_request("box", "parts", &upload, 1);
+    copy("box/private/k", part()).expect(403, "AccessDenied");
+    let copied = copy("box/public/k", part().header("x-amz-copy-source-range", "bytes=0-5"));
+    let etag = copied.expect(200, "").xml("CopyPartResult/ETag");
+    root.complete_upload("box", "parts", &upload, &[etag]).expect(200, "");
+    assert_eq!(root.get("box", "parts").text(), "public");
+    let upload = root.create_upload("box", "parts");
+    let part = root.part_request("box", "parts", &upload, 1).header("x-amz-copy-source", "box/public/k");
+    root.send(part.header("x-amz-copy-source-range", "bytes=5-100")).expect(400, "InvalidArgument");
+}
+
 /// E2: elsewhere the source was taken apart twice, by two rules, and the second found another bucket.
 #[test]
 fn copy_source_that_climbs_reaches_no_other_bucket() {

@@ -9,4 +9,6 @@ mod list;
 mod multipart;
 mod object;
 mod range;
+mod tagging;
 mod unknown;
+mod versioning;

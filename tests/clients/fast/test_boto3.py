@@ -220,6 +220,33 @@ def test_copies(s3, box):
     assert s3.head_object(Bucket=box, Key="to")["Metadata"] == {"c": "d"}
 
 
+def test_copy_of_a_large_object_in_parts(s3, box):
+    body = os.urandom(20 * MIB + 7)
+    config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    s3.upload_fileobj(io.BytesIO(body), box, "from", Config=config)
+    s3.copy({"Bucket": box, "Key": "from"}, box, "to", Config=config)
+    assert s3.get_object(Bucket=box, Key="to")["Body"].read() == body
+
+
+def test_versions_and_tags(s3, box):
+    assert "Status" not in s3.get_bucket_versioning(Bucket=box)
+    s3.put_bucket_versioning(Bucket=box, VersioningConfiguration={"Status": "Enabled"})
+    assert s3.get_bucket_versioning(Bucket=box)["Status"] == "Enabled"
+    ids = [s3.put_object(Bucket=box, Key="k", Body=body, Tagging="n=1&m=")["VersionId"] for body in [b"one", b"two"]]
+    assert [s3.get_object(Bucket=box, Key="k", VersionId=i)["Body"].read() for i in ids] == [b"one", b"two"]
+    assert s3.get_object_tagging(Bucket=box, Key="k", VersionId=ids[0])["TagSet"] == [{"Key": "n", "Value": "1"}, {"Key": "m", "Value": ""}]
+    s3.put_object_tagging(Bucket=box, Key="k", Tagging={"TagSet": [{"Key": "new", "Value": "ü"}]})
+    assert s3.get_object_tagging(Bucket=box, Key="k")["TagSet"] == [{"Key": "new", "Value": "ü"}]
+    s3.delete_object_tagging(Bucket=box, Key="k")
+    assert s3.get_object_tagging(Bucket=box, Key="k")["TagSet"] == []
+    assert s3.delete_object(Bucket=box, Key="k")["DeleteMarker"] is True
+    listed = s3.list_object_versions(Bucket=box)
+    assert [v["VersionId"] for v in listed["Versions"]] == ids[::-1] and len(listed["DeleteMarkers"]) == 1
+    doomed = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in listed["Versions"] + listed["DeleteMarkers"]]
+    assert len(s3.delete_objects(Bucket=box, Delete={"Objects": doomed})["Deleted"]) == 3
+    s3.delete_bucket(Bucket=box)
+
+
 def test_conditional_reads(s3, box):
     s3.put_object(Bucket=box, Key="k", Body=b"body")
     head = s3.head_object(Bucket=box, Key="k")

@@ -11,11 +11,38 @@ from botocore.exceptions import ClientError
 
 MODEL = boto3.client("s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x").meta.service_model
 
-# Operations that other tests of this directory show at work.
+# Operations that other tests show at work.
 THERE = {
-    "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload", "DeleteBucket", "DeleteBucketPolicy", "DeleteObject",
-    "DeleteObjects", "GetBucketLocation", "GetBucketPolicy", "GetObject", "GetObjectAttributes", "HeadBucket", "HeadObject", "ListBuckets", "ListMultipartUploads",
-    "ListObjectVersions", "ListObjects", "ListObjectsV2", "ListParts", "PutBucketPolicy", "PutObject", "UploadPart",
+    "AbortMultipartUpload",
+    "CompleteMultipartUpload",
+    "CopyObject",
+    "CreateBucket",
+    "CreateMultipartUpload",
+    "DeleteBucket",
+    "DeleteBucketPolicy",
+    "DeleteObject",
+    "DeleteObjectTagging",
+    "DeleteObjects",
+    "GetBucketLocation",
+    "GetBucketPolicy",
+    "GetBucketVersioning",
+    "GetObject",
+    "GetObjectAttributes",
+    "GetObjectTagging",
+    "HeadBucket",
+    "HeadObject",
+    "ListBuckets",
+    "ListMultipartUploads",
+    "ListObjectVersions",
+    "ListObjects",
+    "ListObjectsV2",
+    "ListParts",
+    "PutBucketPolicy",
+    "PutBucketVersioning",
+    "PutObject",
+    "PutObjectTagging",
+    "UploadPart",
+    "UploadPartCopy",
 }
 
 # Not S3's own endpoint, so no request of theirs can reach a node.
