@@ -128,6 +128,13 @@ where
                 if statement.effect == Effect::Allow && (!attached.enabled || allows.has_best(attached.role)) {
                     continue;
                 }
+                // An identity policy in a bucket's place names nobody; it must not grant to everyone.
+                if statement.effect == Effect::Allow
+                    && attached.role == PolicyKind::Bucket
+                    && statement.principals.is_none()
+                {
+                    continue;
+                }
                 let meant = statement.applies(&ask);
                 if meant == Meant::No {
                     continue;

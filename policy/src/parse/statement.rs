@@ -19,6 +19,8 @@ pub(crate) struct StatementReader<'n, 'f, 'o, 't> {
     pub(crate) pointer: String,
     pub(crate) variables: bool,
     pub(crate) faults: &'f mut Faults<'o, 't>,
+    /// The actions as written, with pointer and offset.
+    action_texts: Vec<(String, String, usize)>,
 }
 
 /// Reads a statement. `None` when what is left can't be compiled; the faults say why.
@@ -29,7 +31,7 @@ pub(crate) fn read(
     variables: bool,
     faults: &mut Faults<'_, '_>,
 ) -> Option<Statement> {
-    let mut reader = StatementReader { node, index, pointer, variables, faults };
+    let mut reader = StatementReader { node, index, pointer, variables, faults, action_texts: Vec::new() };
     reader.check_elements();
     let effect = reader.effect();
     let actions = reader.actions();
@@ -166,7 +168,8 @@ impl StatementReader<'_, '_, '_, '_> {
     fn actions(&mut self) -> Option<Selector<ActionPattern>> {
         let (name, node) = self.either("Action", "NotAction")?;
         let mut entries = Vec::new();
-        for (text, path, offset) in self.texts("Action", name, &node) {
+        self.action_texts = self.texts("Action", name, &node);
+        for (text, path, offset) in self.action_texts.clone() {
             let pattern = ActionPattern::new(&text);
             if let Some((why, suggestion)) = self.wrong_action(&text, &pattern) {
                 self.fault(Phase::Value, Fault::Action { text: text.clone(), why, suggestion }, &path, offset);
@@ -360,9 +363,8 @@ impl StatementReader<'_, '_, '_, '_> {
         }
         let reach = Reach::of(statement);
         if !statement.actions.inverted {
-            let Some((name, node)) = self.either("Action", "NotAction") else { return };
-            let patterns = statement.actions.entries.iter();
-            for ((text, path, offset), pattern) in self.texts("Action", name, &node).into_iter().zip(patterns) {
+            for ((text, path, offset), pattern) in self.action_texts.clone().into_iter().zip(&statement.actions.entries)
+            {
                 let actions = pattern.actions();
                 if !actions.is_empty() && !actions.iter().any(|action| reach.has(action.resource_type())) {
                     self.fault(Phase::Value, Fault::ActionNotApplicable { action: text }, &path, offset);

@@ -278,6 +278,16 @@ fn a_disabled_permission_grants_nothing_and_its_denies_stay() {
 }
 
 #[test]
+fn an_identity_policy_in_a_buckets_place_grants_nothing() {
+    let policy = plain(PolicyKind::Identity, "Allow");
+    let attached = AttachedPolicy { role: PolicyKind::Bucket, ..AttachedPolicy::new(&policy, "bucket policy") };
+    for principal in [ALICE, CAROL, Principal::Anonymous] {
+        let request = request(principal, Action::GetObject, OBJECT, &policy::EmptyContext);
+        assert_eq!(policy::decide([attached], &request).outcome, Outcome::ImplicitDeny);
+    }
+}
+
+#[test]
 fn list_buckets_is_judged_on_the_service() {
     let all = identity(
         r#"{"Statement": {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "arn:aws:s3:::*"}}"#,

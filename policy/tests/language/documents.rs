@@ -225,6 +225,57 @@ fn every_error_has_its_place_and_its_suggestion() {
 }
 
 #[test]
+fn large_documents_of_any_shape_are_judged_in_bounded_time() {
+    let repeat = |item: &dyn Fn(usize) -> String| (0..15_000).map(item).collect::<Vec<_>>().join(",");
+    let statement =
+        |rest: String| format!(r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", {rest}}}}}"#);
+    let grant = r#""Action": "s3:*", "Resource": "*""#;
+    let shapes = [
+        format!(
+            "{{\"Statement\": [{}]}}",
+            repeat(&|index| format!("{{\"Effect\": \"Deny\", \"Sid\": \"s{index}\",\n\"Action\": \"s3:*\"}}"))
+        ),
+        format!("{{{}}}", repeat(&|index| format!("\"Statemen{index}\": 1"))),
+        statement(format!(r#""Resource": "*", "Action": [{}]"#, repeat(&|index| format!("\"s3:PuObject{index}\"")))),
+        statement(format!(
+            r#""Action": "*", "Resource": [{}]"#,
+            repeat(&|index| format!("\"arn:aws:s3:::b{index}/${{a\""))
+        )),
+        statement(format!("{grant}, {}", repeat(&|index| format!("\"Condtion{index}\": 1")))),
+        statement(format!(
+            "{grant}, \"Condition\": {{{}}}",
+            repeat(&|index| format!("\"StringLik{index}\": {{\"s3:prefix\": 1}}"))
+        )),
+        statement(format!(
+            "{grant}, \"Condition\": {{\"StringLike\": {{{}}}}}",
+            repeat(&|index| format!("\"s3:prefx{index}\": \"${{a\""))
+        )),
+        statement(format!(
+            "{grant}, \"Condition\": {{\"IpAddress\": {{\"aws:SourceIp\": [{}]}}}}",
+            repeat(&|_| "\"10.0.0.0/8\"".to_owned())
+        )),
+        "[".repeat(1_000_000),
+        "{\"a\":".repeat(150_000),
+        format!("{{\"Statement\": \"{}\"}}", "\\u0041".repeat(150_000)),
+    ];
+    let start = std::time::Instant::now();
+    for shape in &shapes {
+        policy::fuzz::documents(shape.as_bytes());
+    }
+    // Each takes milliseconds; what is quadratic takes minutes.
+    assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+#[test]
+fn an_error_is_reported_once() {
+    let document = r#"{"Statement": {"Effect": "Allow", "Principal": {"AWS": ["*", 7]}, "Action": ["s3:GetObject", 7], "Resource": ["arn:aws:s3:::b/*", {}]}}"#;
+    let errors = refused(document, ParseOptions::bucket("b")).errors;
+    let mut pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["/Statement/Action/1", "/Statement/Principal/AWS/1", "/Statement/Resource/1"]);
+}
+
+#[test]
 fn wrapped_and_encoded_documents_are_recognised() {
     let wrapped = [
         format!(r#"{{"PolicyVersion": {{"Document": {GRANT}, "VersionId": "v1"}}}}"#),
