@@ -4,12 +4,13 @@
 //! variable or a very long key needs it, and always names what decided.
 
 use crate::action::{Action, AskedAction};
+use crate::effect::Effect;
 use crate::index::CANDIDATES_MAX;
 use crate::policy::{Policy, PolicyKind, StatementRef};
 use crate::principal::{Caller, Meant};
 use crate::request::{Principal, Request, Resource};
 use crate::resource::with_target;
-use crate::statement::{Ask, Effect};
+use crate::statement::Ask;
 
 /// A policy as it bears on one request.
 #[derive(Debug, Clone, Copy)]

@@ -7,11 +7,12 @@ use serde::Serialize;
 use crate::action::AskedAction;
 use crate::condition::Condition;
 use crate::decide::{AttachedPolicy, Outcome, Reason, decide_action};
+use crate::effect::Effect;
 use crate::policy::PolicyKind;
 use crate::principal::{Caller, Meant};
 use crate::request::Request;
 use crate::resource::with_target;
-use crate::statement::{Ask, Effect, Statement};
+use crate::statement::{Ask, Statement};
 use crate::value::{Context, Lookup};
 
 /// A decision with its reasons.

@@ -1,7 +1,8 @@
 //! A compiled policy: immutable, shared, and still the text that was written.
 
+use crate::effect::Effect;
 use crate::index::StatementIndex;
-use crate::statement::{Effect, Statement};
+use crate::statement::Statement;
 
 /// What a policy is attached to, which decides the elements that it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

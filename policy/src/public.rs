@@ -7,10 +7,11 @@ use ipnet::IpNet;
 
 use crate::condition::operator::{Family, Qualifier};
 use crate::condition::{Condition, Values, address};
+use crate::effect::Effect;
 use crate::key::KnownKey;
 use crate::policy::{Policy, PolicyKind, StatementRef};
 use crate::principal::PrincipalPattern;
-use crate::statement::{Effect, Statement};
+use crate::statement::Statement;
 
 impl Policy {
     /// Whether the policy grants to the public; only bucket policies can.

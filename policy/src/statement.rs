@@ -2,29 +2,12 @@
 
 use crate::action::{Action, ActionPattern, ActionSet, AskedAction};
 use crate::condition::Condition;
+use crate::effect::Effect;
 use crate::key::KnownKey;
 use crate::principal::{Caller, Meant, PrincipalPattern};
 use crate::resource::{ResourcePattern, Target};
 use crate::value::Context;
 use crate::variable::{Matched, Variable};
-
-/// What a statement does when it applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub enum Effect {
-    /// Grants.
-    Allow,
-    /// Refuses, whatever else grants.
-    Deny,
-}
-
-impl std::fmt::Display for Effect {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Effect::Allow => "Allow",
-            Effect::Deny => "Deny",
-        })
-    }
-}
 
 /// A list and whether it names what is meant or what is not.
 #[derive(Debug, Clone)]

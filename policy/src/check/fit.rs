@@ -5,9 +5,9 @@ use super::{Findings, Severity};
 use crate::action::{Action, ActionPattern, ResourceType};
 use crate::condition::Condition;
 use crate::condition::operator::{Family, Qualifier};
+use crate::effect::Effect;
 use crate::parse::Reach;
 use crate::policy::PolicyKind;
-use crate::statement::Effect;
 
 pub(super) fn statement(view: &View<'_>, kind: PolicyKind, findings: &mut Findings<'_>) {
     if !view.statement.actions.inverted && kind != PolicyKind::Bucket {

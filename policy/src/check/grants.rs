@@ -3,11 +3,11 @@
 use super::view::View;
 use super::{Findings, Severity};
 use crate::action::{AccessLevel, ResourceType};
+use crate::effect::Effect;
 use crate::parse::Reach;
 use crate::policy::PolicyKind;
 use crate::principal::PrincipalPattern;
 use crate::public::is_public;
-use crate::statement::Effect;
 
 pub(super) fn statement(view: &View<'_>, kind: PolicyKind, findings: &mut Findings<'_>) {
     let statement = view.statement;

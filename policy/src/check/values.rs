@@ -4,8 +4,8 @@ use super::view::View;
 use super::{Findings, Severity};
 use crate::condition::operator::{Family, Qualifier};
 use crate::condition::{Condition, Values, address, arn::ArnTemplate};
+use crate::effect::Effect;
 use crate::key::{Kind, KnownKey};
-use crate::statement::Effect;
 
 pub(super) fn statement(view: &View<'_>, findings: &mut Findings<'_>) {
     for condition in &view.statement.conditions {

@@ -12,8 +12,8 @@ pub(crate) mod operator;
 
 use ipnet::IpNet;
 
+use crate::effect::Effect;
 use crate::key::ConditionKey;
-use crate::statement::Effect;
 use crate::value::{Context, Lookup, Value};
 use crate::variable::{Matched, Template, Variable};
 

@@ -3,11 +3,12 @@
 use super::fault::Fault;
 use super::{Dialect, Faults, Level, Phase, Rank, condition, pointer_part, suggest};
 use crate::action::{Action, ActionPattern, ActionSet, ResourceType};
+use crate::effect::Effect;
 use crate::json::{JsonValue, Member, Node};
 use crate::policy::PolicyKind;
 use crate::principal::{PRINCIPAL_TYPES, PrincipalPattern};
 use crate::resource::{ResourcePattern, split_arn};
-use crate::statement::{Effect, Selector, Statement, selected_actions};
+use crate::statement::{Selector, Statement, selected_actions};
 
 const ELEMENTS: [&str; 9] =
     ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
