@@ -1,4 +1,4 @@
-"""The AWS SDK for JavaScript, with its defaults: virtual hosts below localhost, checksums on."""
+"""The AWS SDK for JavaScript: over HTTP with its defaults, virtual hosts below localhost and checksums on."""
 
 import pathlib
 import shutil

@@ -1,4 +1,4 @@
-// What a program with the AWS SDK for JavaScript does: buckets, objects, streams, parts, presigned-like conditions, paging.
+// What a program with the AWS SDK for JavaScript does: buckets, objects, streams, parts, conditions, paging.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import http from "node:http";
@@ -17,6 +17,8 @@ const client = new S3Client({
   endpoint,
   region: process.env.AWS_DEFAULT_REGION,
   maxAttempts: 1,
+  // No certificate can name all buckets below localhost: TLS libraries refuse `*.localhost` as too broad.
+  forcePathStyle: endpoint.startsWith("https:"),
   requestHandler: { httpAgent: new http.Agent({ lookup, keepAlive: true }), httpsAgent: new https.Agent({ lookup, keepAlive: true }) },
 });
 const Bucket = "from-javascript";
