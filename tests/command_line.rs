@@ -140,10 +140,7 @@ fn directory_that_cannot_be_written_is_one_clear_line() {
 }
 
 #[test]
-fn foreign_or_newer_directory_is_refused_untouched() {
-    let mut node = fixture::node(&["box"], &[]);
-    node.client().put("box", "k", "body").ok();
-    node.terminate();
+fn directory_with_somebodys_files_is_refused_untouched() {
     let other = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(other.path().join("somebody's file"), "keep me").expect("writable");
     let data = other.path().to_str().expect("UTF-8");
@@ -152,6 +149,27 @@ fn foreign_or_newer_directory_is_refused_untouched() {
     let names: Vec<_> =
         std::fs::read_dir(other.path()).expect("readable").map(|e| e.expect("an entry").file_name()).collect();
     assert_eq!(names, ["somebody's file"]);
+}
+
+#[test]
+fn directory_of_a_newer_format_is_refused_untouched() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut node = NodeBuilder::serve().data(&directory.path().join("data")).start();
+    node.terminate();
+    // FORMAT.md: two copies at 0 and 4096, the version at offset 8, the CRC of the first 56 bytes after them.
+    let file = node.data().join("FORMAT");
+    let mut bytes = std::fs::read(&file).expect("readable");
+    for copy in [0, 4096] {
+        bytes[copy + 8] += 1;
+        let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &bytes[copy..copy + 56]);
+        bytes[copy + 56..copy + 60].copy_from_slice(&crc.to_le_bytes()[..4]);
+    }
+    std::fs::write(&file, &bytes).expect("writable");
+    let data = node.data();
+    let data = data.to_str().expect("UTF-8");
+    let output = binary::run(&["serve", "--data", data, "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"]);
+    fails(&output, 1, &[data, "newer"]);
+    assert_eq!(std::fs::read(&file).expect("readable"), bytes);
 }
 
 #[test]

@@ -1,0 +1,44 @@
+"""README's walk-through, pasted into a shell as it stands; only the ports are free ones, and the binary is the one under test."""
+
+import os
+import pathlib
+import re
+import socket
+import subprocess
+
+from conftest import BINARY, SCRIPTS
+
+README = pathlib.Path(__file__).parents[3] / "README.md"
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def replaced(text, old, new):
+    assert old in text, f"README no longer says {old!r}"
+    return text.replace(old, new)
+
+
+def test_walk_through_works_when_it_is_pasted(tmp_path):
+    readme = README.read_text()
+    block = re.search(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[1]
+    explain = re.search(r"^    (strongroom policy explain.*?)\n\n", readme, re.MULTILINE | re.DOTALL)[1]
+    port = free_port()
+    script = replaced(block, "export PATH=$PWD/target/release:$PATH\n", "")
+    script = replaced(script, "127.0.0.1:9000", f"127.0.0.1:{port}")
+    script = replaced(script, "strongroom serve ", f"strongroom serve --listen 127.0.0.1:{port} --console 127.0.0.1:0 ")
+    script = replaced(script, "sleep 1", "sleep 3")
+    script = f"trap 'kill %1' EXIT\n{script}\necho; echo explained:\n{explain}\necho status $?\n"
+    environment = {"HOME": str(tmp_path), "PATH": f"{pathlib.Path(BINARY).parent}:{SCRIPTS}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8", "AWS_MAX_ATTEMPTS": "1"}
+    result = subprocess.run(["bash"], input=script, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    told = f"{result.stdout}\n{result.stderr}"
+    pasted, explained = result.stdout.split("explained:\n")
+    assert re.search(r"^\d{4}-\d\d-\d\d .* 4 projects/farm-animals/cow.jpg$", pasted, re.MULTILINE), told
+    assert "(403)" in result.stderr or "AccessDenied" in result.stderr, told
+    assert "<Code>AccessDenied</Code>" in pasted, told
+    assert pasted.rstrip().endswith("moo"), told
+    assert "RestrictIP" in explained and "aws:SourceIp" in explained, told
+    assert re.search(r"^status (0|4)$", explained, re.MULTILINE), told
