@@ -70,15 +70,15 @@ impl S3Application {
             let caller = context.as_ref().map_or("-", |context| context.caller.name());
             let operation = context.as_ref().map_or("-", |context| context.operation.name());
             let allowed_by = context.as_ref().and_then(|context| context.decided_by());
-            let denied_by = error.as_ref().and_then(|error| error.denied_by.as_deref());
+            let denial = error.as_ref().and_then(|error| error.denial.as_ref());
             let code = error.as_ref().map_or("", |error| error.code.name());
             let cause = error.as_ref().and_then(|error| error.cause.as_deref()).unwrap_or("");
-            let decision = match (denied_by, allowed_by) {
-                (Some(_), _) => "deny",
-                (None, Some(_)) => "allow",
+            let decision = match (denial, allowed_by) {
+                (Some(denial), _) => denial.outcome(),
+                (None, Some(_)) => "Allow",
                 (None, None) => "-",
             };
-            let decided_by = denied_by.or(allowed_by).unwrap_or("-");
+            let decided_by = denial.map(|denial| denial.by.as_str()).or(allowed_by).unwrap_or("-");
             let micros = u64::try_from(line.began.elapsed().as_micros()).unwrap_or(u64::MAX);
             tracing::info!(
                 target: "request",
@@ -106,9 +106,9 @@ impl S3Application {
             respond::set(headers, name, value);
         }
         if self.state.config.explain_denials
-            && let Some(denied_by) = &error.denied_by
+            && let Some(denial) = &error.denial
         {
-            respond::set(headers, "x-strongroom-denied-by", denied_by);
+            respond::set(headers, "x-strongroom-denied-by", &denial.by);
         }
         response
     }

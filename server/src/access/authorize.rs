@@ -12,7 +12,7 @@ use policy::{Action, AttachedPolicy, Decision, Outcome, Policy, Resource};
 use super::authenticate::Caller;
 use super::context::{Facts, Tags};
 use crate::config::LogRequests;
-use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::error::{Code, Denial, S3Error, S3Result};
 use crate::protocol::name::CopySource;
 use crate::protocol::operation::{Named, On, Operation};
 use crate::protocol::request::Request;
@@ -241,7 +241,8 @@ impl RequestContext {
         let same_account = self.caller.account_id() == Some(account);
         let text = if same_account { message.unwrap_or_default() } else { Code::AccessDenied.message().to_owned() };
         let mut denied = Code::AccessDenied.with(text).because(format!("{action} on {resource}"));
-        denied.denied_by = Some(decided_by(&decision));
+        let explicit = decision.outcome == Outcome::ExplicitDeny;
+        denied.denial = Some(Denial { explicit, by: decided_by(&decision) });
         Err(denied)
     }
 

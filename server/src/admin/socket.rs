@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::declare::{self, ApplyError};
+use crate::health;
 use crate::http::body::{Body, RequestBody};
 use crate::identity::plan::Mode;
 use crate::identity::print;
@@ -106,6 +107,10 @@ async fn answer(state: &State, request: hyper::Request<Incoming>) -> Response {
             };
             json(StatusCode::OK, &print::state_of(&state.identities.snapshot(), buckets))
         }
+        (&Method::GET, path) => match health::probe_of(path) {
+            Some(probe) => health::answer(state, probe),
+            None => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
+        },
         (_, path) => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
     }
 }

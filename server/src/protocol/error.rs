@@ -24,8 +24,24 @@ pub struct Refusal {
     pub headers: Vec<(&'static str, String)>,
     /// The cause, for the log only.
     pub cause: Option<String>,
-    /// Which statement denied, for the log and, with `--explain-denials`, a header.
-    pub denied_by: Option<String>,
+    /// For a denial: which statement denied, or that none allows; for the log and, with `--explain-denials`, a header.
+    pub denial: Option<Denial>,
+}
+
+/// How a request was denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// Whether a statement denies it; otherwise none allows it.
+    pub explicit: bool,
+    /// `POLICY/SID` of the deciding statement, or what is missing.
+    pub by: String,
+}
+
+impl Denial {
+    /// The outcome's name, as decisions have it.
+    pub fn outcome(&self) -> &'static str {
+        if self.explicit { "ExplicitDeny" } else { "ImplicitDeny" }
+    }
 }
 
 impl std::ops::Deref for S3Error {
@@ -153,7 +169,7 @@ impl Code {
             fields: Vec::new(),
             headers: Vec::new(),
             cause: None,
-            denied_by: None,
+            denial: None,
         }))
     }
 }

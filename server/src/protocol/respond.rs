@@ -37,6 +37,12 @@ pub fn set(headers: &mut HeaderMap, name: impl AsRef<str>, value: impl AsRef<[u8
     }
 }
 
+/// Sets a header that was kept with an object: its characters are the bytes that it came as.
+pub fn set_kept(headers: &mut HeaderMap, name: impl AsRef<str>, value: &str) {
+    let bytes: Vec<u8> = value.chars().filter_map(|character| u8::try_from(character).ok()).collect();
+    set(headers, name, bytes);
+}
+
 /// Sets a header whose name is known.
 pub fn set_static(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
@@ -54,10 +60,10 @@ pub fn object_headers(headers: &mut HeaderMap, info: &ObjectInfo, versioning: Ve
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("binary/octet-stream"));
     }
     for (name, value) in &attributes.headers {
-        set(headers, name, value);
+        set_kept(headers, name, value);
     }
     for (name, value) in &attributes.user_metadata {
-        set(headers, format!("x-amz-meta-{name}"), value);
+        set_kept(headers, format!("x-amz-meta-{name}"), value);
     }
     if !attributes.tags.is_empty() {
         set_static(headers, "x-amz-tagging-count", &attributes.tags.len().to_string());
@@ -75,6 +81,13 @@ pub fn object_headers(headers: &mut HeaderMap, info: &ObjectInfo, versioning: Ve
 pub fn version_header(headers: &mut HeaderMap, version_id: engine::VersionId, versioning: Versioning) {
     if versioning != Versioning::Unversioned {
         set_static(headers, "x-amz-version-id", &version_id.to_string());
+    }
+}
+
+/// `x-amz-version-id` of what was just stored: only where each put makes a version.
+pub fn stored_version_header(headers: &mut HeaderMap, stored: &engine::Stored) {
+    if stored.versioning == Versioning::Enabled {
+        set_static(headers, "x-amz-version-id", &stored.version_id.to_string());
     }
 }
 

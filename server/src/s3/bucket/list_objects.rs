@@ -21,7 +21,8 @@ pub async fn version_1(state: &State, list: Authorized<op::ListObjects>) -> S3Re
     let page = page(state, &list, &paging, Some(marker)).await?;
     let mut xml = Xml::root("ListBucketResult");
     xml.text("Name", &list.bucket()?.name);
-    xml.text("Prefix", &paging.name(paging.prefix));
+    // Unlike the other names the prefix of version 1 isn't encoded, and clients don't decode it.
+    xml.text("Prefix", paging.prefix);
     xml.text("Marker", &paging.name(marker));
     if page.truncated
         && paging.delimiter.is_some()
@@ -41,10 +42,7 @@ pub async fn version_2(state: &State, list: Authorized<op::ListObjectsV2>) -> S3
     let paging = Paging::of(query, "max-keys")?;
     let start_after = query.value("start-after").unwrap_or_default();
     let token = query.value("continuation-token");
-    if token == Some("") {
-        return Err(invalid_argument("The continuation token provided is incorrect", "continuation-token", ""));
-    }
-    let after = match token {
+    let after = match token.filter(|token| !token.is_empty()) {
         Some(token) => paging::read_token(token)?,
         None => start_after.to_owned(),
     };

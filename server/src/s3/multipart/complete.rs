@@ -11,6 +11,7 @@ use crate::protocol::operation::op;
 use crate::protocol::respond::{self, Response};
 use crate::protocol::xml_read::{self, Element};
 use crate::protocol::xml_write::Xml;
+use crate::s3::object::open;
 use crate::s3::receive::{Payload, blocking};
 use crate::state::State;
 
@@ -34,10 +35,10 @@ pub async fn run(
     let named = parse(&xml_read::parse_up_to(&body, "CompleteMultipartUpload", DOCUMENT_BYTES_MAX)?)?;
     let (bucket, key) = (complete.bucket()?, complete.key()?);
     let etag = etag_of(&named);
-    let checksums = match stored_parts(state, &complete, id).await {
-        Ok(stored) => judge_parts(state, &complete, id, &named, &stored)?,
+    let (mut checksums, repeated) = match stored_parts(state, &complete, id).await {
+        Ok(stored) => (judge_parts(state, &complete, id, &named, &stored)?, false),
         // The upload may have been completed already: then the engine knows the object that it made.
-        Err(error) if error.code == Code::NoSuchUpload => Vec::new(),
+        Err(error) if error.code == Code::NoSuchUpload => (Vec::new(), true),
         Err(error) => return Err(error),
     };
     let parts = named.iter().map(|part| (part.number, part.etag)).collect();
@@ -51,6 +52,9 @@ pub async fn run(
         precondition,
     };
     let stored = state.store.complete_upload(completed).await?;
+    if repeated && let Ok(made) = open::open(state, &complete).await {
+        checksums = made.info.attributes.checksums;
+    }
     let mut xml = Xml::root("CompleteMultipartUploadResult");
     let host = request.header("host").unwrap_or("localhost");
     let scheme = if request.peer.secure { "https" } else { "http" };
@@ -65,7 +69,7 @@ pub async fn run(
     }
     xml.close("CompleteMultipartUploadResult");
     let mut response = respond::xml(xml.finish());
-    respond::version_header(response.headers_mut(), stored.version_id, stored.versioning);
+    respond::stored_version_header(response.headers_mut(), &stored);
     Ok(response)
 }
 

@@ -58,7 +58,10 @@ fn source_range(header: &str, size: u64) -> S3Result<ByteRange> {
         ));
     };
     if last >= size {
-        return Err(bad(&format!("Range specified is not valid for source object of size: {size}")));
+        return Err(Code::InvalidRange
+            .with(format!("Range specified is not valid for source object of size: {size}"))
+            .field("RangeRequested", header)
+            .field("ActualObjectSize", size.to_string()));
     }
     Ok(ByteRange { offset: first, length: last - first + 1 })
 }

@@ -86,6 +86,7 @@ fn parse_tagging(text: &str) -> S3Result<Vec<(String, String)>> {
         tags.push((decode_query(name).ok_or_else(invalid)?, decode_query(value).ok_or_else(invalid)?));
     }
     check_tags(&tags)?;
+    tags.sort_unstable();
     Ok(tags)
 }
 
@@ -108,19 +109,20 @@ pub fn check_tags(tags: &[(String, String)]) -> S3Result<()> {
     Ok(())
 }
 
-/// All values of a header, joined as HTTP joins them; bytes that aren't UTF-8 are read as Latin-1.
+/// All values of a header, joined as HTTP joins them. Headers are bytes: each is kept as the character of its number (Latin-1), so that they leave as they came ([`respond::set_kept`](crate::protocol::respond::set_kept)).
 fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
-    let mut values = headers.get_all(name).iter().map(|value| match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => text.trim().to_owned(),
-        Err(_) => value.as_bytes().iter().map(|b| char::from(*b)).collect(),
-    });
+    let text = |value: &http::HeaderValue| -> String { value.as_bytes().iter().map(|b| char::from(*b)).collect() };
+    let mut values = headers.get_all(name).iter().map(|value| text(value).trim_ascii().to_owned());
     let first = values.next()?;
     Some(values.fold(first, |all, value| all + "," + &value))
 }
 
 fn without_aws_chunked(value: &str) -> String {
+    if !value.contains("aws-chunked") {
+        return value.to_owned();
+    }
     let kept: Vec<&str> = value.split(',').map(str::trim).filter(|coding| *coding != "aws-chunked").collect();
-    kept.join(",")
+    kept.join(", ")
 }
 
 #[cfg(test)]
@@ -155,5 +157,6 @@ mod tests {
     fn the_transfer_coding_of_chunked_uploads_is_not_stored() {
         assert_eq!(without_aws_chunked("aws-chunked"), "");
         assert_eq!(without_aws_chunked("gzip, aws-chunked"), "gzip");
+        assert_eq!(without_aws_chunked("deflate,gzip"), "deflate,gzip");
     }
 }

@@ -43,7 +43,7 @@ pub async fn run(state: &State, copy: Authorized<op::CopyObject>) -> S3Result<Re
     xml.close("CopyObjectResult");
     let mut response = respond::xml(xml.finish());
     let headers = response.headers_mut();
-    respond::version_header(headers, stored.version_id, stored.versioning);
+    respond::stored_version_header(headers, &stored);
     if let Ok(bucket) = copy.source_bucket()
         && bucket.versioning != engine::Versioning::Unversioned
     {

@@ -49,7 +49,11 @@ pub async fn run(state: &State, delete: Authorized<op::DeleteObjects>, payload: 
     }
     while let Some(joined) = running.join_next().await {
         let (index, outcome) = joined.map_err(|error| Code::InternalError.error().because(error))?;
-        outcomes[index] = Some(outcome.map_err(S3Error::from));
+        outcomes[index] = Some(match outcome {
+            // What a condition was set on is gone already, which is what was wanted.
+            Err(engine::Error::NoSuchKey) => Ok(Deleted { delete_marker: false, version_id: None, found: false }),
+            outcome => outcome.map_err(S3Error::from),
+        });
     }
     let mut xml = Xml::root("DeleteResult");
     for (object, outcome) in objects.iter().zip(outcomes) {

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use super::open;
 use crate::access::authorize::Authorized;
 use crate::http::body::{Body, Source};
+use crate::protocol::checksum;
 use crate::protocol::conditional;
 use crate::protocol::error::{Code, S3Result, invalid_argument};
 use crate::protocol::operation::op;
@@ -71,7 +72,10 @@ pub fn describe(
     let headers = response.headers_mut();
     // AWS leaves the checksum out of a ranged answer: it belongs to the whole object.
     let with_checksums = request.header("x-amz-checksum-mode").is_some_and(|m| m.eq_ignore_ascii_case("enabled"));
-    respond::object_headers(headers, info, versioning, with_checksums && (wanted.is_none() || part.is_some()));
+    respond::object_headers(headers, info, versioning, with_checksums && !partial);
+    if with_checksums && part.is_some() {
+        part_checksum(request, info, headers);
+    }
     if let Some(range) = wanted {
         respond::set_static(headers, "content-range", &range.content_range(info.size));
     }
@@ -103,6 +107,20 @@ fn part_of(request: &Request, info: &ObjectInfo) -> S3Result<Option<Option<ByteR
     };
     let offset = parts[..number - 1].iter().sum();
     Ok(Some((length > 0).then_some(ByteRange { offset, length })))
+}
+
+/// The checksum of the part that was asked for; the whole object's for one that was put whole.
+fn part_checksum(request: &Request, info: &ObjectInfo, headers: &mut HeaderMap) {
+    let number = request.query.value("partNumber").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1);
+    match info.parts.get(number - 1) {
+        Some(part) => {
+            respond::stored_checksum(headers, part.checksum.as_ref(), 0, false);
+            if let Some(whole) = info.attributes.checksums.first() {
+                respond::set_static(headers, "x-amz-checksum-type", checksum::kind_name(whole.kind));
+            }
+        }
+        None => respond::checksum_headers(headers, info),
+    }
 }
 
 /// `response-content-type` and its kin, which only a signed request may ask for.

@@ -80,7 +80,7 @@ fn parts(xml: &mut Xml, request: &Request, info: &ObjectInfo) -> S3Result<()> {
         info.parts.iter().enumerate().map(|(i, part)| (i + 1, part)).filter(|(n, _)| *n > marker).collect();
     let shown = &page[..page.len().min(max)];
     xml.open("ObjectParts");
-    xml.value("TotalPartsCount", info.parts.len());
+    xml.value("PartsCount", info.parts.len());
     xml.value("PartNumberMarker", marker);
     xml.value("NextPartNumberMarker", shown.last().map_or(marker, |(n, _)| *n));
     xml.value("MaxParts", max);
