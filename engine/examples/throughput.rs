@@ -1,6 +1,7 @@
 //! Durable 4 KiB puts and warm gets per second at 1, 16 and 64 threads, beside the disk's own limit.
 //!
 //! `cargo run --release -p engine --example throughput [DIRECTORY]`; run by people, asserts nothing.
+#![allow(clippy::disallowed_methods, reason = "the limit is measured beside the engine, not through it")]
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -114,7 +115,6 @@ fn bulk(store: &Store) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the limit is measured beside the engine, not through it")]
 fn raw(path: &Path) -> std::io::Result<f64> {
     let file = std::fs::File::create(path)?;
     let started = Instant::now();
@@ -127,7 +127,6 @@ fn raw(path: &Path) -> std::io::Result<f64> {
     Ok(count as f64 / started.elapsed().as_secs_f64())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the benchmark removes what it made")]
 fn remove(directory: &Path) -> std::io::Result<()> {
     std::fs::remove_dir_all(directory)
 }

@@ -125,7 +125,7 @@ pub(crate) struct Pending {
     pub(crate) tokens: Vec<Token>,
     pub(crate) body: Option<BulkBody>,
     pub(crate) pin: Option<Pin>,
-    pub(crate) done: Arc<Done>,
+    pub(crate) promise: Promise,
 }
 
 impl fmt::Debug for Pending {
@@ -136,18 +136,44 @@ impl fmt::Debug for Pending {
 
 /// The outcome of one mutation, once there is one: the record's number.
 #[derive(Debug, Default)]
-pub(crate) struct Done {
-    state: Mutex<(Option<Result<u64, Error>>, Option<Waker>)>,
+struct Done {
+    state: Mutex<DoneState>,
 }
 
-impl Done {
-    pub(crate) fn finish(&self, outcome: Result<u64, Error>) {
-        let mut state = lock(&self.state);
-        state.0 = Some(outcome);
-        let waker = state.1.take();
+#[derive(Debug, Default)]
+struct DoneState {
+    outcome: Option<Result<u64, Error>>,
+    waker: Option<Waker>,
+}
+
+/// Owes a mutation its outcome: dropped without one, it answers `Closed`, so that nobody waits for ever.
+#[derive(Debug, Default)]
+pub(crate) struct Promise {
+    done: Arc<Done>,
+    kept: bool,
+}
+
+impl Promise {
+    pub(crate) fn keep(mut self, outcome: Result<u64, Error>) {
+        self.finish(outcome);
+    }
+
+    fn finish(&mut self, outcome: Result<u64, Error>) {
+        self.kept = true;
+        let mut state = lock(&self.done.state);
+        state.outcome = Some(outcome);
+        let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.finish(Err(Error::Closed));
         }
     }
 }
@@ -218,6 +244,13 @@ impl Queue {
     pub(crate) fn close(&self) {
         lock(&self.state).closed = true;
         self.filled.notify_all();
+    }
+
+    /// Closes, and lets go of what waits: nobody will come for it.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let abandoned = std::mem::take(&mut lock(&self.state).pending);
+        drop(abandoned);
     }
 }
 
@@ -361,17 +394,17 @@ impl Core {
 
     /// Queues a record and waits for its number.
     pub(crate) async fn submit(&self, pending: Pending) -> Result<u64, Error> {
-        let done = Arc::clone(&pending.done);
+        let done = Arc::clone(&pending.promise.done);
         self.queue.push(pending)?;
         if let Some(committer) = self.inline.as_ref().filter(|_| !self.held.load(Ordering::Relaxed)) {
             lock(committer).step(self, false);
         }
         poll_fn(|context| {
             let mut state = lock(&done.state);
-            match state.0.take() {
+            match state.outcome.take() {
                 Some(outcome) => Poll::Ready(outcome),
                 None => {
-                    state.1 = Some(context.waker().clone());
+                    state.waker = Some(context.waker().clone());
                     Poll::Pending
                 }
             }

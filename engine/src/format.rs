@@ -122,18 +122,6 @@ pub(crate) mod trailer {
     const _: () = assert!(BYTES == 48);
 }
 
-pub(crate) mod footer {
-    //! The head of a segment's footer; one entry a record follows, then a checksum of all of it.
-    pub(crate) const MAGIC_VALUE: [u8; 8] = *b"SRFOOTER";
-    pub(crate) const MAGIC: usize = 0;
-    pub(crate) const VERSION: usize = MAGIC + 8;
-    pub(crate) const ENTRIES: usize = VERSION + 4;
-    pub(crate) const LENGTH: usize = ENTRIES + 4;
-    pub(crate) const BYTES: usize = LENGTH + 8;
-    pub(crate) const CRC_BYTES: usize = 4;
-    const _: () = assert!(BYTES == 24);
-}
-
 pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes([bytes[offset], bytes[offset + 1]])
 }

@@ -138,10 +138,13 @@ impl Committer {
         }
         core.look_at_space();
         let sealed = Seal { id: self.segment.id, length: self.offset, last_seq: self.next_seq - 1 };
+        // Gives back what was reserved beyond the end; that it fails costs space only.
+        let _ = self.segment.file.set_length(self.offset);
         let mut size = core.segment_bytes();
+        let reserve = core.options.durability == Durability::Strict;
         let file = loop {
             let header = SegmentHeader { id: sealed.id + 1, size, first_seq: self.next_seq, sealed };
-            match create(&*core.vfs, &core.uuid, &header, &[]) {
+            match create(&*core.vfs, &core.uuid, &header, &[], reserve) {
                 Ok(file) => break file,
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                     core.space_low.store(true, Ordering::Relaxed);
@@ -170,12 +173,12 @@ impl Committer {
             let view = core.view.load_full();
             let first_seq = self.next_seq - group.len() as u64;
             for ((pending, place), seq) in group.into_iter().zip(places).zip(first_seq..) {
-                let Pending { frame, change, prior, tokens, body, pin, done } = pending;
+                let Pending { frame, change, prior, tokens, body, pin, promise } = pending;
                 released.extend(core.publish_rows(&view.active, &change, frame.bucket, prior, *place, seq));
                 if let Some(body) = body {
                     body.keep();
                 }
-                finished.push((tokens, pin, done, seq));
+                finished.push((tokens, pin, promise, seq));
             }
             view.active.publish(Mark {
                 seq: self.next_seq - 1,
@@ -183,11 +186,12 @@ impl Committer {
                 offset: self.offset,
                 ..Mark::default()
             });
+            // Before any mark passes these records: its floor must not leave the files behind.
+            core.bulk.release(&released);
         }
-        core.bulk.release(&released);
-        for (tokens, pin, done, seq) in finished {
+        for (tokens, pin, promise, seq) in finished {
             drop((tokens, pin));
-            done.finish(Ok(seq));
+            promise.keep(Ok(seq));
         }
     }
 
@@ -208,7 +212,7 @@ fn refuse(group: Vec<Pending>, error: &Error) {
             body.leave();
         }
         drop((pending.tokens, pending.pin));
-        pending.done.finish(Err(error.clone()));
+        pending.promise.keep(Err(error.clone()));
     }
 }
 

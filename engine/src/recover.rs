@@ -3,7 +3,7 @@
 //! The tail of the log is not trusted, for records that were never synced read back as valid from the page cache; and
 //! rot is told from a torn tail, for one is damage and the other is what a crash leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +56,8 @@ struct Recovery {
     uuid: [u8; 16],
     segments: BTreeMap<u64, Found>,
     damage: Vec<String>,
+    /// Whether new segments reserve their space.
+    reserve: bool,
 }
 
 fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
@@ -67,7 +69,8 @@ fn internal(what: &str) -> impl FnOnce(Error) -> OpenError + '_ {
 }
 
 /// Opens the store on `vfs`. `root` is for messages only. With `threads` the committer and the workers run on threads
-/// of their own, otherwise whoever mutates runs the committer.
+/// of their own, otherwise whoever mutates runs the committer. Where damage was found there is none, for every mutation
+/// is refused.
 pub(crate) fn open(
     vfs: Arc<dyn Vfs>,
     clock: Arc<dyn Clock>,
@@ -84,7 +87,14 @@ pub(crate) fn open(
         _ => OpenError::NotWritable(root.into(), error),
     })?;
     let uuid = open_format(&*vfs, root)?;
-    let mut recovery = Recovery { vfs: Arc::clone(&vfs), uuid, segments: BTreeMap::new(), damage: Vec::new() };
+    // A process that was killed between a rename and the sync of its directory left names that only the page cache
+    // knows. Nothing may be built on them before they are durable.
+    for directory in ["", file::LOG, file::BULK] {
+        vfs.sync_dir(directory).map_err(failed("syncing the data directory"))?;
+    }
+    let relaxed = options.durability == Durability::Relaxed;
+    let mut recovery =
+        Recovery { vfs: Arc::clone(&vfs), uuid, segments: BTreeMap::new(), damage: Vec::new(), reserve: !relaxed };
     let mut options = options;
     let space = vfs.space().map_err(failed("asking for free space"))?;
     let size = options.segment_bytes.unwrap_or((space.total_bytes / 64).clamp(1 << 20, 64 << 20));
@@ -96,7 +106,6 @@ pub(crate) fn open(
     let (index, mark) = recovery.open_index(options.index_cache_bytes)?;
     let base = index.snapshot().map_err(|error| OpenError::Damaged(error.to_string()))?;
     let view = View { active: Arc::new(Memtable::new()), frozen: None, base: Arc::new(base) };
-    let relaxed = options.durability == Durability::Relaxed;
     let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, relaxed, &mark));
     let count = recovery.segments.len() as u64;
     let segments = Segments::new(Arc::clone(&vfs), uuid, count);
@@ -109,22 +118,21 @@ pub(crate) fn open(
     core.usage = std::sync::Mutex::new(usage.into_iter().collect());
     load_buckets(&core).map_err(internal("reading the buckets"))?;
 
-    let mut replay = Replay { core: &core, next_bulk: mark.bulk_next.max(1), released: Vec::new() };
+    let mut replay = Replay { core: &core, next_bulk: mark.bulk_next.max(1), damaged: !recovery.damage.is_empty() };
     let tail = recovery.replay(&mut replay, mark)?;
-    let (next_bulk, released) = (replay.next_bulk, replay.released);
+    let next_bulk = replay.next_bulk;
     recovery.check_gaps(&core, mark)?;
     let committer = recovery.end_of_log(&core, tail, size)?;
     let next_bulk = recovery.sweep_bulk(&core, mark, next_bulk)?;
     core.bulk.raise_next(next_bulk);
-    core.bulk.release(&released);
     core.bulk.recovered();
     core.damage = recovery.damage;
     core.look_at_space();
     core.lock_file = std::sync::Mutex::new(Some(lock_file));
     if threads {
-        return Ok((Arc::new(core), Some(committer)));
+        return Ok((Arc::new(core), committer));
     }
-    core.inline = Some(std::sync::Mutex::new(committer));
+    core.inline = committer.map(std::sync::Mutex::new);
     Ok((Arc::new(core), None))
 }
 
@@ -220,7 +228,8 @@ fn load_buckets(core: &Core) -> Result<(), Error> {
 struct Replay<'c> {
     core: &'c Core,
     next_bulk: u64,
-    released: Vec<crate::apply::Release>,
+    /// Damage is known: nothing is applied to the index, whose mark must not pass it.
+    damaged: bool,
 }
 
 impl Replay<'_> {
@@ -251,8 +260,12 @@ impl Replay<'_> {
             orig_seq: header.orig_seq,
         };
         let released = self.core.publish_rows(&view.active, &change, header.bucket, prior, place, header.seq);
-        self.released.extend(released);
+        // Before any mark passes this record: its floor must not leave the files behind.
+        self.core.bulk.release(&released);
         view.active.publish(Mark { seq: header.seq, segment, offset: end, ..Mark::default() });
+        if self.damaged {
+            return Ok(());
+        }
         if view.active.rows() >= self.core.options.memtable_entries_max
             || view.active.bytes() >= self.core.options.memtable_bytes_max
         {
@@ -297,9 +310,10 @@ impl Recovery {
         match Index::open(&*self.vfs, &self.uuid, cache_bytes) {
             Ok((index, mark)) if usable(&mark) => return Ok((index, mark)),
             Ok((index, mark)) => {
-                drop(index);
+                // It is kept: nothing else knows what is missing.
                 let path = file::segment(mark.segment);
                 self.damage.push(format!("{path} is shorter than the index knows: acknowledged records are missing"));
+                return Ok((index, mark));
             }
             Err(_) => {}
         }
@@ -322,10 +336,12 @@ impl Recovery {
             let seal = ids.get(position + 1).map(|next| self.segments[next].header.sealed).filter(|s| s.id == *id);
             if let Some(seal) = seal {
                 let damage = replay_sealed(replay, found, start, next_seq, seal)?;
+                replay.damaged |= damage.is_some();
                 self.damage.extend(damage);
             } else if position + 1 < ids.len() {
                 // Its successor is missing, so nobody says where it ends.
                 self.damage.push(format!("{}: the segment after it is missing", file::segment(*id)));
+                replay.damaged = true;
                 let (end, damage) = replay_last(replay, found, start, next_seq)?;
                 for unproven in end.unproven {
                     replay.record(&unproven.met, *id, unproven.met.end())?;
@@ -358,23 +374,22 @@ impl Recovery {
     }
 
     /// Makes the log ready to be appended to: the unproven tail is written and synced anew before it counts.
-    fn end_of_log(&mut self, core: &Core, tail: Option<Tail>, size: u64) -> Result<Committer, OpenError> {
+    fn end_of_log(&mut self, core: &Core, tail: Option<Tail>, size: u64) -> Result<Option<Committer>, OpenError> {
         let last = self.segments.values().next_back();
         let Some((last, tail)) = last.zip(tail) else {
             return self.first_segment(core, size);
         };
         if !self.damage.is_empty() {
-            // Refused to mutations, but what can be read of the tail is served.
-            let mut replay = Replay { core, next_bulk: 1, released: Vec::new() };
+            // Mutations are refused, but what can be read of the tail is served.
+            let mut replay = Replay { core, next_bulk: 1, damaged: true };
             for unproven in &tail.unproven {
                 replay.record(&unproven.met, last.header.id, unproven.met.end())?;
             }
-            let segment = core.segments.insert(last.header.id, Arc::clone(&last.file));
-            return Ok(Committer::new(segment, size, last.length, u64::MAX));
+            return Ok(None);
         }
         if tail.clean && tail.unproven.is_empty() {
             let segment = core.segments.insert(last.header.id, Arc::clone(&last.file));
-            return Ok(Committer::new(segment, last.header.size, tail.proven, tail.last_seq + 1));
+            return Ok(Some(Committer::new(segment, last.header.size, tail.proven, tail.last_seq + 1)));
         }
         let sealed = Seal { id: last.header.id, length: tail.proven, last_seq: tail.last_seq };
         let header = SegmentHeader { id: sealed.id + 1, size, first_seq: sealed.last_seq + 1, sealed };
@@ -391,36 +406,32 @@ impl Recovery {
             frame.encode(&mut records, seed, old.header.seq, segment::BYTES as u64);
             records.resize(records.len().next_multiple_of(format::RECORD_ALIGN as usize), 0);
         }
-        let made = create(&*self.vfs, &self.uuid, &header, &records).map_err(failed("making a log segment"))?;
+        let made =
+            create(&*self.vfs, &self.uuid, &header, &records, self.reserve).map_err(failed("making a log segment"))?;
         let end = (segment::BYTES + records.len()) as u64;
         let opened = core.segments.insert(header.id, made);
-        let mut replay = Replay { core, next_bulk: 1, released: Vec::new() };
+        let mut replay = Replay { core, next_bulk: 1, damaged: false };
         let mut next_seq = header.first_seq;
         for (unproven, offset) in tail.unproven.into_iter().zip(places) {
             next_seq = unproven.met.front.header.seq + 1;
             let met = Met { offset, front: unproven.met.front };
             replay.record(&met, header.id, met.end())?;
         }
-        let (released, next_bulk) = (replay.released, replay.next_bulk);
-        core.bulk.raise_next(next_bulk);
-        core.bulk.release(&released);
+        core.bulk.raise_next(replay.next_bulk);
         core.segments.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Committer::new(opened, size, end, next_seq))
+        Ok(Some(Committer::new(opened, size, end, next_seq)))
     }
 
-    fn first_segment(&mut self, core: &Core, size: u64) -> Result<Committer, OpenError> {
-        let missing = !self.damage.is_empty() || core.view().contains(Table::Freed, &key::number(1)).unwrap_or(true);
-        let header = SegmentHeader { id: 1, size, first_seq: 1, sealed: Seal::default() };
-        if missing {
-            self.damage.push("the log has no intact segment".to_owned());
-            // Never written to: damage refuses every mutation. It only stands where a segment is expected.
-            let nothing = self.vfs.open(file::LOCK, OpenMode::Write).map_err(failed("opening LOCK"))?;
-            return Ok(Committer::new(core.segments.insert(0, nothing), size, 0, u64::MAX));
+    fn first_segment(&mut self, core: &Core, size: u64) -> Result<Option<Committer>, OpenError> {
+        if !self.damage.is_empty() {
+            return Ok(None);
         }
+        let header = SegmentHeader { id: 1, size, first_seq: 1, sealed: Seal::default() };
         self.vfs.create_dir(file::LOG).map_err(failed("making log/"))?;
-        let made = create(&*self.vfs, &self.uuid, &header, &[]).map_err(failed("making the first log segment"))?;
+        let made = create(&*self.vfs, &self.uuid, &header, &[], self.reserve)
+            .map_err(failed("making the first log segment"))?;
         core.segments.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Ok(Committer::new(core.segments.insert(1, made), size, segment::BYTES as u64, 1))
+        Ok(Some(Committer::new(core.segments.insert(1, made), size, segment::BYTES as u64, 1)))
     }
 
     /// Removes bulk files that no record names. Those below the mark's floor were examined before. Where any damage
@@ -430,7 +441,6 @@ impl Recovery {
         let view = core.view.load_full();
         for low in 0..256 {
             let directory = file::bulk_directory(low);
-            let mut removed = false;
             let names = match self.vfs.read_dir(&directory) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.vfs.create_dir(&directory).map_err(failed("making a bulk directory"))?;
@@ -449,16 +459,18 @@ impl Recovery {
                 if scan.next().map_err(internal("reading references"))?.is_some() {
                     continue;
                 }
-                removed = true;
                 if self.damage.is_empty() {
                     self.vfs.remove(&file::bulk(id)).map_err(failed("removing an unused bulk segment"))?;
                 } else {
                     Core::set_aside(&*self.vfs, &file::bulk(id)).map_err(failed("setting a bulk segment aside"))?;
                 }
             }
-            if removed {
-                self.vfs.sync_dir(&directory).map_err(failed("syncing a bulk directory"))?;
-            }
+        }
+        // Also what a killed process had unlinked before is made durable: it is not seen any more, but a power cut would
+        // bring it back below the floor.
+        let unsettled = (mark.bulk_floor..next).take(256).map(file::bulk_directory);
+        for directory in unsettled.collect::<BTreeSet<_>>() {
+            self.vfs.sync_dir(&directory).map_err(failed("syncing a bulk directory"))?;
         }
         Ok(next)
     }

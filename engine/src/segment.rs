@@ -72,13 +72,14 @@ impl SegmentHeader {
     }
 }
 
-/// Makes a segment that begins with `records`, synced and named before this returns. Its space is reserved, so that
-/// deletes find room in it when the disk is full.
+/// Makes a segment that begins with `records`, synced and named before this returns. With `reserve` its space is set
+/// aside, so that deletes find room in it when the disk is full.
 pub(crate) fn create(
     vfs: &dyn Vfs,
     uuid: &[u8; 16],
     header: &SegmentHeader,
     records: &[u8],
+    reserve: bool,
 ) -> io::Result<Arc<dyn VFile>> {
     let making = file::segment_in_making(header.id);
     match vfs.remove(&making) {
@@ -86,18 +87,20 @@ pub(crate) fn create(
         _ => {}
     }
     let created = (|| {
-        let segment = vfs.open(&making, OpenMode::CreateNew)?;
-        match segment.reserve(header.size.max((segment::BYTES + records.len()) as u64)) {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
-            _ => {}
+        let made = vfs.open(&making, OpenMode::CreateNew)?;
+        if reserve {
+            match made.reserve(header.size.max((segment::BYTES + records.len()) as u64)) {
+                Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+                _ => {}
+            }
         }
         let mut bytes = header.encode(uuid).to_vec();
         bytes.extend_from_slice(records);
-        segment.write_at(&bytes, 0)?;
-        segment.sync_data()?;
+        made.write_at(&bytes, 0)?;
+        made.sync_data()?;
         vfs.rename(&making, &file::segment(header.id))?;
         vfs.sync_dir(file::LOG)?;
-        Ok(segment)
+        Ok(made)
     })();
     if created.is_err() {
         // What is left of it is removed when the store is next opened, if it cannot be removed now.

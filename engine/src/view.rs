@@ -88,6 +88,9 @@ impl View {
     }
 }
 
+/// A row's key and value.
+pub(crate) type Row<'s> = (&'s [u8], &'s [u8]);
+
 /// A merged walk over the rows of a view, deleted ones left out.
 pub(crate) struct Scan<'v> {
     /// Newest first.
@@ -99,39 +102,46 @@ pub(crate) struct Scan<'v> {
 }
 
 impl Scan<'_> {
-    /// The key that `next` looks at first; the row may turn out to be deleted.
+    /// The key that `step` goes past; its row may be deleted.
     pub(crate) fn peek_key(&self) -> Option<&[u8]> {
         let least = self.memtables.iter().map(memtable::Scan::key).chain([self.base.key()]).flatten().min();
         least.filter(|key| key.starts_with(&self.prefix))
     }
 
     /// The next row; key and value are valid until the next call.
-    pub(crate) fn next(&mut self) -> Result<Option<(&[u8], &[u8])>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, Error> {
         loop {
-            let least = self.memtables.iter().map(memtable::Scan::key).chain([self.base.key()]).flatten().min();
-            let Some(least) = least.filter(|key| key.starts_with(&self.prefix)) else { return Ok(None) };
-            self.key.clear();
-            self.key.extend_from_slice(least);
-            self.value.clear();
-            let mut found = None;
-            for scan in &mut self.memtables {
-                if scan.key() == Some(&self.key) {
-                    if found.is_none() {
-                        found = Some(scan.value().map(|value| self.value.extend_from_slice(value)).is_some());
-                    }
-                    scan.advance();
-                }
-            }
-            if self.base.key() == Some(&self.key) {
-                if found.is_none() {
-                    self.value.extend_from_slice(self.base.value()?);
-                    found = Some(true);
-                }
-                self.base.advance()?;
-            }
-            if found == Some(true) {
-                return Ok(Some((&self.key, &self.value)));
+            match self.step()? {
+                None => return Ok(None),
+                Some(false) => {}
+                Some(true) => return Ok(Some((&self.key, &self.value))),
             }
         }
+    }
+
+    /// Goes past the least key, deleted or not; answers whether there is a row.
+    pub(crate) fn step(&mut self) -> Result<Option<bool>, Error> {
+        let least = self.memtables.iter().map(memtable::Scan::key).chain([self.base.key()]).flatten().min();
+        let Some(least) = least.filter(|key| key.starts_with(&self.prefix)) else { return Ok(None) };
+        self.key.clear();
+        self.key.extend_from_slice(least);
+        self.value.clear();
+        let mut found = None;
+        for scan in &mut self.memtables {
+            if scan.key() == Some(&self.key) {
+                if found.is_none() {
+                    found = Some(scan.value().map(|value| self.value.extend_from_slice(value)).is_some());
+                }
+                scan.advance();
+            }
+        }
+        if self.base.key() == Some(&self.key) {
+            if found.is_none() {
+                self.value.extend_from_slice(self.base.value()?);
+                found = Some(true);
+            }
+            self.base.advance()?;
+        }
+        Ok(found)
     }
 }

@@ -95,6 +95,10 @@ impl Core {
 
     /// Brings the index up to date with what is durable.
     pub(crate) fn checkpoint(&self) -> Result<(), Error> {
+        if !self.damage.is_empty() {
+            // The index's mark must not pass the damage, or the next start would not see it.
+            return Ok(());
+        }
         self.apply_frozen()?;
         if self.freeze() {
             self.apply_frozen()?;
@@ -147,6 +151,9 @@ impl Core {
 
     /// Unlinks released bulk segments that nobody refers to and nobody reads.
     pub(crate) fn unlink_released(&self) -> usize {
+        if !self.damage.is_empty() {
+            return 0;
+        }
         self.bulk.unlink_released(|bulk| {
             let prefix = key::bulk_referrer(bulk, 0);
             let view = self.view.load_full();

@@ -1,4 +1,5 @@
 //! Damage and failing disks on real files: never wrong bytes, never a silent loss, never a false alarm.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and looks at real files")]
 
 mod common;
 

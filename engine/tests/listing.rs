@@ -1,4 +1,5 @@
 //! F4, F12: listings against a plain map, over rows in memory, frozen and in the index.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and looks at real files")]
 
 mod common;
 
@@ -63,6 +64,9 @@ fn without_dates(mut page: ListPage) -> ListPage {
     page
 }
 
+/// A version's id, and its bytes or that it is a delete marker.
+type ModelVersion = (VersionId, Option<Vec<u8>>);
+
 fn name() -> impl Strategy<Value = String> {
     "[ab/\u{0}+é]{1,5}"
 }
@@ -122,8 +126,8 @@ proptest! {
         let mut store = Store::open(directory.path(), options.clone()).unwrap();
         let bucket = new_bucket(&store, "datalake");
         let mut versioning = Versioning::Unversioned;
-        // By key, oldest first: version id, and the bytes or a delete marker.
-        let mut map: BTreeMap<&str, Vec<(VersionId, Option<Vec<u8>>)>> = BTreeMap::new();
+        // By key, oldest first.
+        let mut map: BTreeMap<&str, Vec<ModelVersion>> = BTreeMap::new();
         for (n, (name, kind, index)) in steps.iter().enumerate() {
             let versions = map.entry(*name).or_default();
             match kind {
@@ -241,4 +245,21 @@ fn versions_roll_up_at_a_delimiter() {
         (query.key_marker, query.version_id_marker) = (Some(key), version);
     }
     assert_eq!(seen, ["a/", "b", "c/"]);
+}
+
+#[test]
+fn f4_keys_after_a_prefix_whose_rows_were_deleted_are_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    for name in ["a/1", "a/2", "a/3", "b"] {
+        put(&store, bucket, name, b"x");
+    }
+    delete(&store, bucket, "a/2", None);
+    delete(&store, bucket, "a/3", None);
+    let query =
+        ListQuery { bucket, prefix: String::new(), delimiter: Some("/".into()), start_after: None, max_keys: 1000 };
+    let page = store.list(&query).unwrap();
+    assert_eq!(page.common_prefixes, ["a/"]);
+    assert_eq!(page.entries.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["b"]);
 }

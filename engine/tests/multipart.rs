@@ -1,4 +1,5 @@
 //! Multipart uploads: parts are shared with the object, Complete may be repeated, nothing is left behind.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and looks at real files")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Objects through the public interface: what was put is what is read, listed, and deleted, also after a restart.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and looks at real files")]
 
 mod common;
 

@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod faults;
 mod rng;
 
 use std::any::Any;
@@ -85,8 +87,8 @@ struct Inode {
 
 impl Inode {
     fn sector(&self, index: usize) -> Vec<u8> {
-        let start = index * SECTOR;
-        let mut sector: Vec<u8> = self.cache.iter().skip(start).take(SECTOR).copied().collect();
+        let start = (index * SECTOR).min(self.cache.len());
+        let mut sector = self.cache[start..(start + SECTOR).min(self.cache.len())].to_vec();
         sector.resize(SECTOR, 0);
         sector
     }
@@ -115,8 +117,12 @@ impl Inode {
     }
 
     fn sync(&mut self) {
-        self.durable.clone_from(&self.cache);
-        self.dirty.clear();
+        self.durable.resize(self.cache.len(), 0);
+        for index in std::mem::take(&mut self.dirty).into_keys() {
+            let start = (index * SECTOR).min(self.cache.len());
+            let end = (start + SECTOR).min(self.cache.len());
+            self.durable[start..end].copy_from_slice(&self.cache[start..end]);
+        }
         self.lengths.clear();
     }
 

@@ -59,7 +59,7 @@ impl Store {
             page.common_prefixes.push(last.clone());
             let inside = key::object(bucket, last.as_bytes());
             match leave(&view, Table::Current, &mut scan, &inside, &within)? {
-                Left::Seeked(next) => scan = next,
+                Left::Seeked(next) => scan = *next,
                 Left::End => break,
                 Left::Stepped => {}
             }
@@ -211,7 +211,7 @@ impl<'q> Rollup<'q> {
 enum Left<'v> {
     /// The scan itself has gone past the common prefix, or soon will.
     Stepped,
-    Seeked(Scan<'v>),
+    Seeked(Box<Scan<'v>>),
     End,
 }
 
@@ -227,11 +227,11 @@ fn leave<'v>(
         match scan.peek_key() {
             None => return Ok(Left::End),
             Some(next) if !next.starts_with(inside) => return Ok(Left::Stepped),
-            Some(_) => _ = scan.next()?,
+            Some(_) => _ = scan.step()?,
         }
     }
     match key::after(inside) {
-        Some(next) => Ok(Left::Seeked(view.scan(table, &next, within)?)),
+        Some(next) => Ok(Left::Seeked(Box::new(view.scan(table, &next, within)?))),
         None => Ok(Left::End),
     }
 }

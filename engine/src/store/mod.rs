@@ -67,7 +67,10 @@ impl Store {
         let threads = Threads { core: Arc::clone(&core), handles: Mutex::default() };
         let store = Store { core, threads: Arc::new(threads) };
         if let Some(mut committer) = committer {
-            store.spawn("committer", move |core| while committer.step(core, true) {})?;
+            store.spawn("committer", move |core| {
+                let _guard = CommitterGuard(core);
+                while committer.step(core, true) {}
+            })?;
             store.spawn("indexer", Core::run_indexer)?;
             store.spawn("unlinker", Core::run_unlinker)?;
         }
@@ -133,6 +136,18 @@ impl Store {
             memtable_rows: (view.active.rows() + frozen) as u64,
             segments: self.core.segments.count.load(Ordering::Relaxed),
             free_bytes: self.core.free_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Should the committer panic, nothing is acknowledged any more and nobody waits for it.
+struct CommitterGuard<'c>(&'c Core);
+
+impl Drop for CommitterGuard<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.poison("the committer panicked");
+            self.0.queue.abandon();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::apply::{Change, Prior};
 use crate::bucket::{Bucket, Versioning};
 use crate::bulk::{BulkBody, Pin};
-use crate::core::{Core, Done, Pending};
+use crate::core::{Core, Pending, Promise};
 use crate::error::Error;
 use crate::gate::Token;
 use crate::object::Precondition;
@@ -55,8 +55,7 @@ pub(super) async fn commit(
 ) -> Result<u64, Error> {
     let change = Change::decode(frame.kind, frame.flags, &frame.key, &frame.meta)?;
     let prior = Prior::load(&change, frame.bucket, versioned, &core.view.load_full())?;
-    let done = Arc::new(Done::default());
-    core.submit(Pending { frame, change, prior, tokens, body, pin, done }).await
+    core.submit(Pending { frame, change, prior, tokens, body, pin, promise: Promise::default() }).await
 }
 
 /// Judges the conditions of a put, in S3's order.
