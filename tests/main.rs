@@ -6,6 +6,7 @@ mod auth;
 mod command_line;
 mod durability;
 mod fixture;
+mod limits;
 mod policy;
 mod s3;
 mod story;

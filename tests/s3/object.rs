@@ -173,3 +173,32 @@ fn delete_objects_checks_its_body() {
     assert_eq!(quiet.expect(200, "").xml_all("Deleted/Key"), Vec::<String>::new());
     assert_eq!(client.keys("box"), Vec::<String>::new());
 }
+
+/// Bodies are streamed: the node's memory doesn't grow with them.
+#[test]
+fn large_bodies_go_through_in_little_memory() {
+    const SIZE: usize = 384 << 20;
+    let node = fixture::node(&["box"], &[]);
+    let client = node.client();
+    let body = fixture::noise(11, SIZE);
+    let put = client.request("PUT", "box", "k").header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+    std::thread::scope(|scope| {
+        for key in ["one", "two"] {
+            let (client, body, mut put) = (&client, &body, put.clone());
+            put.target = format!("/box/{key}");
+            scope.spawn(move || {
+                client.send(put.body(body.clone())).expect(200, "");
+                assert!(client.get("box", key).expect(200, "").body == *body, "{key} differs");
+            });
+        }
+    });
+    let peak_kib = peak_memory_kib(node.pid());
+    assert!(peak_kib < 100 << 10, "{peak_kib} KiB at the peak");
+}
+
+/// The most memory that a process ever had resident, in KiB.
+fn peak_memory_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the node runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux counts it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
