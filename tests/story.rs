@@ -324,7 +324,7 @@ fn denials_are_explained_in_the_log_and_by_policy_explain() {
     let entry: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
     assert_eq!(
         (entry["caller"].as_str(), entry["decision"].as_str()),
-        (Some(user_arn("worker").as_str()), Some("deny"))
+        (Some(user_arn("worker").as_str()), Some("ImplicitDeny"))
     );
     assert_eq!(entry["decided_by"], "no permission's statement allows it");
     assert_eq!(entry["cause"], format!("s3:GetObject on arn:aws:s3:::datalake/{COW}"));

@@ -87,7 +87,7 @@ fn condition_on_the_copy_source_holds_for_copies_and_parts() {
     assert_eq!(root.get("box", "parts").text(), "public");
     let upload = root.create_upload("box", "parts");
     let part = root.part_request("box", "parts", &upload, 1).header("x-amz-copy-source", "box/public/k");
-    root.send(part.header("x-amz-copy-source-range", "bytes=5-100")).expect(400, "InvalidArgument");
+    root.send(part.header("x-amz-copy-source-range", "bytes=5-100")).expect(416, "InvalidRange");
 }
 
 /// E2: elsewhere the source was taken apart twice, by two rules, and the second found another bucket.
