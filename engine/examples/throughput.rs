@@ -1,6 +1,7 @@
 //! Durable 4 KiB puts and warm gets per second at 1, 16 and 64 threads, beside the disk's own limit.
 //!
-//! `cargo run --release -p engine --example throughput [DIRECTORY]`; run by people, asserts nothing.
+//! `cargo run --release -p engine --example throughput [DIRECTORY]`; run by people, asserts nothing. On a data directory
+//! it measures how long opening takes, which is how recovery after a kill is timed.
 #![allow(clippy::disallowed_methods, reason = "the limit is measured beside the engine, not through it")]
 
 use std::os::unix::fs::FileExt;
@@ -18,10 +19,21 @@ const SECONDS: Duration = Duration::from_secs(3);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    if directory.join("FORMAT").exists() {
+        return reopen(&directory);
+    }
     let directory = directory.join(format!("strongroom-throughput-{}", std::process::id()));
     let outcome = measure(&directory);
     remove(&directory)?;
     outcome
+}
+
+fn reopen(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let started = Instant::now();
+    let store = Store::open(directory, Options::default())?;
+    let objects: u64 = store.buckets().iter().map(|bucket| store.bucket_usage(bucket.id).objects).sum();
+    println!("opened {objects} objects in {:.0} ms: {:?}", started.elapsed().as_secs_f64() * 1e3, store.health());
+    Ok(())
 }
 
 fn measure(directory: &Path) -> Result<(), Box<dyn std::error::Error>> {

@@ -231,3 +231,37 @@ fn f6_a_copy_shares_bulk_segments_and_outlives_its_source() {
     store.close().unwrap();
     assert_eq!(walk(&directory.path().join("bulk")), 0);
 }
+
+#[test]
+fn acknowledged_objects_stay_visible_while_the_index_is_applied() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { memtable_entries_max: 40, durability: Durability::Relaxed, ..options() };
+    let store = Store::open(directory.path(), options).unwrap();
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "stays", b"here");
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let store = &store;
+            scope.spawn(move || {
+                for n in 0..400u32 {
+                    let name = format!("{thread}/{:02}", n % 50);
+                    let data = format!("{thread} {n}");
+                    put(store, bucket, &name, data.as_bytes());
+                    assert_eq!(get(store, bucket, &name).unwrap(), data.as_bytes());
+                    if n % 7 == 0 {
+                        delete(store, bucket, &name, None);
+                        assert!(matches!(get(store, bucket, &name), Err(Error::NoSuchKey)));
+                    }
+                    assert_eq!(get(store, bucket, "stays").unwrap(), b"here");
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..300 {
+                assert!(keys(&store, bucket).contains(&"stays".to_owned()));
+            }
+        });
+    });
+    assert!(store.stats().index_applies > 5, "{:?}", store.stats());
+    assert_eq!(keys(&store, bucket).len() as u64, store.bucket_usage(bucket).objects);
+}

@@ -1,5 +1,7 @@
 //! The crash tests: seeded schedules of mutations and crashes, after each of which the store must hold a prefix of the
 //! mutations that contains every acknowledged one, and nothing else.
+//!
+//! `SIM_SEED` and `SIM_COUNT` choose the seeds; one seed repeats its schedule exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -361,7 +363,7 @@ fn schedule(seed: u64) {
 #[test]
 fn every_crash_leaves_a_prefix_that_contains_all_that_was_acknowledged() {
     let first: u64 = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    let count: u64 = std::env::var("SIM_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(400);
+    let count: u64 = std::env::var("SIM_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(1000);
     for seed in first..first + count {
         schedule(seed);
     }
