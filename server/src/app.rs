@@ -14,7 +14,7 @@ use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
 use crate::http::serve::{Application, Connection};
 use crate::protocol::error::{Code, S3Error};
-use crate::protocol::request::Peer;
+use crate::protocol::request::{Peer, RequestId};
 use crate::protocol::respond::{self, Response};
 use crate::s3::handle::{self, Arrived, Handled};
 use crate::state::State;
@@ -35,18 +35,18 @@ impl S3Application {
     async fn s3(&self, connection: &Connection, request: hyper::Request<Incoming>) -> Response {
         let state = &*self.state;
         let began = Instant::now();
-        let id = format!("{:016X}", self.requests.fetch_add(1, Relaxed));
+        let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
         let (head, incoming) = request.into_parts();
         let address = proxy::client_address(connection.peer.ip(), &head.headers, &state.config.trusted_proxies);
         let peer = Peer { address, secure: connection.tls_version.is_some(), tls_version: connection.tls_version };
-        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+        let (method, uri) = (head.method.clone(), head.uri.clone());
         let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
-        let arrived = Arrived { head, peer, id: id.clone(), received_at_seconds: clock::now_seconds() };
+        let arrived = Arrived { head, peer, id, received_at_seconds: clock::now_seconds() };
         let handled = handle::handle(state, arrived, body).await;
-        let line = Line { method: &method, path: &path, address, id: &id, began };
+        let line = Line { method: &method, path: uri.path(), address, id: id.as_str(), began };
         let mut response = self.finish(&line, handled);
         let headers = response.headers_mut();
-        respond::set_static(headers, "x-amz-request-id", &id);
+        respond::set_static(headers, "x-amz-request-id", id.as_str());
         headers.insert(HeaderName::from_static("x-amz-id-2"), HeaderValue::from_static("strongroom"));
         headers.insert(http::header::SERVER, HeaderValue::from_static("Strongroom"));
         response

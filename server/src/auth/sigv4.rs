@@ -135,9 +135,8 @@ impl Proof<'_> {
 /// Only `x-amz-content-sha256` needs no mention, since its value is the canonical request's last line. Without this
 /// rule, whoever holds a presigned URL could add `x-amz-acl` or `x-amz-copy-source` to it.
 pub(super) fn refuse_unsigned_headers(head: RequestHead<'_>, signed_headers: &str) -> Result<(), AuthError> {
-    let mut signed: Vec<&str> = signed_headers.split(';').collect();
-    signed.sort_unstable();
-    let is_signed = |name: &str| signed.binary_search(&name).is_ok();
+    // A signer names a dozen headers at most, so looking through them costs less than sorting them.
+    let is_signed = |name: &str| signed_headers.split(';').any(|signed| signed == name);
     let mut missing: Vec<&str> = Vec::new();
     if !is_signed(HOST.as_str()) {
         missing.push(HOST.as_str());

@@ -19,6 +19,33 @@ pub struct Peer {
     pub tls_version: Option<&'static str>,
 }
 
+/// A request's id: 16 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The id of a number.
+    pub fn new(number: u64) -> RequestId {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let mut text = [0; 16];
+        for (place, digit) in text.iter_mut().enumerate() {
+            *digit = DIGITS[(number >> (60 - 4 * place) & 15) as usize];
+        }
+        RequestId(text)
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("hexadecimal digits are UTF-8")
+    }
+}
+
+impl std::fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The bucket and key that a request's path and host name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -100,7 +127,7 @@ pub struct Request {
     /// Facts of the connection.
     pub peer: Peer,
     /// The request's id, sent as `x-amz-request-id`.
-    pub id: String,
+    pub id: RequestId,
     /// When the request arrived: seconds since the epoch.
     pub received_at_seconds: i64,
 }

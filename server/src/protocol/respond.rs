@@ -10,9 +10,14 @@ use crate::http::body::Body;
 /// An answer to a client.
 pub type Response = hyper::Response<Body>;
 
+/// About as many headers as an answer about an object has.
+const HEADERS_USUAL: usize = 14;
+
 /// An answer with a body.
 pub fn with_body(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
+    // Room for what an object's answer has, so that the table isn't grown several times.
+    response.headers_mut().reserve(HEADERS_USUAL);
     *response.status_mut() = status;
     response
 }
@@ -53,7 +58,7 @@ pub fn set_static(headers: &mut HeaderMap, name: &'static str, value: &str) {
 /// The headers that describe an object, for GET and HEAD.
 pub fn object_headers(headers: &mut HeaderMap, info: &ObjectInfo, versioning: Versioning, with_checksums: bool) {
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    set_static(headers, "etag", &quoted(&info.etag));
+    set_etag(headers, &info.etag);
     set_static(headers, "last-modified", &http_date_of(info.modified_ms));
     let attributes = &info.attributes;
     if !attributes.headers.iter().any(|(name, _)| name == "content-type") {
@@ -75,6 +80,11 @@ pub fn object_headers(headers: &mut HeaderMap, info: &ObjectInfo, versioning: Ve
     if with_checksums {
         checksum_headers(headers, info);
     }
+}
+
+/// Sets the ETag of what was just stored.
+pub fn stored_etag(headers: &mut HeaderMap, stored: &engine::Stored) {
+    set_etag(headers, &stored.etag);
 }
 
 /// `x-amz-version-id`, for buckets that have or had versions.
@@ -108,6 +118,21 @@ pub fn stored_checksum(headers: &mut HeaderMap, sum: Option<&engine::Checksum>, 
         }
     }
     debug_assert!(sum.is_none_or(|s| s.kind == ChecksumKind::FullObject || parts > 0));
+}
+
+/// Sets `ETag`, written digit by digit: it is on every answer about an object.
+fn set_etag(headers: &mut HeaderMap, etag: &engine::ETag) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    if etag.parts > 0 {
+        return set_static(headers, "etag", &quoted(etag));
+    }
+    let mut text = [b'"'; 34];
+    for (place, byte) in text[1..33].chunks_exact_mut(2).zip(etag.md5) {
+        place.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&text) {
+        headers.insert(header::ETAG, value);
+    }
 }
 
 /// An ETag in the quotes that HTTP and S3's XML want.

@@ -13,7 +13,7 @@ use crate::http::body::RequestBody;
 use crate::protocol::error::{Code, S3Error, S3Result};
 use crate::protocol::name::CopySource;
 use crate::protocol::operation::{Operation, op};
-use crate::protocol::request::{Query, Request};
+use crate::protocol::request::{Query, Request, RequestId};
 use crate::protocol::respond::Response;
 use crate::protocol::route;
 use crate::state::State;
@@ -56,7 +56,7 @@ pub struct Arrived {
     /// Facts of the connection.
     pub peer: crate::protocol::request::Peer,
     /// The request's id.
-    pub id: String,
+    pub id: RequestId,
     /// Seconds since the epoch.
     pub received_at_seconds: i64,
 }

@@ -35,7 +35,7 @@ pub async fn run(state: &State, put: Authorized<op::PutObject>, payload: &mut Pa
         .await?;
     let mut response = respond::empty(StatusCode::OK);
     let headers = response.headers_mut();
-    respond::set_static(headers, "etag", &respond::quoted(&stored.etag));
+    respond::stored_etag(headers, &stored);
     respond::stored_version_header(headers, &stored);
     respond::stored_checksum(headers, checksum.as_ref(), 0, true);
     Ok(response)
