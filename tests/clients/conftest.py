@@ -17,7 +17,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-BINARY = os.environ["STRONGROOM_BIN"]
+ROOT = pathlib.Path(__file__).parents[2]
+# tests/run builds the binary and says where it is.
+BINARY = os.environ.get("STRONGROOM_BIN", str(ROOT / "target" / "debug" / "strongroom"))
 SCRIPTS = pathlib.Path(sysconfig.get_path("scripts"))
 
 

@@ -6,9 +6,9 @@ import re
 import socket
 import subprocess
 
-from conftest import BINARY, SCRIPTS
+from conftest import BINARY, ROOT, SCRIPTS
 
-README = pathlib.Path(__file__).parents[3] / "README.md"
+README = ROOT / "README.md"
 
 
 def free_port():

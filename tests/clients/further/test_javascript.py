@@ -4,9 +4,7 @@ import pathlib
 import shutil
 
 import pytest
-from conftest import Node
-
-ROOT = pathlib.Path(__file__).parents[3]
+from conftest import ROOT, Node
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
