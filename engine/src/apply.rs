@@ -5,13 +5,12 @@
 
 use bytes::Bytes;
 
-use crate::bucket::{Bucket, BucketId};
+use crate::bucket::{Bucket, BucketId, bucket_namespace};
 use crate::codec::{Decoder, Malformed};
 use crate::error::Error;
-use crate::meta::{BucketMeta, ConfigMeta, ObjectHead, ObjectMeta, PartMeta, Target};
+use crate::meta::{BucketMeta, ConfigMeta, ObjectHead, ObjectMeta, PartMeta, Release, Target};
 use crate::meta::{FLAG_DELETE_MARKER, FLAG_NULL_VERSION};
 use crate::record::{FLAG_REPLACES_VERSION, Kind};
-use crate::request::bucket_namespace;
 use crate::row::{ObjectRow, PartRow, Place, Table, key};
 use crate::view::View;
 
@@ -75,9 +74,6 @@ impl Change {
         }
     }
 }
-
-/// A reference that a change takes away: bulk id and referrer.
-pub(crate) type Release = (u64, u64);
 
 /// What was there before a change.
 #[derive(Clone, Debug, Default)]

@@ -75,3 +75,9 @@ pub struct BucketUsage {
     /// The sum of their sizes, in bytes.
     pub bytes: u64,
 }
+
+/// The namespace of a bucket's own configuration rows; they die with the bucket.
+#[must_use]
+pub fn bucket_namespace(bucket: BucketId) -> String {
+    format!("bucket/{:016x}", bucket.0)
+}

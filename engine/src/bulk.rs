@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::format::{self, BLOCK_BYTES, FORMAT_VERSION, checksum, file, seed, trailer, u32_at, u64_at};
-use crate::memtable::{Mark, lock};
 use crate::meta::BulkName;
+use crate::sync::lock;
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
 /// A body is synced whenever this much was written since the last time, so that the final sync is short.
@@ -66,16 +66,12 @@ impl fmt::Debug for BulkSegments {
 }
 
 impl BulkSegments {
-    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16], relaxed: bool, mark: &Mark) -> BulkSegments {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16], relaxed: bool, floor: u64, next: u64) -> BulkSegments {
         BulkSegments {
             vfs,
             uuid,
             relaxed,
-            state: Mutex::new(State {
-                next: mark.bulk_next.max(1),
-                recovering: Some(mark.bulk_floor),
-                ..State::default()
-            }),
+            state: Mutex::new(State { next: next.max(1), recovering: Some(floor), ..State::default() }),
             released: Condvar::new(),
             trailers: Mutex::default(),
             syncs: AtomicU64::new(0),
@@ -142,7 +138,7 @@ impl BulkSegments {
 
     /// Hands segments over to be unlinked, once it is certain that nothing refers to them. The record that took the
     /// references away is durable.
-    pub(crate) fn release(&self, released: &[crate::apply::Release]) {
+    pub(crate) fn release(&self, released: &[crate::meta::Release]) {
         if released.is_empty() {
             return;
         }

@@ -18,12 +18,15 @@ use crate::error::Error;
 use crate::format::{file, seed};
 use crate::gate::{Gate, Stripes, Token};
 use crate::index::Index;
-use crate::log::Committer;
-use crate::memtable::{Memtable, lock};
+use crate::memtable::Memtable;
 use crate::record::Frame;
 use crate::request::Options;
+use crate::sync::lock;
 use crate::vfs::{OpenMode, VFile, Vfs};
 use crate::view::View;
+
+/// Commits one group, if one waits.
+pub(crate) type Step = Box<dyn FnMut(&Core) + Send>;
 
 pub(crate) struct Core {
     pub(crate) vfs: Arc<dyn Vfs>,
@@ -40,7 +43,7 @@ pub(crate) struct Core {
     pub(crate) catalog: Arc<Gate>,
     pub(crate) queue: Queue,
     /// The committer, where no thread runs it.
-    pub(crate) inline: Option<Mutex<Committer>>,
+    pub(crate) inline: Option<Mutex<Step>>,
     /// Where no thread runs the committer: whether it waits, so that a test can gather a group.
     pub(crate) held: AtomicBool,
     pub(crate) index: Mutex<Index>,
@@ -321,7 +324,6 @@ impl Core {
         index: Index,
         bulk: Arc<BulkSegments>,
         segments: Segments,
-        inline: Option<Committer>,
         damage: Vec<String>,
         low_water_bytes: u64,
     ) -> Core {
@@ -337,7 +339,7 @@ impl Core {
             stripes: Stripes::new(),
             catalog: Arc::default(),
             queue: Queue::default(),
-            inline: inline.map(Mutex::new),
+            inline: None,
             held: AtomicBool::new(false),
             index: Mutex::new(index),
             bulk,
@@ -396,8 +398,8 @@ impl Core {
     pub(crate) async fn submit(&self, pending: Pending) -> Result<u64, Error> {
         let done = Arc::clone(&pending.promise.done);
         self.queue.push(pending)?;
-        if let Some(committer) = self.inline.as_ref().filter(|_| !self.held.load(Ordering::Relaxed)) {
-            lock(committer).step(self, false);
+        if let Some(step) = self.inline.as_ref().filter(|_| !self.held.load(Ordering::Relaxed)) {
+            lock(step)(self);
         }
         poll_fn(|context| {
             let mut state = lock(&done.state);

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use crate::memtable::lock;
+use crate::sync::lock;
 
 /// A lock that many hold shared or one exclusively, granted in the order of asking.
 #[derive(Debug, Default)]

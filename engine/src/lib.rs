@@ -29,11 +29,14 @@ mod segment;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod store;
+mod sync;
 mod vfs;
 mod view;
 mod worker;
 
-pub use bucket::{BUCKET_ATTRIBUTE_BYTES_MAX, Bucket, BucketChange, BucketId, BucketUsage, NewBucket, Versioning};
+pub use bucket::{
+    BUCKET_ATTRIBUTE_BYTES_MAX, Bucket, BucketChange, BucketId, BucketUsage, NewBucket, Versioning, bucket_namespace,
+};
 pub use bulk::{BulkBody, BulkWriter};
 pub use bytes::Bytes;
 pub use clock::{Clock, SystemClock};
@@ -43,15 +46,15 @@ pub use list::{
     Entry, LIST_ENTRIES_MAX, ListPage, ListPartsPage, ListQuery, ListUploadsPage, ListUploadsQuery, ListVersionsPage,
     ListVersionsQuery, UploadEntry, VersionEntry,
 };
-pub use multipart::{CompleteUpload, NewUpload, PART_NUMBER_MAX, Part, PutPart, Upload, UploadId};
+pub use multipart::{CompleteUpload, NewUpload, PART_NUMBER_MAX, Part, Upload};
 pub use name::{BucketName, KEY_BYTES_MAX, NameError, ObjectKey};
 pub use object::{
     ATTRIBUTE_BYTES_MAX, Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Match, ObjectInfo, ObjectPart,
-    ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, VersionId,
+    ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, UploadId, VersionId,
 };
 pub use request::{
     Body, CONFIG_BYTES_MAX, ConfigChange, ConfigRow, Delete, Deleted, Durability, Health, INLINE_BYTES_MAX, Options,
-    Put, SetAttributes, Stats, Wait, bucket_namespace,
+    Put, PutPart, SetAttributes, Stats, Wait,
 };
 pub use store::{Object, Store};
 pub use vfs::{OpenMode, Probe, RealVfs, Space, VFile, Vfs};

@@ -1,9 +1,9 @@
 //! What listings ask and answer.
 
 use crate::bucket::BucketId;
-use crate::multipart::{Part, UploadId};
+use crate::multipart::Part;
 use crate::name::ObjectKey;
-use crate::object::{ChecksumAlgorithm, ChecksumKind, ETag, StorageClass, VersionId};
+use crate::object::{ChecksumAlgorithm, ChecksumKind, ETag, StorageClass, UploadId, VersionId};
 
 /// The most entries and common prefixes of one page.
 pub const LIST_ENTRIES_MAX: usize = 1000;

@@ -11,10 +11,11 @@ use crate::apply::effects;
 use crate::core::{Core, Pending, SegmentFile};
 use crate::error::Error;
 use crate::format::{align, segment};
-use crate::memtable::{Mark, lock};
+use crate::memtable::Mark;
 use crate::request::Durability;
 use crate::row::Place;
 use crate::segment::{Seal, SegmentHeader, create};
+use crate::sync::lock;
 
 /// The most that one write holds.
 const GROUP_BYTES_MAX: usize = 4 << 20;
@@ -226,7 +227,7 @@ impl Core {
         prior: crate::apply::Prior,
         place: Place,
         seq: u64,
-    ) -> Vec<crate::apply::Release> {
+    ) -> Vec<crate::meta::Release> {
         let effects = effects(change, bucket, prior, place);
         for (table, key, value) in effects.rows {
             memtable.insert(table, key, seq, value);

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crossbeam_skiplist::SkipMap;
 
 use crate::row::Table;
+use crate::sync::lock;
 
 /// How far the log was applied: everything up to here is in the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,10 +239,6 @@ impl Scan<'_> {
             self.entry = entry.next();
         }
     }
-}
-
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -78,6 +78,9 @@ impl BulkName {
     }
 }
 
+/// A reference that a change takes away: bulk id and referrer.
+pub(crate) type Release = (u64, u64);
+
 /// A part of an upload, or of the object made of it. An object put whole in one bulk segment has one of number 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartMeta {

@@ -1,38 +1,13 @@
-//! Multipart uploads as values: their ids, what starts them, their parts, and what completes them.
-
-use std::fmt;
-use std::str::FromStr;
+//! Multipart uploads as values: what starts them, their parts, and what completes them.
 
 use bytes::Bytes;
 
 use crate::bucket::BucketId;
-use crate::bulk::BulkBody;
 use crate::name::ObjectKey;
-use crate::object::{
-    Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ParseIdError, Precondition, parse_sequence,
-};
+use crate::object::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Precondition, UploadId};
 
 /// The highest part number.
 pub const PART_NUMBER_MAX: u16 = 10_000;
-
-/// The id of a multipart upload: the sequence number of the record that began it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UploadId(pub(crate) u64);
-
-/// 32 lower-case hex digits.
-impl fmt::Display for UploadId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl FromStr for UploadId {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<UploadId, ParseIdError> {
-        parse_sequence(text).map(UploadId)
-    }
-}
 
 /// What begins an upload.
 #[derive(Clone, Debug)]
@@ -64,25 +39,6 @@ pub struct Upload {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     /// What the caller keeps with an upload.
     pub opaque: Bytes,
-}
-
-/// A part to be stored. Parts are always bulk, so that completing an upload copies nothing.
-#[derive(Debug)]
-pub struct PutPart {
-    /// The bucket.
-    pub bucket: BucketId,
-    /// The upload's key.
-    pub key: ObjectKey,
-    /// The upload.
-    pub upload: UploadId,
-    /// The part's number, 1 to [`PART_NUMBER_MAX`].
-    pub number: u16,
-    /// The bytes.
-    pub body: BulkBody,
-    /// The MD5 of the bytes.
-    pub etag: ETag,
-    /// The checksum that came with the part.
-    pub checksum: Option<Checksum>,
 }
 
 /// A stored part.

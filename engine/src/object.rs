@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::multipart::UploadId;
 use crate::name::ObjectKey;
 
 /// An entity tag: the MD5 of the body, or the MD5 of the parts' MD5s and the number of parts.
@@ -104,11 +103,30 @@ impl FromStr for VersionId {
     }
 }
 
-pub(crate) fn parse_sequence(text: &str) -> Result<u64, ParseIdError> {
+fn parse_sequence(text: &str) -> Result<u64, ParseIdError> {
     if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
         return Err(ParseIdError);
     }
     u64::from_str_radix(text, 16).map_err(|_| ParseIdError)
+}
+
+/// The id of a multipart upload: the sequence number of the record that began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UploadId(pub(crate) u64);
+
+/// 32 lower-case hex digits.
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for UploadId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<UploadId, ParseIdError> {
+        parse_sequence(text).map(UploadId)
+    }
 }
 
 /// A checksum algorithm of S3

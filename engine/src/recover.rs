@@ -106,7 +106,7 @@ pub(crate) fn open(
     let (index, mark) = recovery.open_index(options.index_cache_bytes)?;
     let base = index.snapshot().map_err(|error| OpenError::Damaged(error.to_string()))?;
     let view = View { active: Arc::new(Memtable::new()), frozen: None, base: Arc::new(base) };
-    let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, relaxed, &mark));
+    let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, relaxed, mark.bulk_floor, mark.bulk_next));
     let count = recovery.segments.len() as u64;
     let segments = Segments::new(Arc::clone(&vfs), uuid, count);
     for (id, found) in recovery.segments.iter().rev().take(16) {
@@ -114,7 +114,7 @@ pub(crate) fn open(
     }
     let usage = index.usage().map_err(|error| OpenError::Damaged(error.to_string()))?;
     let mut core =
-        Core::new(Arc::clone(&vfs), clock, options, uuid, view, index, bulk, segments, None, Vec::new(), low_water);
+        Core::new(Arc::clone(&vfs), clock, options, uuid, view, index, bulk, segments, Vec::new(), low_water);
     core.usage = std::sync::Mutex::new(usage.into_iter().collect());
     load_buckets(&core).map_err(internal("reading the buckets"))?;
 
@@ -132,7 +132,10 @@ pub(crate) fn open(
     if threads {
         return Ok((Arc::new(core), committer));
     }
-    core.inline = committer.map(std::sync::Mutex::new);
+    core.inline = committer.map(|mut committer| {
+        let step: crate::core::Step = Box::new(move |core| _ = committer.step(core, false));
+        std::sync::Mutex::new(step)
+    });
     Ok((Arc::new(core), None))
 }
 

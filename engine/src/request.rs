@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::bucket::BucketId;
 use crate::bulk::BulkBody;
 use crate::name::ObjectKey;
-use crate::object::{Attributes, ETag, Precondition, VersionId};
+use crate::object::{Attributes, Checksum, ETag, Precondition, UploadId, VersionId};
 
 /// The largest body that is kept inside a log record, in bytes; anything larger is a [`BulkBody`].
 pub const INLINE_BYTES_MAX: usize = 1 << 20;
@@ -43,6 +43,25 @@ pub struct Put {
     pub attributes: Attributes,
     /// What the current object must be like.
     pub precondition: Precondition,
+}
+
+/// A part to be stored. Parts are always bulk, so that completing an upload copies nothing.
+#[derive(Debug)]
+pub struct PutPart {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The upload's key.
+    pub key: ObjectKey,
+    /// The upload.
+    pub upload: UploadId,
+    /// The part's number, 1 to [`PART_NUMBER_MAX`](crate::PART_NUMBER_MAX).
+    pub number: u16,
+    /// The bytes.
+    pub body: BulkBody,
+    /// The MD5 of the bytes.
+    pub etag: ETag,
+    /// The checksum that came with the part.
+    pub checksum: Option<Checksum>,
 }
 
 /// An object to be deleted.
@@ -102,7 +121,7 @@ pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// A change of one configuration row.
 #[derive(Clone, Debug)]
 pub struct ConfigChange {
-    /// The namespace, 1 to 255 bytes. Those of buckets come from [`bucket_namespace`].
+    /// The namespace, 1 to 255 bytes. Those of buckets come from [`bucket_namespace`](crate::bucket_namespace).
     pub namespace: String,
     /// The key, 1 to 1,024 bytes.
     pub key: String,
@@ -110,12 +129,6 @@ pub struct ConfigChange {
     pub value: Option<Bytes>,
     /// Refuses with `RevisionMismatch` unless the row has this revision; 0 means that it must not be there.
     pub expected_revision: Option<u64>,
-}
-
-/// The namespace of a bucket's own configuration rows; they die with the bucket.
-#[must_use]
-pub fn bucket_namespace(bucket: BucketId) -> String {
-    format!("bucket/{:016x}", bucket.0)
 }
 
 /// How much an acknowledgement promises.

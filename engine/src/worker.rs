@@ -8,9 +8,9 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::format::file;
 use crate::index::IndexError;
-use crate::memtable::lock;
 use crate::request::Durability;
 use crate::row::{Table, key};
+use crate::sync::lock;
 use crate::view::View;
 
 /// Rows wait no longer than this for the index.

@@ -263,8 +263,8 @@ fn live(store: &Store, rng: &mut Rng, mut state: State, n: &mut u64, groups: u64
             }
         }
         store.core.held.store(false, Ordering::Relaxed);
-        if let Some(committer) = &store.core.inline {
-            crate::memtable::lock(committer).step(&store.core, false);
+        if let Some(step) = &store.core.inline {
+            crate::sync::lock(step)(&store.core);
         }
         let mut candidates = vec![state.clone()];
         let mut lost = false;

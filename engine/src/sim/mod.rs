@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 pub use rng::Rng;
 
 use crate::clock::Clock;
-use crate::memtable::lock;
+use crate::sync::lock;
 use crate::vfs::{OpenMode, Probe, Space, VFile, Vfs};
 
 /// What the disk writes as a whole: a sector is old or new, never half.

@@ -7,10 +7,10 @@ use super::mutate::commit;
 use crate::bucket::{BUCKET_ATTRIBUTE_BYTES_MAX, Bucket, BucketChange, BucketId, BucketUsage, NewBucket, Versioning};
 use crate::commit::Commit;
 use crate::error::Error;
-use crate::memtable::lock;
 use crate::meta::BucketMeta;
 use crate::record::{Frame, Kind};
 use crate::row::{Table, key};
+use crate::sync::lock;
 
 /// The longest owner.
 const OWNER_BYTES_MAX: usize = 1024;

@@ -195,7 +195,7 @@ fn info_of(key: &ObjectKey, row: &ObjectRow, is_latest: bool, meta: ObjectMeta) 
         version_id: row.version_id(),
         is_latest,
         attributes: meta.attributes,
-        upload: meta.upload.map(crate::multipart::UploadId),
+        upload: meta.upload.map(crate::object::UploadId),
         parts: meta.parts.iter().filter(|part| part.number > 0).map(PartMeta::to_object_part).collect(),
     }
 }

@@ -8,8 +8,8 @@ use crate::list::{
     UploadEntry, VersionEntry,
 };
 use crate::meta::UploadMeta;
-use crate::multipart::UploadId;
 use crate::name::ObjectKey;
+use crate::object::UploadId;
 use crate::object::VersionId;
 use crate::row::{ObjectRow, Table, key};
 use crate::view::{Scan, View};

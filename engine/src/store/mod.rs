@@ -22,9 +22,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::core::Core;
 use crate::error::{Error, OpenError};
 use crate::log::Committer;
-use crate::memtable::lock;
 use crate::recover;
 use crate::request::{Health, Options, Stats};
+use crate::sync::lock;
 use crate::vfs::{RealVfs, Vfs};
 
 /// An open data directory. Clones share it; the last one dropped closes it.

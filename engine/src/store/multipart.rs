@@ -13,11 +13,11 @@ use crate::core::Core;
 use crate::error::Error;
 use crate::list::ListPartsPage;
 use crate::meta::{FLAG_BULK, ObjectMeta, PartMeta, UploadMeta};
-use crate::multipart::{CompleteUpload, NewUpload, PART_NUMBER_MAX, Part, PutPart, Upload, UploadId};
+use crate::multipart::{CompleteUpload, NewUpload, PART_NUMBER_MAX, Part, Upload};
 use crate::name::ObjectKey;
-use crate::object::{Stored, VersionId};
+use crate::object::{Stored, UploadId, VersionId};
 use crate::record::{Frame, Kind};
-use crate::request::Wait;
+use crate::request::{PutPart, Wait};
 use crate::row::{PartRow, Table, key};
 use crate::view::View;
 
