@@ -2,4 +2,5 @@
 
 mod bucket_policy;
 mod change;
+mod context;
 mod decision;

@@ -55,11 +55,12 @@ fn key_of_1024_bytes_is_the_longest() {
     assert_eq!(client.get("box", &many).text(), "slashes");
 }
 
+/// E3: a NUL is refused too.
 #[test]
 fn key_that_is_not_utf_8_is_refused() {
     let node = fixture::node(&["box"], &[]);
     let client = node.client();
-    for target in ["/box/%ff", "/box/a%c3", "/box/%ed%a0%80"] {
+    for target in ["/box/%ff", "/box/a%c3", "/box/%ed%a0%80", "/box/a%00b"] {
         let answer = client.send(client.target("PUT", target).body("x"));
         assert_eq!(answer.status, 400, "{target}: {answer}");
     }
