@@ -100,18 +100,30 @@ pub(crate) fn empty_starts(program: &Program, parent: &Path, times: usize) -> Re
 pub(crate) async fn filled(program: &Program, directory: &Path, objects: usize) -> Result<(Node, Vec<Fact>)> {
     eprintln!("loading {objects} objects");
     let node = program.serve(directory)?;
-    let empty = disk_bytes(directory)?;
+    let log_before = node.target.log_counters().await?;
     let started = std::time::Instant::now();
     fill_listed(objects, &node.target).await?;
     let rate = objects as f64 / started.elapsed().as_secs_f64();
     quiet(node.server.id()).await?;
-    let per_object = disk_bytes(directory)?.saturating_sub(empty) as f64 / objects as f64;
+    let count = objects as f64;
     let peak = memory_bytes(node.server.id(), "VmHWM")? as f64 / f64::from(1 << 20);
-    let facts = vec![
+    let mut facts = vec![
         Fact::new(format!("loading {objects} objects of 4 KiB, 64 connections"), rate, "1/s"),
-        Fact::new(format!("disk per 4 KiB object, of {objects}, preallocation included"), per_object, "bytes"),
-        Fact::new(format!("peak memory after loading {objects} objects"), peak, "MiB"),
+        Fact::new(
+            "disk per 4 KiB object, all files, preallocation included",
+            disk_bytes(directory)? as f64 / count,
+            "bytes",
+        ),
     ];
+    if let (Some(before), Some(after)) = (log_before, node.target.log_counters().await?) {
+        facts.push(Fact::new("log per 4 KiB object", (after.bytes - before.bytes) / count, "bytes"));
+    }
+    let index = directory.join("index.redb");
+    if let Ok(metadata) = std::fs::metadata(&index) {
+        use std::os::unix::fs::MetadataExt;
+        facts.push(Fact::new("index per object, as applied so far", metadata.blocks() as f64 * 512.0 / count, "bytes"));
+    }
+    facts.push(Fact::new(format!("peak memory after loading {objects} objects"), peak, "MiB"));
     Ok((node, facts))
 }
 

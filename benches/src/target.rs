@@ -32,6 +32,7 @@ pub(crate) struct Target {
 pub(crate) struct LogCounters {
     pub(crate) syncs: f64,
     pub(crate) records: f64,
+    pub(crate) bytes: f64,
 }
 
 /// How many connections load objects where that is not what is measured.
@@ -182,7 +183,9 @@ impl Target {
         let text = String::from_utf8_lossy(&reply.kept);
         let syncs = metric(&text, "strongroom_engine_syncs_total");
         let records = metric(&text, "strongroom_engine_records_total");
-        Ok(syncs.zip(records).map(|(syncs, records)| LogCounters { syncs, records }))
+        let bytes = metric(&text, "strongroom_engine_log_bytes_total");
+        let all = syncs.zip(records).zip(bytes);
+        Ok(all.map(|((syncs, records), bytes)| LogCounters { syncs, records, bytes }))
     }
 }
 
