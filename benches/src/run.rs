@@ -43,6 +43,9 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
         eprintln!("limits");
         report.facts.extend(limits::measure(place.path())?);
     }
+    if wanted(Part::Start) {
+        report.facts.extend(node::empty_starts(&program, place.path(), EMPTY_STARTS)?);
+    }
     if !small.is_empty() {
         requests(common, &program, other, &small, &place.path().join("requests"), &mut report).await?;
     }
@@ -58,9 +61,6 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
             report.facts.extend(facts);
         }
         node::remove(&directory)?;
-    }
-    if wanted(Part::Start) {
-        report.facts.extend(node::empty_starts(&program, place.path(), EMPTY_STARTS)?);
     }
     if wanted(Part::Memory) {
         let bytes = common.stream_gibibytes << 30;
