@@ -87,14 +87,7 @@ fn finish(
     page: &ListPage,
     with_owner: bool,
 ) -> S3Result<Response> {
-    xml.value("MaxKeys", paging.max);
-    if let Some(delimiter) = paging.delimiter {
-        xml.text("Delimiter", &paging.name(delimiter));
-    }
-    if paging.url {
-        xml.value("EncodingType", "url");
-    }
-    xml.value("IsTruncated", page.truncated);
+    paging.write(&mut xml, "MaxKeys", page.truncated);
     let owner = with_owner.then(|| context.bucket().map(|bucket| state.owner(&bucket.owner))).transpose()?;
     for entry in &page.entries {
         xml.open("Contents");
@@ -104,11 +97,7 @@ fn finish(
         }
         xml.close("Contents");
     }
-    for prefix in &page.common_prefixes {
-        xml.open("CommonPrefixes");
-        xml.text("Prefix", &paging.name(prefix));
-        xml.close("CommonPrefixes");
-    }
+    paging.write_common_prefixes(&mut xml, &page.common_prefixes);
     xml.close("ListBucketResult");
     Ok(respond::xml(xml.finish()))
 }

@@ -50,14 +50,7 @@ pub async fn run(state: &State, list: Authorized<op::ListObjectVersions>) -> S3R
             xml.value("NextVersionIdMarker", version);
         }
     }
-    xml.value("MaxKeys", paging.max);
-    if let Some(delimiter) = paging.delimiter {
-        xml.text("Delimiter", &paging.name(delimiter));
-    }
-    if paging.url {
-        xml.value("EncodingType", "url");
-    }
-    xml.value("IsTruncated", page.truncated);
+    paging.write(&mut xml, "MaxKeys", page.truncated);
     let (id, name) = state.owner(&bucket.owner);
     for version in &page.entries {
         let element = if version.delete_marker { "DeleteMarker" } else { "Version" };
@@ -73,11 +66,7 @@ pub async fn run(state: &State, list: Authorized<op::ListObjectVersions>) -> S3R
         xml.owner("Owner", &id, &name);
         xml.close(element);
     }
-    for prefix in &page.common_prefixes {
-        xml.open("CommonPrefixes");
-        xml.text("Prefix", &paging.name(prefix));
-        xml.close("CommonPrefixes");
-    }
+    paging.write_common_prefixes(&mut xml, &page.common_prefixes);
     xml.close("ListVersionsResult");
     Ok(respond::xml(xml.finish()))
 }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::protocol::error::{Code, S3Result, invalid_argument};
 use crate::protocol::name::encode_url;
 use crate::protocol::request::Query;
+use crate::protocol::xml_write::Xml;
 
 /// The most keys of a page, and how many there are when the client doesn't say.
 pub const PAGE_KEYS_MAX: u64 = 1000;
@@ -43,6 +44,27 @@ impl<'a> Paging<'a> {
             max: usize::try_from(max).unwrap_or(0),
             url,
         })
+    }
+
+    /// Writes the parameters back, and whether more follows; `max_element` is `MaxKeys` or `MaxUploads`.
+    pub fn write(&self, xml: &mut Xml, max_element: &str, truncated: bool) {
+        xml.value(max_element, self.max);
+        if let Some(delimiter) = self.delimiter {
+            xml.text("Delimiter", &self.name(delimiter));
+        }
+        if self.url {
+            xml.value("EncodingType", "url");
+        }
+        xml.value("IsTruncated", truncated);
+    }
+
+    /// Writes the common prefixes of a page.
+    pub fn write_common_prefixes(&self, xml: &mut Xml, prefixes: &[String]) {
+        for prefix in prefixes {
+            xml.open("CommonPrefixes");
+            xml.text("Prefix", &self.name(prefix));
+            xml.close("CommonPrefixes");
+        }
     }
 
     /// A name as the client wants it encoded.

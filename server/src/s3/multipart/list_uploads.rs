@@ -41,14 +41,7 @@ pub async fn run(state: &State, list: Authorized<op::ListMultipartUploads>) -> S
         }
     }
     xml.text("Prefix", &paging.name(paging.prefix));
-    if let Some(delimiter) = paging.delimiter {
-        xml.text("Delimiter", &paging.name(delimiter));
-    }
-    if paging.url {
-        xml.value("EncodingType", "url");
-    }
-    xml.value("MaxUploads", paging.max);
-    xml.value("IsTruncated", page.truncated);
+    paging.write(&mut xml, "MaxUploads", page.truncated);
     let (owner_id, owner_name) = state.owner(&bucket.owner);
     for upload in &page.entries {
         let (initiator_id, initiator_name) = state.initiator(&upload.opaque, &bucket.owner);
@@ -65,11 +58,7 @@ pub async fn run(state: &State, list: Authorized<op::ListMultipartUploads>) -> S
         }
         xml.close("Upload");
     }
-    for prefix in &page.common_prefixes {
-        xml.open("CommonPrefixes");
-        xml.text("Prefix", &paging.name(prefix));
-        xml.close("CommonPrefixes");
-    }
+    paging.write_common_prefixes(&mut xml, &page.common_prefixes);
     xml.close("ListMultipartUploadsResult");
     Ok(respond::xml(xml.finish()))
 }
