@@ -4,33 +4,17 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use engine::{Bucket, ObjectKey, Wait};
+use engine::{Bucket, ObjectKey};
 use policy::{Action, AttachedPolicy, Decision, Outcome, Policy, Resource};
 
-use super::authenticate::Caller;
-use super::context::{Facts, Tags};
+use super::context::RequestContext;
+use super::facts::{Facts, Tags};
 use crate::config::LogRequests;
 use crate::protocol::error::{Code, Denial, S3Error, S3Result};
-use crate::protocol::name::CopySource;
 use crate::protocol::operation::{Named, On, Operation};
-use crate::protocol::request::Request;
 use crate::state::State;
-
-/// A request with everything that judging it needs: its caller and the buckets that it names.
-#[derive(Debug)]
-pub struct RequestContext {
-    /// The request.
-    pub request: Request,
-    /// Who sent it, as verified.
-    pub caller: Caller,
-    /// What it asks for.
-    pub operation: Operation,
-    bucket: Option<Arc<Bucket>>,
-    source_bucket: Option<Arc<Bucket>>,
-    decided_by: OnceLock<String>,
-}
 
 /// A request that was allowed to carry out the operation `O`. Only [`authorize`] makes one.
 #[derive(Debug)]
@@ -117,45 +101,6 @@ pub fn judge_operation(state: &State, context: &RequestContext) -> S3Result<()> 
 }
 
 impl RequestContext {
-    /// Puts a request and its caller together; buckets are looked up once, here.
-    pub fn new(state: &State, request: Request, caller: Caller, operation: Operation) -> RequestContext {
-        let find = |name: &str| state.store.bucket(name).ok();
-        RequestContext {
-            // Creating a bucket is asked of the caller's own account, also when the name is taken.
-            bucket: request.bucket().filter(|_| operation != Operation::CreateBucket).and_then(|name| find(name)),
-            source_bucket: request.copy_source.as_ref().and_then(|source| find(&source.bucket)),
-            request,
-            caller,
-            operation,
-            decided_by: OnceLock::new(),
-        }
-    }
-
-    /// The bucket that the request names.
-    pub fn bucket(&self) -> S3Result<&Arc<Bucket>> {
-        self.bucket.as_ref().ok_or_else(|| self.no_such_bucket(On::Bucket))
-    }
-
-    /// The key that the request names.
-    pub fn key(&self) -> S3Result<&ObjectKey> {
-        self.request.key().ok_or_else(|| Code::InvalidURI.error())
-    }
-
-    /// The source of a copy.
-    pub fn copy_source(&self) -> S3Result<&CopySource> {
-        self.request.copy_source.as_ref().ok_or_else(|| Code::InvalidRequest.error())
-    }
-
-    /// The bucket of a copy's source.
-    pub fn source_bucket(&self) -> S3Result<&Arc<Bucket>> {
-        self.source_bucket.as_ref().ok_or_else(|| self.no_such_bucket(On::CopySource))
-    }
-
-    /// Which statement allowed the request, when all requests are logged.
-    pub fn decided_by(&self) -> Option<&str> {
-        self.decided_by.get().map(String::as_str)
-    }
-
     /// Whether the caller may do something on the request's bucket.
     pub fn allows_on_bucket(&self, state: &State, action: Action) -> bool {
         self.require(state, action, On::Bucket, None, None).is_ok()
@@ -284,14 +229,6 @@ impl RequestContext {
             _ => Ok(()),
         }
     }
-
-    fn no_such_bucket(&self, on: On) -> S3Error {
-        let name = match on {
-            On::CopySource => self.request.copy_source.as_ref().map(|source| source.bucket.to_string()),
-            _ => self.request.bucket().map(ToString::to_string),
-        };
-        Code::NoSuchBucket.error().field("BucketName", name.unwrap_or_default())
-    }
 }
 
 /// `POLICY/SID` of the deciding statement, or why there is none.
@@ -304,21 +241,5 @@ fn decided_by(decision: &Decision<'_>) -> String {
             policy::Reason::NoSessionPolicy => "no session policy statement allows it".to_owned(),
             _ => "no permission's statement allows it".to_owned(),
         },
-    }
-}
-
-/// Loads an object's tags for a decision; `None` when there is no object, an error when they can't be read.
-pub(super) fn tags_of(
-    store: &engine::Store,
-    bucket: engine::BucketId,
-    key: &ObjectKey,
-    version: Option<&str>,
-) -> Result<Option<Vec<(String, String)>>, engine::Error> {
-    let Ok(version) = version.map(str::parse).transpose() else { return Ok(None) };
-    // A read that has to wait for the disk holds up this thread: only where a statement asks for tags, and only until the record is cached.
-    match store.head(bucket, key, version, Wait::Allowed) {
-        Ok(info) => Ok(Some(info.attributes.tags)),
-        Err(engine::Error::NoSuchKey | engine::Error::NoSuchVersion | engine::Error::DeleteMarker { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod authenticate;
 pub mod authorize;
-mod context;
+pub mod context;
+mod facts;

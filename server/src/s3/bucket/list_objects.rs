@@ -4,7 +4,8 @@
 use engine::{Entry, ListPage, ListQuery};
 
 use super::paging::{self, Paging};
-use crate::access::authorize::{Authorized, RequestContext};
+use crate::access::authorize::Authorized;
+use crate::access::context::RequestContext;
 use crate::protocol::checksum;
 use crate::protocol::error::{S3Result, invalid_argument};
 use crate::protocol::operation::op;

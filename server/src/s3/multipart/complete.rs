@@ -3,7 +3,8 @@
 use engine::{Checksum, ChecksumKind, CompleteUpload, ETag, Part, UploadId};
 
 use super::part_checksum;
-use crate::access::authorize::{Authorized, RequestContext};
+use crate::access::authorize::Authorized;
+use crate::access::context::RequestContext;
 use crate::protocol::checksum::{self, ALGORITHMS};
 use crate::protocol::conditional;
 use crate::protocol::error::{Code, S3Error, S3Result};

@@ -4,7 +4,8 @@ use engine::{Attributes, Body, ETag, Object, Put, Stored, Wait};
 use policy::Action;
 
 use super::{attributes, open};
-use crate::access::authorize::{Authorized, RequestContext};
+use crate::access::authorize::Authorized;
+use crate::access::context::RequestContext;
 use crate::protocol::conditional;
 use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::protocol::operation::op;

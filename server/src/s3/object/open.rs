@@ -3,7 +3,7 @@
 use engine::{Object, VersionId, Wait};
 use policy::Action;
 
-use crate::access::authorize::RequestContext;
+use crate::access::context::RequestContext;
 use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::s3::receive::blocking;
 use crate::state::State;

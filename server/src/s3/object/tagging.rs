@@ -6,7 +6,8 @@ use engine::SetAttributes;
 use http::StatusCode;
 
 use super::{attributes, open};
-use crate::access::authorize::{Authorized, RequestContext};
+use crate::access::authorize::Authorized;
+use crate::access::context::RequestContext;
 use crate::protocol::error::{Code, S3Result};
 use crate::protocol::operation::op;
 use crate::protocol::respond::{self, Response};

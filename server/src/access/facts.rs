@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use engine::{BucketId, ObjectKey, Store};
+use engine::{BucketId, ObjectKey, Store, Wait};
 use policy::{Action, ConditionKey, Context, KnownKey, Lookup, Resource, Value};
 
-use super::authorize::{RequestContext, tags_of};
+use super::context::RequestContext;
 use crate::identity::snapshot::IdentityKind;
 use crate::protocol::name::decode_query;
 use crate::state::State;
@@ -189,4 +189,20 @@ impl Context for Facts<'_> {
 
 fn text(value: Option<&str>) -> Lookup<'_> {
     value.map_or(Lookup::Absent, |value| Lookup::One(Value::text(value)))
+}
+
+/// Loads an object's tags for a decision; `None` when there is no object, an error when they can't be read.
+fn tags_of(
+    store: &Store,
+    bucket: BucketId,
+    key: &ObjectKey,
+    version: Option<&str>,
+) -> Result<Option<Vec<(String, String)>>, engine::Error> {
+    let Ok(version) = version.map(str::parse).transpose() else { return Ok(None) };
+    // A read that has to wait for the disk holds up this thread: only where a statement asks for tags, and only until the record is cached.
+    match store.head(bucket, key, version, Wait::Allowed) {
+        Ok(info) => Ok(Some(info.attributes.tags)),
+        Err(engine::Error::NoSuchKey | engine::Error::NoSuchVersion | engine::Error::DeleteMarker { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
