@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bucket::Bucket;
@@ -135,6 +135,8 @@ pub enum OpenError {
     InUse(PathBuf),
     /// The directory was written by a later version.
     NewerFormat {
+        /// The directory.
+        path: PathBuf,
         /// The format version found.
         found: u32,
         /// The newest version this build reads.
@@ -152,9 +154,16 @@ pub enum OpenError {
         kind: String,
     },
     /// Both copies of the FORMAT file, or files that only damage can explain, cannot be read.
-    Damaged(String),
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What is damaged, and where.
+        what: String,
+    },
     /// The operating system failed a call.
     Io {
+        /// The directory.
+        path: PathBuf,
         /// What was attempted.
         what: String,
         /// The system's answer.
@@ -165,25 +174,54 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenError::InUse(path) => write!(f, "{} is in use by another process", path.display()),
-            OpenError::NewerFormat { found, supported } => {
-                write!(
-                    f,
-                    "the data directory has format {found}, this program reads up to {supported}: use a newer one"
-                )
+            OpenError::InUse(path) => {
+                write!(f, "{} is in use by another process: stop that one or name another directory", path.display())
             }
+            OpenError::NewerFormat { path, found, supported } => write!(
+                f,
+                "{} has data format {found}, this program reads up to {supported}: use a newer version of it",
+                path.display()
+            ),
             OpenError::NotADataDirectory(path) => {
-                write!(f, "{} is not empty and not a data directory", path.display())
+                write!(f, "{} is neither empty nor a data directory: name another one", path.display())
             }
-            OpenError::NotWritable(path, source) => write!(f, "{} is not writable: {source}", path.display()),
+            OpenError::NotWritable(path, source) => {
+                write!(f, "{} is not writable: {source}: make it writable or name another directory", path.display())
+            }
             OpenError::NetworkFilesystem { path, kind } => write!(
                 f,
                 "{} lies on {kind}, where locks and syncs promise less; allow network file systems to use it all the same",
                 path.display()
             ),
-            OpenError::Damaged(what) => write!(f, "the data directory is damaged: {what}"),
-            OpenError::Io { what, source } => write!(f, "{what}: {source}"),
+            OpenError::Damaged { path, what } => write!(f, "{} is damaged: {what}: restore it", path.display()),
+            OpenError::Io { path, what, source } => write!(f, "{}: {what}: {source}", path.display()),
         }
+    }
+}
+
+impl OpenError {
+    /// The same error of the directory at `root`, of which the steps of recovery do not know.
+    pub(crate) fn of(mut self, root: &Path) -> OpenError {
+        match &mut self {
+            OpenError::InUse(path)
+            | OpenError::NotADataDirectory(path)
+            | OpenError::NotWritable(path, _)
+            | OpenError::NewerFormat { path, .. }
+            | OpenError::NetworkFilesystem { path, .. }
+            | OpenError::Damaged { path, .. }
+            | OpenError::Io { path, .. } => *path = root.into(),
+        }
+        self
+    }
+
+    /// Damage in a directory that is named later.
+    pub(crate) fn damaged(what: impl Into<String>) -> OpenError {
+        OpenError::Damaged { path: PathBuf::new(), what: what.into() }
+    }
+
+    /// A failed call in a directory that is named later.
+    pub(crate) fn io(what: impl Into<String>, source: io::Error) -> OpenError {
+        OpenError::Io { path: PathBuf::new(), what: what.into(), source }
     }
 }
 

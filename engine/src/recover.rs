@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -61,32 +61,33 @@ struct Recovery {
 }
 
 fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
-    move |source| OpenError::Io { what: what.to_owned(), source }
+    move |source| OpenError::io(what, source)
 }
 
 fn internal(what: &str) -> impl FnOnce(Error) -> OpenError + '_ {
-    move |error| OpenError::Damaged(format!("{what}: {error}"))
+    move |error| OpenError::damaged(format!("{what}: {error}"))
 }
 
-/// Opens the store on `vfs`. `root` is for messages only. With `threads` the committer and the workers run on threads
+/// Opens the store on `vfs`. Errors leave it to the caller to name the directory. With `threads` the committer and the workers run on threads
 /// of their own, otherwise whoever mutates runs the committer. Where damage was found there is none, for every mutation
 /// is refused.
 pub(crate) fn open(
     vfs: Arc<dyn Vfs>,
     clock: Arc<dyn Clock>,
     options: Options,
-    root: &Path,
     threads: bool,
 ) -> Result<(Arc<Core>, Option<Committer>), OpenError> {
     let probe = vfs.probe().map_err(failed("examining the file system"))?;
     if probe.network && !options.allow_network_filesystem {
-        return Err(OpenError::NetworkFilesystem { path: root.into(), kind: probe.kind });
+        return Err(OpenError::NetworkFilesystem { path: PathBuf::new(), kind: probe.kind });
     }
+    // Looked at before anything is written, for what is refused must stay as it is.
+    find_format(&*vfs)?;
     let lock_file = vfs.lock(file::LOCK).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::InUse(root.into()),
-        _ => OpenError::NotWritable(root.into(), error),
+        io::ErrorKind::WouldBlock => OpenError::InUse(PathBuf::new()),
+        _ => OpenError::NotWritable(PathBuf::new(), error),
     })?;
-    let uuid = open_format(&*vfs, root)?;
+    let uuid = open_format(&*vfs)?;
     // A process that was killed between a rename and the sync of its directory left names that only the page cache
     // knows. Nothing may be built on them before they are durable.
     for directory in ["", file::LOG, file::BULK] {
@@ -104,7 +105,7 @@ pub(crate) fn open(
 
     recovery.find_segments()?;
     let (index, mark) = recovery.open_index(options.index_cache_bytes)?;
-    let base = index.snapshot().map_err(|error| OpenError::Damaged(error.to_string()))?;
+    let base = index.snapshot().map_err(|error| OpenError::damaged(error.to_string()))?;
     let view = View { active: Arc::new(Memtable::new()), frozen: None, base: Arc::new(base) };
     let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, relaxed, mark.bulk_floor, mark.bulk_next));
     let count = recovery.segments.len() as u64;
@@ -112,7 +113,7 @@ pub(crate) fn open(
     for (id, found) in recovery.segments.iter().rev().take(16) {
         segments.insert(*id, Arc::clone(&found.file));
     }
-    let usage = index.usage().map_err(|error| OpenError::Damaged(error.to_string()))?;
+    let usage = index.usage().map_err(|error| OpenError::damaged(error.to_string()))?;
     let mut core =
         Core::new(Arc::clone(&vfs), clock, options, uuid, view, index, bulk, segments, Vec::new(), low_water);
     core.usage = std::sync::Mutex::new(usage.into_iter().collect());
@@ -139,22 +140,48 @@ pub(crate) fn open(
     Ok((Arc::new(core), None))
 }
 
-/// Reads the FORMAT file, or makes it in a directory that holds nothing of anybody else.
-fn open_format(vfs: &dyn Vfs, root: &Path) -> Result<[u8; 16], OpenError> {
+/// What is in FORMAT.
+struct Superblock {
+    file: Arc<dyn VFile>,
+    uuid: [u8; 16],
+    intact: [u8; superblock::BYTES],
+    /// Where the copies lie that are to be written anew.
+    bad: Vec<u64>,
+}
+
+/// Reads FORMAT and changes nothing. None in a directory that holds nothing of anybody else, where it may be made.
+fn find_format(vfs: &dyn Vfs) -> Result<Option<Superblock>, OpenError> {
     let names = vfs.read_dir("").map_err(failed("reading the data directory"))?;
     if names.iter().any(|name| name == file::FORMAT) {
-        return read_format(vfs);
+        return read_format(vfs).map(Some);
     }
     let ours = |name: &String| {
         let name = name.as_str();
         [file::LOCK, file::LOG, file::BULK, file::INDEX, "lost+found", "FORMAT.tmp"].contains(&name)
             || file::SERVER.contains(&name)
     };
-    let segments = vfs.read_dir(file::LOG).unwrap_or_default();
+    let segments = match vfs.read_dir(file::LOG) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
+        names => names.map_err(failed("reading log/"))?,
+    };
     if !names.iter().all(ours) || segments.iter().any(|name| name.ends_with(".seg")) {
-        return Err(OpenError::NotADataDirectory(root.into()));
+        return Err(OpenError::NotADataDirectory(PathBuf::new()));
     }
-    make_format(vfs).map_err(|error| OpenError::NotWritable(root.into(), error))
+    Ok(None)
+}
+
+/// Reads FORMAT and repairs it, or makes it.
+fn open_format(vfs: &dyn Vfs) -> Result<[u8; 16], OpenError> {
+    let Some(found) = find_format(vfs)? else {
+        return make_format(vfs).map_err(|error| OpenError::NotWritable(PathBuf::new(), error));
+    };
+    for offset in &found.bad {
+        found.file.write_at(&found.intact, *offset).map_err(failed("repairing FORMAT"))?;
+    }
+    if !found.bad.is_empty() {
+        found.file.sync_data().map_err(failed("repairing FORMAT"))?;
+    }
+    Ok(found.uuid)
 }
 
 fn make_format(vfs: &dyn Vfs) -> io::Result<[u8; 16]> {
@@ -180,14 +207,19 @@ fn make_format(vfs: &dyn Vfs) -> io::Result<[u8; 16]> {
     Ok(uuid)
 }
 
-/// The first copy that is intact counts; a damaged one is written anew.
-fn read_format(vfs: &dyn Vfs) -> Result<[u8; 16], OpenError> {
-    let format = vfs.open(file::FORMAT, OpenMode::Write).map_err(failed("opening FORMAT"))?;
+/// The first copy that is intact counts.
+fn read_format(vfs: &dyn Vfs) -> Result<Superblock, OpenError> {
+    let file = vfs.open(file::FORMAT, OpenMode::Write).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::NotWritable(PathBuf::new(), error)
+        }
+        _ => OpenError::io("opening FORMAT", error),
+    })?;
     let mut good = None;
     let mut bad = Vec::new();
     for offset in superblock::COPIES {
         let mut copy = [0; superblock::BYTES];
-        let intact = read_exact_at(&*format, &mut copy, offset).is_ok()
+        let intact = read_exact_at(&*file, &mut copy, offset).is_ok()
             && copy[..superblock::VERSION] == superblock::MAGIC_VALUE
             && u32_at(&copy, superblock::CRC) == crc32fast::hash(&copy[..superblock::CRC]);
         if intact {
@@ -196,23 +228,18 @@ fn read_format(vfs: &dyn Vfs) -> Result<[u8; 16], OpenError> {
             bad.push(offset);
         }
     }
-    let Some(copy) = good else {
-        return Err(OpenError::Damaged("neither copy in FORMAT is intact".to_owned()));
+    let Some(intact) = good else {
+        return Err(OpenError::damaged("neither copy in FORMAT is intact"));
     };
-    let found = u32_at(&copy, superblock::VERSION);
-    let incompatible = u64_at(&copy, superblock::INCOMPAT) | u64_at(&copy, superblock::RO_COMPAT);
+    let found = u32_at(&intact, superblock::VERSION);
+    let incompatible = u64_at(&intact, superblock::INCOMPAT) | u64_at(&intact, superblock::RO_COMPAT);
     if found > FORMAT_VERSION || incompatible != 0 {
-        return Err(OpenError::NewerFormat { found: found.max(FORMAT_VERSION + 1), supported: FORMAT_VERSION });
-    }
-    for offset in &bad {
-        format.write_at(&copy, *offset).map_err(failed("repairing FORMAT"))?;
-    }
-    if !bad.is_empty() {
-        format.sync_data().map_err(failed("repairing FORMAT"))?;
+        let (found, supported) = (found.max(FORMAT_VERSION + 1), FORMAT_VERSION);
+        return Err(OpenError::NewerFormat { path: PathBuf::new(), found, supported });
     }
     let mut uuid = [0; 16];
-    uuid.copy_from_slice(&copy[superblock::UUID..superblock::COMPAT]);
-    Ok(uuid)
+    uuid.copy_from_slice(&intact[superblock::UUID..superblock::COMPAT]);
+    Ok(Superblock { file, uuid, intact, bad })
 }
 
 fn load_buckets(core: &Core) -> Result<(), Error> {
@@ -238,7 +265,7 @@ struct Replay<'c> {
 impl Replay<'_> {
     fn record(&mut self, met: &Met, segment: u64, end: u64) -> Result<(), OpenError> {
         let place = format!("{}, offset {}", file::segment(segment), met.offset);
-        self.apply(met, segment, end).map_err(|error| OpenError::Damaged(format!("replaying {place}: {error}")))
+        self.apply(met, segment, end).map_err(|error| OpenError::damaged(format!("replaying {place}: {error}")))
     }
 
     fn apply(&mut self, met: &Met, segment: u64, end: u64) -> Result<(), Error> {
@@ -322,7 +349,7 @@ impl Recovery {
         }
         Core::set_aside(&*self.vfs, file::INDEX).map_err(failed("setting the index aside"))?;
         Index::open(&*self.vfs, &self.uuid, cache_bytes)
-            .map_err(|error| OpenError::Damaged(format!("a new index cannot be made: {error}")))
+            .map_err(|error| OpenError::damaged(format!("a new index cannot be made: {error}")))
     }
 
     /// Replays everything beyond the mark and answers the end of the log.
@@ -524,7 +551,7 @@ fn replay_last(
     let (mut offset, mut seq) = (start, first_seq);
     while offset < proven {
         let met = walk.record_at(offset).map_err(failed(reading))?;
-        let met = met.ok_or_else(|| OpenError::Damaged(format!("{} changed while it was read", file::segment(id))))?;
+        let met = met.ok_or_else(|| OpenError::damaged(format!("{} changed while it was read", file::segment(id))))?;
         replay.record(&met, id, met.end())?;
         offset = met.end();
         seq += 1;

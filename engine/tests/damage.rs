@@ -337,7 +337,8 @@ fn directories_of_others_and_of_later_versions_are_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("thesis.txt"), "work").unwrap();
     let opened = Store::open(directory.path(), options());
-    assert!(matches!(&opened, Err(OpenError::NotADataDirectory(_))), "{opened:?}");
+    assert!(matches!(&opened, Err(OpenError::NotADataDirectory(path)) if path == directory.path()), "{opened:?}");
+    assert_eq!(names(directory.path()), ["thesis.txt"]);
 
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("secret.key"), "the server's").unwrap();
@@ -354,11 +355,26 @@ fn directories_of_others_and_of_later_versions_are_left_alone() {
         later[copy + 56..copy + 60].copy_from_slice(&crc.to_le_bytes());
     }
     fs::write(&format, later).unwrap();
-    let opened = Store::open(directory.path(), options());
-    assert!(matches!(&opened, Err(OpenError::NewerFormat { found: 2, supported: 1 })), "{opened:?}");
     flip(&format, 20);
+    fs::remove_file(directory.path().join("LOCK")).unwrap();
+    let before = (names(directory.path()), fs::read(&format).unwrap());
+    let refused = Store::open(directory.path(), options()).unwrap_err();
+    assert!(matches!(&refused, OpenError::NewerFormat { found: 2, supported: 1, .. }), "{refused:?}");
+    let line = refused.to_string();
+    assert!(line.starts_with(directory.path().to_str().unwrap()) && !line.contains('\n'), "{line}");
+    assert_eq!((names(directory.path()), fs::read(&format).unwrap()), before);
     flip(&format, 4096 + 20);
-    assert!(matches!(Store::open(directory.path(), options()), Err(OpenError::Damaged(_))));
+    let before = (names(directory.path()), fs::read(&format).unwrap());
+    let refused = Store::open(directory.path(), options()).unwrap_err();
+    assert!(matches!(&refused, OpenError::Damaged { path, .. } if path == directory.path()), "{refused:?}");
+    assert_eq!((names(directory.path()), fs::read(&format).unwrap()), before);
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// CRC-32 by its definition, so that the test does not trust the code under test.

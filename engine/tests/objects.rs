@@ -169,6 +169,39 @@ fn f3_conditions_are_judged_as_s3_does() {
 }
 
 #[test]
+fn a_conditional_delete_never_holds_for_a_delete_marker() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    let change = BucketChange { versioning: Some(Versioning::Enabled), ..BucketChange::default() };
+    store.set_bucket(bucket, change).wait().unwrap();
+    put(&store, bucket, "k", b"");
+    put(&store, bucket, "k/below", b"");
+    let remove =
+        |name, precondition| store.delete(Delete { bucket, key: key(name), version: None, precondition }).wait();
+    let conditions = || {
+        let none = Precondition::default;
+        [
+            Precondition { if_match: Some(Match::Any), ..none() },
+            Precondition { if_match: Some(Match::ETags(vec![etag(0)])), ..none() },
+            Precondition { if_match_size: Some(0), ..none() },
+            Precondition { if_match_modified_seconds: Some(0), ..none() },
+        ]
+    };
+    assert!(remove("k", Precondition::default()).unwrap().delete_marker);
+    for _ in 0..2 {
+        for condition in conditions() {
+            let refused = remove("k", condition.clone());
+            assert!(matches!(refused, Err(Error::PreconditionFailed)), "{condition:?}: {refused:?}");
+            let refused = remove("missing", condition.clone());
+            assert!(matches!(refused, Err(Error::NoSuchKey)), "{condition:?}: {refused:?}");
+        }
+        store.checkpoint().unwrap();
+    }
+    assert!(!remove("k", Precondition::default()).unwrap().found, "without a condition markers may pile up");
+}
+
+#[test]
 fn a_mutation_whose_future_is_dropped_once_queued_goes_on_and_frees_its_locks() {
     use std::future::Future;
     use std::task::{Context, Waker};

@@ -8,17 +8,20 @@ use crate::apply::older_null;
 use crate::bucket::Versioning;
 use crate::codec::Encoder;
 use crate::commit::Commit;
+use crate::error::Error;
 use crate::meta::{FLAG_DELETE_MARKER, FLAG_NULL_VERSION, ObjectHead, Target};
 use crate::object::{ETag, VersionId};
 use crate::record::{Frame, Kind};
 use crate::request::{Delete, Deleted};
 use crate::row::{ObjectRow, Table, key};
+use crate::view::View;
 
 impl Store {
     /// Deletes an object, makes a delete marker, or removes a version for good. Goes on when the disk is full.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey` (If-Match on a missing key), `Busy`, `ReadOnly`.
+    /// `NoSuchBucket`, `PreconditionFailed` (also on a delete marker), `NoSuchKey` (a condition on a missing key),
+    /// `Busy`, `ReadOnly`.
     pub fn delete(&self, delete: Delete) -> Commit<Deleted> {
         let core = Arc::clone(&self.core);
         Commit::new(async move {
@@ -30,7 +33,11 @@ impl Store {
             let current = view.current(bucket.0, name)?;
             let versioning = locked.bucket.versioning;
             let Some(version) = version.or((versioning == Versioning::Unversioned).then_some(VersionId::Null)) else {
-                check(&precondition, current.as_ref())?;
+                check(&precondition, current.as_ref()).or_else(|error| match error {
+                    // A marker is there, but nothing that a condition could hold for.
+                    Error::NoSuchKey if newest_is_marker(&view, bucket.0, name)? => Err(Error::PreconditionFailed),
+                    error => Err(error),
+                })?;
                 let null = versioning == Versioning::Suspended;
                 let flags = FLAG_DELETE_MARKER | if null { FLAG_NULL_VERSION } else { 0 };
                 let etag = ETag::of_body([0; 16]);
@@ -61,4 +68,10 @@ impl Store {
             Ok(Deleted { delete_marker, version_id: named.then_some(version), found: true })
         })
     }
+}
+
+/// Of a key without a current object: whether it has versions, of which the newest is a delete marker then.
+fn newest_is_marker(view: &View, bucket: u64, name: &[u8]) -> Result<bool, Error> {
+    let prefix = key::escaped(bucket, name);
+    Ok(view.scan(Table::Versions, &prefix, &prefix)?.next()?.is_some())
 }

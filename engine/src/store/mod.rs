@@ -42,14 +42,18 @@ struct Threads {
 }
 
 impl Store {
-    /// Opens the data directory at `path`, making it if it is missing or empty, and recovers it.
+    /// Opens the data directory at `path`, making it if it is missing or empty, and recovers it. A directory that holds
+    /// somebody else's files, or was written by a newer version, is left as it is.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
-        let vfs = RealVfs::new(path).map_err(|error| OpenError::NotWritable(path.into(), error))?;
-        let (core, committer) = recover::open(Arc::new(vfs), Arc::new(SystemClock), options, path, true)?;
-        Store::start(core, committer)
+        let opened = || {
+            let vfs = RealVfs::new(path).map_err(|error| OpenError::NotWritable(path.into(), error))?;
+            let (core, committer) = recover::open(Arc::new(vfs), Arc::new(SystemClock), options, true)?;
+            Store::start(core, committer)
+        };
+        opened().map_err(|error| error.of(path))
     }
 
     /// Opens a store on any file system and clock. No thread is started: a mutation is carried out by whoever polls
@@ -59,7 +63,7 @@ impl Store {
     /// # Errors
     /// See [`OpenError`].
     pub fn open_with(vfs: Arc<dyn Vfs>, clock: Arc<dyn Clock>, options: Options) -> Result<Store, OpenError> {
-        let (core, committer) = recover::open(vfs, clock, options, Path::new(""), false)?;
+        let (core, committer) = recover::open(vfs, clock, options, false)?;
         Store::start(core, committer)
     }
 
@@ -80,7 +84,7 @@ impl Store {
     fn spawn(&self, name: &str, work: impl FnOnce(&Core) + Send + 'static) -> Result<(), OpenError> {
         let core = Arc::clone(&self.core);
         let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || work(&core));
-        let failed = |source| OpenError::Io { what: format!("starting the {name} thread"), source };
+        let failed = |source| OpenError::io(format!("starting the {name} thread"), source);
         lock(&self.threads.handles).push(spawned.map_err(failed)?);
         Ok(())
     }
