@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use md5::Md5;
@@ -13,73 +13,100 @@ use rustix::fs::fdatasync;
 use sha2::{Digest, Sha256};
 
 use crate::content::Content;
+use crate::fact::Fact;
 use crate::failure::{Context, Result};
-use crate::report::Fact;
 
 /// How long each rate is measured.
 const WINDOW: Duration = Duration::from_millis(500);
-const SMALL_BYTES: usize = 4096;
-const LARGE_BYTES: usize = 64 << 20;
+/// The size of the synced writes that small puts are set in relation to.
+pub(crate) const SMALL_BYTES: usize = 4096;
+/// The size that large puts are set in relation to.
+pub(crate) const LARGE_BYTES: usize = 64 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// All rates, measured by one thread on a file in `directory`.
-pub(crate) fn measure(directory: &Path) -> Result<Vec<Fact>> {
-    let path = directory.join("limits");
-    let file = zeroed(&path)?;
-    let chunk = Content::of(CHUNK_BYTES as u64, 3).chunk(0).to_vec();
-    let mut facts = Vec::new();
+/// What the disk and one core can do, measured whenever it is asked for.
+pub(crate) struct Limits {
+    path: PathBuf,
+    file: File,
+    chunk: Vec<u8>,
+}
 
-    let mut offset = 0;
-    let rate = repeat(|| {
-        file.write_all_at(&chunk[..SMALL_BYTES], offset).context("writing")?;
-        offset = (offset + SMALL_BYTES as u64) % LARGE_BYTES as u64;
-        fdatasync(&file).context("syncing")
-    })?;
-    facts.push(Fact::new("limit: pwrite 4 KiB + fdatasync, pre-zeroed file, 1 thread", rate, "1/s"));
+impl Limits {
+    /// Prepares a file in `directory` whose blocks are allocated and written.
+    pub(crate) fn new(directory: &Path) -> Result<Limits> {
+        let path = directory.join("limits");
+        let file = zeroed(&path)?;
+        Ok(Limits { path, file, chunk: Content::of(CHUNK_BYTES as u64, 3).chunk(0).to_vec() })
+    }
 
-    let rate = repeat(|| {
-        for start in (0..LARGE_BYTES).step_by(CHUNK_BYTES) {
-            file.write_all_at(&chunk, start as u64).context("writing")?;
-        }
-        fdatasync(&file).context("syncing")
-    })?;
-    facts.push(Fact::new(
-        "limit: pwrite 64 MiB + fdatasync, pre-zeroed file, 1 thread",
-        mebibytes(LARGE_BYTES, rate),
-        "MiB/s",
-    ));
+    /// 4 KiB written and synced, one after the other, a second.
+    pub(crate) fn small_syncs(&self) -> Result<f64> {
+        let mut offset = 0;
+        repeat(|| {
+            self.file.write_all_at(&self.chunk[..SMALL_BYTES], offset).context("writing")?;
+            offset = (offset + SMALL_BYTES as u64) % LARGE_BYTES as u64;
+            fdatasync(&self.file).context("syncing")
+        })
+    }
 
-    let mut buffer = vec![0; CHUNK_BYTES];
-    let rate = repeat(|| {
-        for start in (0..LARGE_BYTES).step_by(CHUNK_BYTES) {
-            file.read_exact_at(&mut buffer, start as u64).context("reading")?;
-        }
-        Ok(())
-    })?;
-    facts.push(Fact::new("limit: pread from the page cache", mebibytes(LARGE_BYTES, rate), "MiB/s"));
+    /// 64 MiB written and synced once, a second.
+    pub(crate) fn large_syncs(&self) -> Result<f64> {
+        repeat(|| {
+            for start in (0..LARGE_BYTES).step_by(CHUNK_BYTES) {
+                self.file.write_all_at(&self.chunk, start as u64).context("writing")?;
+            }
+            fdatasync(&self.file).context("syncing")
+        })
+    }
 
-    let source = vec![0x5a_u8; LARGE_BYTES];
-    let mut target = vec![0_u8; LARGE_BYTES];
-    let rate = repeat(|| {
-        black_box(&mut target).copy_from_slice(black_box(&source));
-        Ok(())
-    })?;
-    facts.push(Fact::new("limit: memcpy of 64 MiB", mebibytes(LARGE_BYTES, rate), "MiB/s"));
+    /// MiB whose MD5 one core computes, a second.
+    pub(crate) fn md5(&self) -> Result<f64> {
+        repeat(|| {
+            black_box(Md5::digest(black_box(&self.chunk)));
+            Ok(())
+        })
+    }
 
-    let rate = repeat(|| {
-        black_box(Md5::digest(black_box(&chunk)));
-        Ok(())
-    })?;
-    facts.push(Fact::new("limit: MD5 on one core", mebibytes(CHUNK_BYTES, rate), "MiB/s"));
+    /// All rates, those of memory and the page cache too.
+    pub(crate) fn facts(&self) -> Result<Vec<Fact>> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        let cached = repeat(|| {
+            for start in (0..LARGE_BYTES).step_by(CHUNK_BYTES) {
+                self.file.read_exact_at(&mut buffer, start as u64).context("reading")?;
+            }
+            Ok(())
+        })?;
+        let source = vec![0x5a_u8; LARGE_BYTES];
+        let mut target = vec![0_u8; LARGE_BYTES];
+        let copied = repeat(|| {
+            black_box(&mut target).copy_from_slice(black_box(&source));
+            Ok(())
+        })?;
+        let sha256 = repeat(|| {
+            black_box(Sha256::digest(black_box(&self.chunk)));
+            Ok(())
+        })?;
+        let large = |rate: f64| rate * (LARGE_BYTES >> 20) as f64;
+        Ok(vec![
+            Fact::new("limit: pwrite 4 KiB + fdatasync, pre-zeroed file, 1 thread", self.small_syncs()?, "1/s"),
+            Fact::new(
+                "limit: pwrite 64 MiB + fdatasync, pre-zeroed file, 1 thread",
+                large(self.large_syncs()?),
+                "MiB/s",
+            ),
+            Fact::new("limit: pread from the page cache", large(cached), "MiB/s"),
+            Fact::new("limit: memcpy of 64 MiB", large(copied), "MiB/s"),
+            Fact::new("limit: MD5 on one core", self.md5()?, "MiB/s"),
+            Fact::new("limit: SHA-256 on one core", sha256, "MiB/s"),
+        ])
+    }
+}
 
-    let rate = repeat(|| {
-        black_box(Sha256::digest(black_box(&chunk)));
-        Ok(())
-    })?;
-    facts.push(Fact::new("limit: SHA-256 on one core", mebibytes(CHUNK_BYTES, rate), "MiB/s"));
-
-    std::fs::remove_file(&path).context(format!("removing {}", path.display()))?;
-    Ok(facts)
+impl Drop for Limits {
+    fn drop(&mut self) {
+        // The directory around it is temporary; this only gives the space back earlier.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// A file whose blocks are allocated and written, as a log's segment is.
@@ -103,8 +130,4 @@ fn repeat(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
         times += 1;
     }
     Ok(f64::from(times) / started.elapsed().as_secs_f64())
-}
-
-fn mebibytes(bytes: usize, rate: f64) -> f64 {
-    bytes as f64 * rate / f64::from(1 << 20)
 }

@@ -2,11 +2,12 @@
 //!
 //! Speed is promised as ratios on one machine in one run; this is where the ratios come from. People run it and read it; nothing is asserted.
 //!
-//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `work` takes turns, `run` decides what is run, `report` shows it.
+//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `run` decides what is run, `report` shows it.
 
 mod arguments;
 mod bare;
 mod content;
+mod fact;
 mod failure;
 mod http;
 mod limits;

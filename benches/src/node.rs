@@ -7,10 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::content::Content;
+use crate::fact::{Fact, median};
 use crate::failure::{Context, Result};
 use crate::machine::{copy_directory, disk_bytes};
 use crate::process::{Server, memory_bytes, quiet};
-use crate::report::{Fact, median};
 use crate::sign::Credentials;
 use crate::target::Target;
 use crate::work::{BUCKET, LISTED_BUCKET, fill_listed};

@@ -2,25 +2,11 @@
 //!
 //! Medians of the rounds, and ratios taken within each round before their median: the only figures that mean something on a shared machine.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::work::{Measurement, Window};
-
-/// A single number.
-#[derive(Clone, Debug)]
-pub(crate) struct Fact {
-    pub(crate) name: String,
-    pub(crate) value: f64,
-    pub(crate) unit: &'static str,
-}
-
-impl Fact {
-    pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Fact {
-        Fact { name: name.into(), value, unit }
-    }
-}
+use crate::fact::{Fact, median};
+use crate::target::BARE_HYPER;
+use crate::work::{Measurement, Window, microseconds};
 
 /// All that a run found.
 #[derive(Default)]
@@ -31,18 +17,6 @@ pub(crate) struct Report {
     pub(crate) facts: Vec<Fact>,
     /// What the reader must know to judge the numbers.
     pub(crate) remarks: Vec<String>,
-}
-
-/// The middle of some values; the mean of the two middle ones when there is no middle. None of none.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        odd if odd % 2 == 1 => Some(values[middle]),
-        _ => Some((values[middle - 1] + values[middle]) / 2.0),
-    }
 }
 
 impl Report {
@@ -155,31 +129,6 @@ impl Report {
     }
 }
 
-/// The name of the server that others are set in relation to.
-pub(crate) const BARE_HYPER: &str = "bare hyper";
-
-impl Window {
-    fn rate(&self) -> f64 {
-        self.tally.requests as f64 / self.tally.elapsed.as_secs_f64()
-    }
-
-    fn mebibytes(&self) -> f64 {
-        self.tally.bytes as f64 / self.tally.elapsed.as_secs_f64() / f64::from(1 << 20)
-    }
-
-    fn processor_per_request(&self) -> Option<f64> {
-        self.processor.map(|time| microseconds(time) / self.tally.requests as f64)
-    }
-
-    fn syncs_per_request(&self) -> Option<f64> {
-        self.syncs.filter(|&syncs| syncs > 0.0).map(|syncs| syncs / self.tally.requests as f64)
-    }
-}
-
-fn microseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
-}
-
 /// Three significant digits, thousands set apart.
 fn number(value: Option<f64>) -> String {
     let Some(value) = value.filter(|value| value.is_finite()) else { return "-".into() };
@@ -227,13 +176,6 @@ fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_median_is_the_middle_one_whatever_the_order() {
-        assert_eq!(median([3.0, 1.0, 100.0]), Some(3.0));
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(median([]), None);
-    }
 
     #[test]
     fn numbers_keep_three_digits_and_show_thousands() {

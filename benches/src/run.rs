@@ -7,14 +7,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::arguments::{Common, Endpoint, Part};
+use crate::fact::Fact;
 use crate::failure::{Context, Failure, Result};
+use crate::limits::Limits;
+use crate::machine;
 use crate::node::{self, Node, Program};
 use crate::process::{Server, memory_bytes};
-use crate::report::{BARE_HYPER, Fact, Report};
+use crate::report::Report;
 use crate::sign::Credentials;
-use crate::target::Target;
+use crate::target::{BARE_HYPER, Target};
 use crate::work::{BUCKET, Kind, LISTED_BUCKET, Payload, Work, fill_listed, interleave, prepare};
-use crate::{limits, machine};
 
 /// Objects that gets of a size choose from.
 const SMALL_OBJECTS: usize = 1000;
@@ -39,22 +41,23 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
     let wanted = |part| common.only.is_empty() || common.only.contains(&part);
     let small = works(common, wanted(Part::Small), wanted(Part::Large));
 
+    let limits = Limits::new(place.path())?;
     if wanted(Part::Limits) {
         eprintln!("limits");
-        report.facts.extend(limits::measure(place.path())?);
+        report.facts.extend(limits.facts()?);
     }
     if wanted(Part::Start) {
         report.facts.extend(node::empty_starts(&program, place.path(), EMPTY_STARTS)?);
     }
     if !small.is_empty() {
-        requests(common, &program, other, &small, &place.path().join("requests"), &mut report).await?;
+        requests(common, &program, other, &small, &place.path().join("requests"), &limits, &mut report).await?;
     }
     if wanted(Part::List) || wanted(Part::Start) {
         let directory = place.path().join("filled");
         let (node, facts) = node::filled(&program, &directory, common.objects).await?;
         report.facts.extend(facts);
         if wanted(Part::List) {
-            lists(common, &node, other, &mut report).await?;
+            lists(common, &node, other, &limits, &mut report).await?;
         }
         if wanted(Part::Start) {
             let facts = node::restarts(&program, node, &directory, common.objects, common.rounds).await?;
@@ -112,6 +115,7 @@ async fn requests(
     other: Option<&Endpoint>,
     works: &[Work],
     directory: &Path,
+    limits: &Limits,
     report: &mut Report,
 ) -> Result<()> {
     let bare = bare_hyper(directory)?;
@@ -127,7 +131,9 @@ async fn requests(
         targets.push(target);
     }
     let time = Duration::from_secs_f64(common.seconds);
-    report.measurements.extend(interleave(works, &targets, common.rounds, time).await?);
+    let (measurements, facts) = interleave(works, &targets, common.rounds, time, limits).await?;
+    report.measurements.extend(measurements);
+    report.facts.extend(facts);
     if node.target.log_counters().await?.is_none() {
         report.remarks.push("/metrics has no strongroom_engine_syncs_total and strongroom_engine_records_total: syncs per put are not known.".into());
     }
@@ -144,7 +150,13 @@ async fn requests(
 }
 
 /// Pages of lists at our node and the other endpoint.
-async fn lists(common: &Common, node: &Node, other: Option<&Endpoint>, report: &mut Report) -> Result<()> {
+async fn lists(
+    common: &Common,
+    node: &Node,
+    other: Option<&Endpoint>,
+    limits: &Limits,
+    report: &mut Report,
+) -> Result<()> {
     let keys = common.objects;
     let page = Work { name: "list 1,000 keys", connections: 1, kind: Kind::ListPage { keys } };
     let mut works = vec![page];
@@ -160,7 +172,9 @@ async fn lists(common: &Common, node: &Node, other: Option<&Endpoint>, report: &
     }
     report.remarks.push(format!("Lists are of a bucket of {keys} keys, a thousand to a prefix."));
     let time = Duration::from_secs_f64(common.seconds);
-    report.measurements.extend(interleave(&works, &targets, common.rounds, time).await?);
+    let (measurements, facts) = interleave(&works, &targets, common.rounds, time, limits).await?;
+    report.measurements.extend(measurements);
+    report.facts.extend(facts);
     if other.is_some()
         && let Some(target) = targets.last()
     {

@@ -27,6 +27,9 @@ pub(crate) struct Target {
     pub(crate) stores: bool,
 }
 
+/// The name of the server that others are set in relation to.
+pub(crate) const BARE_HYPER: &str = "bare hyper";
+
 /// A node's counters of its log, since its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogCounters {

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::content::Content;
+use crate::fact::{Fact, median};
 use crate::failure::{Context, Result};
+use crate::limits::{LARGE_BYTES, Limits, SMALL_BYTES};
 use crate::load::{Answer, Heads, Plan, Tally, drive};
 use crate::process::{processor_time, processor_time_of_machine, quiet};
 use crate::sign::{EMPTY_SHA256, Request, UNSIGNED_PAYLOAD};
-use crate::target::Target;
+use crate::target::{BARE_HYPER, Target};
 
 /// The bucket of all gets and puts.
 pub(crate) const BUCKET: &str = "strongroom-benchmark";
@@ -59,6 +61,32 @@ pub(crate) struct Window {
     pub(crate) records: Option<f64>,
 }
 
+impl Window {
+    /// Requests a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.tally.requests as f64 / self.tally.elapsed.as_secs_f64()
+    }
+
+    /// MiB of bodies a second.
+    pub(crate) fn mebibytes(&self) -> f64 {
+        self.tally.bytes as f64 / self.tally.elapsed.as_secs_f64() / f64::from(1 << 20)
+    }
+
+    /// The server's processor time for a request, in microseconds.
+    pub(crate) fn processor_per_request(&self) -> Option<f64> {
+        self.processor.map(|time| microseconds(time) / self.tally.requests as f64)
+    }
+
+    /// Syncs of the log for a request; none where nothing was written.
+    pub(crate) fn syncs_per_request(&self) -> Option<f64> {
+        self.syncs.filter(|&syncs| syncs > 0.0).map(|syncs| syncs / self.tally.requests as f64)
+    }
+}
+
+pub(crate) fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
 /// One work at one server: a window a round.
 pub(crate) struct Measurement {
     pub(crate) work: Work,
@@ -66,14 +94,16 @@ pub(crate) struct Measurement {
     pub(crate) windows: Vec<Window>,
 }
 
-/// Does each work in rounds: all servers once, then all again.
+/// Does each work in rounds: all servers once, then all again. Where a limit of the machine bounds a work, it is measured in each round too, and the ratio to it is a fact.
 pub(crate) async fn interleave(
     works: &[Work],
     targets: &[Target],
     rounds: usize,
     time: Duration,
-) -> Result<Vec<Measurement>> {
+    limits: &Limits,
+) -> Result<(Vec<Measurement>, Vec<Fact>)> {
     let mut measurements = Vec::new();
+    let mut facts = Vec::new();
     for work in works {
         eprintln!("{} at {} connections", work.name, work.connections);
         let mut of_work: Vec<Measurement> = targets
@@ -81,7 +111,9 @@ pub(crate) async fn interleave(
             .filter(|target| target.stores || !work.needs_store())
             .map(|target| Measurement { work: *work, target: target.name.clone(), windows: Vec::new() })
             .collect();
+        let mut bounds = Vec::new();
         for _ in 0..rounds {
+            bounds.push(work.bound(limits)?);
             for measurement in &mut of_work {
                 let target = targets.iter().find(|target| target.name == measurement.target);
                 let target = target.context("a measurement without its server")?;
@@ -89,9 +121,18 @@ pub(crate) async fn interleave(
                 measurement.windows.push(window);
             }
         }
+        for measurement in of_work.iter().filter(|measurement| measurement.target != BARE_HYPER) {
+            let bounded = measurement.windows.iter().zip(&bounds);
+            let ratio = median(bounded.filter_map(|(window, bound)| Some(window.rate() / bound.as_ref()?.1)));
+            if let (Some(ratio), Some(Some((bound, _)))) = (ratio, bounds.first()) {
+                let name =
+                    format!("{}: {} at {} connections / {bound}", measurement.target, work.name, work.connections);
+                facts.push(Fact::new(name, ratio, "ratio"));
+            }
+        }
         measurements.append(&mut of_work);
     }
-    Ok(measurements)
+    Ok((measurements, facts))
 }
 
 /// Puts what the gets among the works ask for.
@@ -133,6 +174,20 @@ const PAGE_KEYS: usize = 1000;
 impl Work {
     fn needs_store(&self) -> bool {
         matches!(self.kind, Kind::ListPage { .. } | Kind::ListPrefixes { .. })
+    }
+
+    /// What bounds this work on this machine, by name, in requests a second.
+    fn bound(&self, limits: &Limits) -> Result<Option<(&'static str, f64)>> {
+        Ok(match self.kind {
+            Kind::Put { bytes, .. } if bytes == SMALL_BYTES as u64 && self.connections == 1 => {
+                Some(("raw pwrite + fdatasync by one thread", limits.small_syncs()?))
+            }
+            Kind::Put { bytes, .. } if bytes == LARGE_BYTES as u64 => {
+                let hashed = limits.md5()? / (LARGE_BYTES >> 20) as f64;
+                Some(("the lower of MD5 on one core and raw pwrite + fdatasync", hashed.min(limits.large_syncs()?)))
+            }
+            _ => None,
+        })
     }
 
     async fn window(&self, target: &Target, time: Duration) -> Result<Window> {
