@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
@@ -35,6 +35,10 @@ pub(crate) struct BulkSegments {
     state: Mutex<State>,
     released: Condvar,
     trailers: Mutex<Trailers>,
+    /// By the low byte of the ids in it: whether the name of a directory is durable.
+    named: [AtomicBool; 256],
+    /// A directory could not be synced: whether later syncs of it mean anything is not known (I6).
+    sync_failed: AtomicBool,
     pub(crate) syncs: AtomicU64,
     pub(crate) bytes: AtomicU64,
 }
@@ -74,18 +78,50 @@ impl BulkSegments {
             state: Mutex::new(State { next: next.max(1), recovering: Some(floor), ..State::default() }),
             released: Condvar::new(),
             trailers: Mutex::default(),
+            named: [const { AtomicBool::new(false) }; 256],
+            sync_failed: AtomicBool::new(false),
             syncs: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
     }
 
-    /// Makes the directories, durably.
-    pub(crate) fn make_directories(vfs: &dyn Vfs) -> io::Result<()> {
-        vfs.create_dir(file::BULK)?;
-        for low in 0..256 {
-            vfs.create_dir(&file::bulk_directory(low))?;
+    /// The directory of this id was found at start, and its name is durable.
+    pub(crate) fn has_directory(&self, id: u64) {
+        self.named[(id & 0xff) as usize].store(true, Ordering::Release);
+    }
+
+    /// Makes the file of a new id, and its directory if that is not there.
+    fn create(&self, id: u64) -> io::Result<Arc<dyn VFile>> {
+        match self.vfs.open(&file::bulk(id), OpenMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.vfs.create_dir(&file::bulk_directory(id))?;
+                self.vfs.open(&file::bulk(id), OpenMode::CreateNew)
+            }
+            opened => opened,
         }
-        vfs.sync_dir(file::BULK)
+    }
+
+    /// Makes the name of a file durable, with that of its directory (I2).
+    fn sync_name(&self, id: u64) -> io::Result<()> {
+        if self.relaxed {
+            return Ok(());
+        }
+        if self.sync_failed.load(Ordering::Acquire) {
+            return Err(io::Error::other("a sync of a bulk directory failed before"));
+        }
+        let named = &self.named[(id & 0xff) as usize];
+        let synced = (|| {
+            // Who made the directory may not have synced it yet, so whoever comes first does.
+            if !named.load(Ordering::Acquire) {
+                self.vfs.sync_dir(file::BULK)?;
+                named.store(true, Ordering::Release);
+            }
+            self.vfs.sync_dir(&file::bulk_directory(id))
+        })();
+        if synced.is_err() {
+            self.sync_failed.store(true, Ordering::Release);
+        }
+        synced
     }
 
     pub(crate) fn writer(self: &Arc<BulkSegments>) -> Result<BulkWriter, Error> {
@@ -97,7 +133,7 @@ impl BulkSegments {
             id
         };
         let making = Making { segments: Arc::clone(self), id };
-        let file = self.vfs.open(&file::bulk(id), OpenMode::CreateNew)?;
+        let file = self.create(id)?;
         Ok(BulkWriter {
             making,
             file,
@@ -180,7 +216,12 @@ impl BulkSegments {
         // Until the unlink is durable the id holds the mark's floor down, so that a power cut which brings the name back
         // leaves no file that nobody looks at.
         let directories: BTreeSet<String> = unlinked.iter().map(|bulk| file::bulk_directory(*bulk)).collect();
-        let durable = self.relaxed || directories.iter().all(|directory| self.vfs.sync_dir(directory).is_ok());
+        let durable = self.relaxed
+            || directories.iter().all(|directory| match self.vfs.sync_dir(directory) {
+                // Nothing was ever in it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+                synced => synced.is_ok(),
+            });
         let mut state = lock(&self.state);
         if durable {
             for bulk in unlinked {
@@ -395,9 +436,7 @@ impl BulkWriter {
         self.file.write_at(&self.buffer, start)?;
         self.sync()?;
         let segments = &self.making.segments;
-        if !segments.relaxed {
-            segments.vfs.sync_dir(&file::bulk_directory(self.making.id))?;
-        }
+        segments.sync_name(self.making.id)?;
         segments.bytes.fetch_add(self.length, Ordering::Relaxed);
         let digest = *blake3::hash(&trailer).as_bytes();
         let name = BulkName { id: self.making.id, length: self.length, digest };

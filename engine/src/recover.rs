@@ -58,6 +58,8 @@ struct Recovery {
     damage: Vec<String>,
     /// Whether new segments reserve their space.
     reserve: bool,
+    /// Whether this start made the store.
+    made: bool,
 }
 
 fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
@@ -87,15 +89,23 @@ pub(crate) fn open(
         io::ErrorKind::WouldBlock => OpenError::InUse(PathBuf::new()),
         _ => OpenError::NotWritable(PathBuf::new(), error),
     })?;
-    let uuid = open_format(&*vfs)?;
+    let (uuid, made) = open_format(&*vfs)?;
     // A process that was killed between a rename and the sync of its directory left names that only the page cache
-    // knows. Nothing may be built on them before they are durable.
-    for directory in ["", file::LOG, file::BULK] {
-        vfs.sync_dir(directory).map_err(failed("syncing the data directory"))?;
+    // knows. Nothing may be built on them before they are durable. In a store that was just made there are none.
+    if !made {
+        for directory in ["", file::LOG, file::BULK] {
+            vfs.sync_dir(directory).map_err(failed("syncing the data directory"))?;
+        }
     }
     let relaxed = options.durability == Durability::Relaxed;
-    let mut recovery =
-        Recovery { vfs: Arc::clone(&vfs), uuid, segments: BTreeMap::new(), damage: Vec::new(), reserve: !relaxed };
+    let mut recovery = Recovery {
+        vfs: Arc::clone(&vfs),
+        uuid,
+        segments: BTreeMap::new(),
+        damage: Vec::new(),
+        reserve: !relaxed,
+        made,
+    };
     let mut options = options;
     let space = vfs.space().map_err(failed("asking for free space"))?;
     let size = options.segment_bytes.unwrap_or((space.total_bytes / 64).clamp(1 << 20, 64 << 20));
@@ -170,10 +180,11 @@ fn find_format(vfs: &dyn Vfs) -> Result<Option<Superblock>, OpenError> {
     Ok(None)
 }
 
-/// Reads FORMAT and repairs it, or makes it.
-fn open_format(vfs: &dyn Vfs) -> Result<[u8; 16], OpenError> {
+/// Reads FORMAT and repairs it, or makes it; answers the store's uuid and whether it was made.
+fn open_format(vfs: &dyn Vfs) -> Result<([u8; 16], bool), OpenError> {
     let Some(found) = find_format(vfs)? else {
-        return make_format(vfs).map_err(|error| OpenError::NotWritable(PathBuf::new(), error));
+        let made = make_format(vfs).map_err(|error| OpenError::NotWritable(PathBuf::new(), error))?;
+        return Ok((made, true));
     };
     for offset in &found.bad {
         found.file.write_at(&found.intact, *offset).map_err(failed("repairing FORMAT"))?;
@@ -181,14 +192,16 @@ fn open_format(vfs: &dyn Vfs) -> Result<[u8; 16], OpenError> {
     if !found.bad.is_empty() {
         found.file.sync_data().map_err(failed("repairing FORMAT"))?;
     }
-    Ok(found.uuid)
+    Ok((found.uuid, false))
 }
 
+/// One sync of the directory makes FORMAT, `log/` and `bulk/` durable together. It comes before the first segment is
+/// named, also with relaxed durability: segments without a FORMAT would be somebody else's.
 fn make_format(vfs: &dyn Vfs) -> io::Result<[u8; 16]> {
     let mut uuid = [0; 16];
     vfs.random(&mut uuid)?;
     vfs.create_dir(file::LOG)?;
-    BulkSegments::make_directories(vfs)?;
+    vfs.create_dir(file::BULK)?;
     let mut copy = [0; superblock::BYTES];
     let mut field = |offset: usize, bytes: &[u8]| copy[offset..offset + bytes.len()].copy_from_slice(bytes);
     field(superblock::MAGIC, &superblock::MAGIC_VALUE);
@@ -457,7 +470,6 @@ impl Recovery {
             return Ok(None);
         }
         let header = SegmentHeader { id: 1, size, first_seq: 1, sealed: Seal::default() };
-        self.vfs.create_dir(file::LOG).map_err(failed("making log/"))?;
         let made = create(&*self.vfs, &self.uuid, &header, &[], self.reserve)
             .map_err(failed("making the first log segment"))?;
         core.segments.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -469,15 +481,13 @@ impl Recovery {
     fn sweep_bulk(&mut self, core: &Core, mark: Mark, next: u64) -> Result<u64, OpenError> {
         let mut next = next;
         let view = core.view.load_full();
-        for low in 0..256 {
-            let directory = file::bulk_directory(low);
-            let names = match self.vfs.read_dir(&directory) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.vfs.create_dir(&directory).map_err(failed("making a bulk directory"))?;
-                    continue;
-                }
-                names => names.map_err(failed("reading a bulk directory"))?,
-            };
+        let found = self.vfs.read_dir(file::BULK).map_err(failed("reading bulk/"))?;
+        let found: BTreeSet<u64> = (0..256).filter(|low| found.contains(&format!("{low:02x}"))).collect();
+        for &low in &found {
+            if !self.made {
+                core.bulk.has_directory(low);
+            }
+            let names = self.vfs.read_dir(&file::bulk_directory(low)).map_err(failed("reading a bulk directory"))?;
             for id in names.iter().filter_map(|name| file::id_of(name, "")) {
                 next = next.max(id + 1);
                 if id < mark.bulk_floor {
@@ -498,9 +508,9 @@ impl Recovery {
         }
         // Also what a killed process had unlinked before is made durable: it is not seen any more, but a power cut would
         // bring it back below the floor.
-        let unsettled = (mark.bulk_floor..next).take(256).map(file::bulk_directory);
-        for directory in unsettled.collect::<BTreeSet<_>>() {
-            self.vfs.sync_dir(&directory).map_err(failed("syncing a bulk directory"))?;
+        let unsettled = (mark.bulk_floor..next).take(256).map(|id| id & 0xff).filter(|low| found.contains(low));
+        for low in unsettled {
+            self.vfs.sync_dir(&file::bulk_directory(low)).map_err(failed("syncing a bulk directory"))?;
         }
         Ok(next)
     }

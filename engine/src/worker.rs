@@ -173,6 +173,7 @@ impl Core {
     /// Moves a file that cannot be used out of the way, keeping it.
     pub(crate) fn set_aside(vfs: &dyn crate::vfs::Vfs, path: &str) -> std::io::Result<String> {
         vfs.create_dir(file::LOST)?;
+        vfs.sync_dir("")?;
         let name = path.rsplit('/').next().unwrap_or(path);
         let taken = vfs.read_dir(file::LOST)?;
         let free = (1u32..).map(|n| format!("{name}.{n}")).find(|candidate| !taken.contains(candidate));

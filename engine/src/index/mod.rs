@@ -92,6 +92,8 @@ impl fmt::Debug for Index {
 struct Backend {
     file: Arc<dyn VFile>,
     fence: Arc<AtomicBool>,
+    /// Set while an empty index is made, whose syncs are left to one at the end: there is nothing in it to lose.
+    making: Arc<AtomicBool>,
 }
 
 impl Backend {
@@ -119,7 +121,7 @@ impl StorageBackend for Backend {
 
     fn sync_data(&self) -> std::io::Result<()> {
         self.open_fence()?;
-        self.file.sync_data()
+        if self.making.load(Ordering::Acquire) { Ok(()) } else { self.file.sync_data() }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
@@ -134,11 +136,17 @@ impl Index {
         let failed = |error: std::io::Error| IndexError::from(redb::Error::Io(error));
         let file = vfs.open(file::INDEX, OpenMode::Create).map_err(failed)?;
         let fence = Arc::new(AtomicBool::new(false));
-        let backend = Backend { file, fence: Arc::clone(&fence) };
+        let is_new = file.length().map_err(failed)? == 0;
+        let making = Arc::new(AtomicBool::new(is_new));
+        let backend = Backend { file: Arc::clone(&file), fence: Arc::clone(&fence), making: Arc::clone(&making) };
         let opened = guarded(|| {
             let database = redb!(Database::builder().set_cache_size(cache_bytes).create_with_backend(backend));
             let index = Index { database: Some(database), fence: Arc::clone(&fence), cache_bytes };
             let mark = index.prepare(uuid)?;
+            making.store(false, Ordering::Release);
+            if is_new {
+                file.sync_data().map_err(failed)?;
+            }
             Ok((index, mark))
         });
         if opened.is_err() {

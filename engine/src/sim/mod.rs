@@ -50,7 +50,9 @@ struct State {
     durable_names: BTreeMap<String, u64>,
     /// Changes of names that no `sync_dir` has made durable, in order.
     pending_names: Vec<NameChange>,
+    /// Directories, likewise.
     directories: BTreeSet<String>,
+    durable_directories: BTreeSet<String>,
     locked: bool,
     /// Calls that may change the disk, so far.
     effects: u64,
@@ -73,6 +75,8 @@ struct NameChange {
     directory: String,
     remove: Option<String>,
     insert: Option<(String, u64)>,
+    /// A directory that was made.
+    make: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -160,7 +164,8 @@ impl SimDisk {
                 names: BTreeMap::new(),
                 durable_names: BTreeMap::new(),
                 pending_names: Vec::new(),
-                directories: BTreeSet::new(),
+                directories: BTreeSet::from([String::new()]),
+                durable_directories: BTreeSet::from([String::new()]),
                 locked: false,
                 effects: 0,
                 faults: Faults::default(),
@@ -195,7 +200,7 @@ impl SimDisk {
     /// The power is cut: of what was not synced, any part may be there, in any order.
     pub fn cut_power(&self) {
         let mut state = lock(&self.state);
-        let State { rng, inodes, durable_names, pending_names, .. } = &mut *state;
+        let State { rng, inodes, durable_names, durable_directories, pending_names, .. } = &mut *state;
         for inode in inodes.values_mut() {
             inode.settle(rng);
             inode.cache.clone_from(&inode.durable);
@@ -206,9 +211,19 @@ impl SimDisk {
             let is_cut = cut.entry(change.directory.clone()).or_default();
             *is_cut = *is_cut || rng.below(3) == 0;
             if !*is_cut {
-                apply_name(durable_names, &change);
+                apply_name(durable_names, durable_directories, &change);
             }
         }
+        // What was made durable in a directory whose own name is gone, is gone with it.
+        let mut reachable = BTreeSet::from([String::new()]);
+        for directory in std::mem::take(durable_directories) {
+            if reachable.contains(&parent(&directory)) {
+                reachable.insert(directory);
+            }
+        }
+        durable_names.retain(|name, _| reachable.contains(&parent(name)));
+        state.directories.clone_from(&reachable);
+        state.durable_directories = reachable;
         state.names = state.durable_names.clone();
         let alive: BTreeSet<u64> = state.names.values().copied().collect();
         state.inodes.retain(|id, _| alive.contains(id));
@@ -238,7 +253,8 @@ impl SimDisk {
     }
 }
 
-fn apply_name(names: &mut BTreeMap<String, u64>, change: &NameChange) {
+fn apply_name(names: &mut BTreeMap<String, u64>, directories: &mut BTreeSet<String>, change: &NameChange) {
+    directories.extend(change.make.clone());
     if let Some(removed) = &change.remove {
         names.remove(removed);
     }
@@ -276,8 +292,12 @@ impl State {
         capacity.saturating_sub(self.used() + taken_out.cache.len() as u64)
     }
 
+    fn has_directory(&self, path: &str) -> io::Result<()> {
+        if self.directories.contains(path) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
     fn change_name(&mut self, change: NameChange) {
-        apply_name(&mut self.names, &change);
+        apply_name(&mut self.names, &mut self.directories, &change);
         self.pending_names.push(change);
     }
 }
@@ -291,12 +311,13 @@ impl Vfs for Arc<SimDisk> {
             (Some(inode), _) => inode,
             (None, OpenMode::Read | OpenMode::Write) => return Err(io::ErrorKind::NotFound.into()),
             (None, OpenMode::Create | OpenMode::CreateNew) => {
+                state.has_directory(&parent(path))?;
                 state.effect()?;
                 let inode = state.next_inode;
                 state.next_inode += 1;
                 state.inodes.insert(inode, Inode::default());
                 let insert = Some((path.to_owned(), inode));
-                state.change_name(NameChange { directory: parent(path), remove: None, insert });
+                state.change_name(NameChange { directory: parent(path), remove: None, insert, make: None });
                 inode
             }
         };
@@ -306,16 +327,20 @@ impl Vfs for Arc<SimDisk> {
     fn create_dir(&self, path: &str) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.effect()?;
-        state.directories.insert(path.to_owned());
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for directory in ends.map(|end| &path[..end]) {
+            if !state.directories.contains(directory) {
+                let make = Some(directory.to_owned());
+                state.change_name(NameChange { directory: parent(directory), remove: None, insert: None, make });
+            }
+        }
         Ok(())
     }
 
     fn read_dir(&self, path: &str) -> io::Result<Vec<String>> {
         let state = lock(&self.state);
         state.powered()?;
-        if !path.is_empty() && !state.directories.contains(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
+        state.has_directory(path)?;
         let start = if path.is_empty() { String::new() } else { format!("{path}/") };
         let files = state.names.keys().chain(&state.directories);
         let names: BTreeSet<&str> =
@@ -326,9 +351,10 @@ impl Vfs for Arc<SimDisk> {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.effect()?;
+        state.has_directory(&parent(to))?;
         let inode = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
         let insert = Some((to.to_owned(), inode));
-        state.change_name(NameChange { directory: parent(to), remove: Some(from.to_owned()), insert });
+        state.change_name(NameChange { directory: parent(to), remove: Some(from.to_owned()), insert, make: None });
         Ok(())
     }
 
@@ -339,17 +365,23 @@ impl Vfs for Arc<SimDisk> {
             return Err(io::ErrorKind::NotFound.into());
         }
         state.effect()?;
-        state.change_name(NameChange { directory: parent(path), remove: Some(path.to_owned()), insert: None });
+        state.change_name(NameChange {
+            directory: parent(path),
+            remove: Some(path.to_owned()),
+            insert: None,
+            make: None,
+        });
         Ok(())
     }
 
     fn sync_dir(&self, path: &str) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.effect()?;
-        let State { pending_names, durable_names, .. } = &mut *state;
+        state.has_directory(path)?;
+        let State { pending_names, durable_names, durable_directories, .. } = &mut *state;
         pending_names.retain(|change| {
             if change.directory == path {
-                apply_name(durable_names, change);
+                apply_name(durable_names, durable_directories, change);
             }
             change.directory != path
         });
