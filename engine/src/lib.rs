@@ -53,8 +53,8 @@ pub use object::{
     ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, UploadId, VersionId,
 };
 pub use request::{
-    Body, CONFIG_BYTES_MAX, ConfigChange, ConfigRow, Delete, Deleted, Durability, Health, INLINE_BYTES_MAX, Options,
-    Put, PutPart, SetAttributes, Stats, Wait,
+    Body, CONFIG_BYTES_MAX, ConfigChange, ConfigRow, DamagedConfigRow, Delete, Deleted, Durability, Health,
+    INLINE_BYTES_MAX, Options, Put, PutPart, SetAttributes, Stats, Wait,
 };
 pub use store::{Object, Store};
 pub use vfs::{OpenMode, Probe, RealVfs, Space, VFile, Vfs};

@@ -115,6 +115,13 @@ pub struct ConfigRow {
     pub value: Bytes,
 }
 
+/// A row of configuration whose value does not match its checksum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedConfigRow {
+    /// The row's key.
+    pub key: String,
+}
+
 /// The most bytes of a configuration row's value.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 

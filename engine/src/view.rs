@@ -91,6 +91,9 @@ impl View {
 /// A row's key and value.
 pub(crate) type Row<'s> = (&'s [u8], &'s [u8]);
 
+/// A row's key, and its value unless that is damaged.
+pub(crate) type RowOrRot<'s> = (&'s [u8], Option<&'s [u8]>);
+
 /// A merged walk over the rows of a view, deleted ones left out.
 pub(crate) struct Scan<'v> {
     /// Newest first.
@@ -99,6 +102,13 @@ pub(crate) struct Scan<'v> {
     prefix: Vec<u8>,
     key: Vec<u8>,
     value: Vec<u8>,
+}
+
+/// What a walk went past.
+enum Passed {
+    Deleted,
+    Row,
+    Damaged,
 }
 
 impl Scan<'_> {
@@ -119,8 +129,29 @@ impl Scan<'_> {
         }
     }
 
+    /// The next row, without its value where that does not match its checksum.
+    pub(crate) fn next_even_damaged(&mut self) -> Result<Option<RowOrRot<'_>>, Error> {
+        loop {
+            match self.pass()? {
+                None => return Ok(None),
+                Some(Passed::Deleted) => {}
+                Some(Passed::Row) => return Ok(Some((&self.key, Some(&self.value)))),
+                Some(Passed::Damaged) => return Ok(Some((&self.key, None))),
+            }
+        }
+    }
+
     /// Goes past the least key, deleted or not; answers whether there is a row.
     pub(crate) fn step(&mut self) -> Result<Option<bool>, Error> {
+        match self.pass()? {
+            None => Ok(None),
+            Some(Passed::Deleted) => Ok(Some(false)),
+            Some(Passed::Row) => Ok(Some(true)),
+            Some(Passed::Damaged) => Err(Malformed.into()),
+        }
+    }
+
+    fn pass(&mut self) -> Result<Option<Passed>, Error> {
         let least = self.memtables.iter().map(memtable::Scan::key).chain([self.base.key()]).flatten().min();
         let Some(least) = least.filter(|key| key.starts_with(&self.prefix)) else { return Ok(None) };
         self.key.clear();
@@ -130,15 +161,26 @@ impl Scan<'_> {
         for scan in &mut self.memtables {
             if scan.key() == Some(&self.key) {
                 if found.is_none() {
-                    found = Some(scan.value().map(|value| self.value.extend_from_slice(value)).is_some());
+                    found = match scan.value() {
+                        None => Some(Passed::Deleted),
+                        Some(value) => {
+                            self.value.extend_from_slice(value);
+                            Some(Passed::Row)
+                        }
+                    };
                 }
                 scan.advance();
             }
         }
         if self.base.key() == Some(&self.key) {
             if found.is_none() {
-                self.value.extend_from_slice(self.base.value()?);
-                found = Some(true);
+                found = match self.base.value() {
+                    Err(Malformed) => Some(Passed::Damaged),
+                    Ok(value) => {
+                        self.value.extend_from_slice(value);
+                        Some(Passed::Row)
+                    }
+                };
             }
             self.base.advance()?;
         }

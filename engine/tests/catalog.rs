@@ -94,7 +94,7 @@ fn c18_configuration_rows_are_revisioned_and_changed_together() {
     for _ in 0..2 {
         let row = ConfigRow { key: "a".into(), revision: second, value: Bytes::from("3") };
         assert_eq!(store.config("identity", "a").unwrap(), Some(row.clone()));
-        assert_eq!(store.config_rows("identity").unwrap(), [row]);
+        assert_eq!(store.config_rows("identity").unwrap(), [Ok(row)]);
         store.close().unwrap();
         let store = open(directory.path());
         assert_eq!(store.config_rows("identity").unwrap().len(), 1);

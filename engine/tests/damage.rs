@@ -323,6 +323,36 @@ impl CreateBucketNamed for Store {
 }
 
 #[test]
+fn a_configuration_row_that_has_rotted_is_named_and_hides_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let value = |name: &str| name.repeat(40);
+    for name in ["alice", "bruce", "clara"] {
+        store.put_config("identity", name, value(name).into(), None).wait().unwrap();
+    }
+    let intact = store.config_rows("identity").unwrap();
+    store.close().unwrap();
+    let index = directory.path().join("index.redb");
+    let bytes = fs::read(&index).unwrap();
+    let rotten = value("bruce").into_bytes();
+    let places = bytes.windows(rotten.len()).enumerate().filter(|(_, window)| *window == rotten);
+    let places: Vec<_> = places.map(|(place, _)| place as u64).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        flip(&index, place + 7);
+    }
+    let store = open(directory.path());
+    let expected = [intact[0].clone(), Err(DamagedConfigRow { key: "bruce".to_owned() }), intact[2].clone()];
+    assert_eq!(store.config_rows("identity").unwrap(), expected);
+    assert!(matches!(store.config("identity", "bruce"), Err(Error::Damaged { .. })));
+    let revision = store.put_config("identity", "bruce", Bytes::from("new"), None).wait().unwrap();
+    let row = ConfigRow { key: "bruce".to_owned(), revision, value: Bytes::from("new") };
+    assert_eq!(store.config_rows("identity").unwrap()[1], Ok(row), "a new value takes its place");
+    store.close().unwrap();
+    assert!(open(directory.path()).config_rows("identity").unwrap().iter().all(Result::is_ok));
+}
+
+#[test]
 fn i8_a_second_process_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::{ConfigChange, Store};
+use engine::{ConfigChange, ConfigRow, DamagedConfigRow, Store};
 
 use crate::identity::store::{BoxFuture, ConfigRows, RowChange, RowsError};
 
@@ -20,7 +20,12 @@ impl EngineRows {
 impl ConfigRows for EngineRows {
     fn rows(&self, namespace: &str) -> Result<Vec<(String, Vec<u8>)>, RowsError> {
         let rows = self.0.config_rows(namespace)?;
-        Ok(rows.into_iter().map(|row| (row.key, row.value.to_vec())).collect())
+        // Nothing is left of a damaged row but its name, by which it is refused.
+        let row = |row| match row {
+            Ok(ConfigRow { key, value, .. }) => (key, value.to_vec()),
+            Err(DamagedConfigRow { key }) => (key, Vec::new()),
+        };
+        Ok(rows.into_iter().map(row).collect())
     }
 
     fn commit(&self, changes: Vec<RowChange>) -> BoxFuture<'_, Result<(), RowsError>> {

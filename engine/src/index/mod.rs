@@ -373,9 +373,9 @@ impl Scan {
         self.row.as_ref().map(|(key, _)| key.value())
     }
 
-    pub(crate) fn value(&self) -> Result<&[u8], IndexError> {
+    pub(crate) fn value(&self) -> Result<&[u8], Malformed> {
         let (key, sealed) = self.row.as_ref().ok_or(Malformed)?;
-        Ok(unsealed(key.value(), sealed.value())?)
+        unsealed(key.value(), sealed.value())
     }
 
     pub(crate) fn advance(&mut self) -> Result<(), IndexError> {

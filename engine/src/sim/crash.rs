@@ -186,6 +186,7 @@ fn attempt(store: &Store, rng: &mut Rng, state: &State, name: &str, n: u64) -> O
 fn read(store: &Store) -> Result<State, Error> {
     let mut state = State::default();
     for row in store.config_rows("test")? {
+        let row = row.map_err(|row| Error::damaged(row.key, "a configuration row"))?;
         state.config.insert(row.key, row.value.to_vec());
     }
     let Ok(bucket) = store.bucket("bucket") else { return Ok(state) };

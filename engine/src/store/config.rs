@@ -14,7 +14,7 @@ use crate::gate::Token;
 use crate::meta::ConfigMeta;
 use crate::name::KEY_BYTES_MAX;
 use crate::record::{Frame, Kind};
-use crate::request::{CONFIG_BYTES_MAX, ConfigChange, ConfigRow};
+use crate::request::{CONFIG_BYTES_MAX, ConfigChange, ConfigRow, DamagedConfigRow};
 use crate::row::{Table, key};
 
 /// The most changes of one batch, and the most bytes.
@@ -74,19 +74,20 @@ impl Store {
         row(&self.core, namespace, key)
     }
 
-    /// All rows of a namespace, ascending by key.
+    /// All rows of a namespace, ascending by key, each intact or damaged: one that has rotted hides no other.
     ///
     /// # Errors
-    /// `Damaged`, `Io`.
-    pub fn config_rows(&self, namespace: &str) -> Result<Vec<ConfigRow>, Error> {
+    /// `Damaged`, when the index cannot be walked; `Io`.
+    pub fn config_rows(&self, namespace: &str) -> Result<Vec<Result<ConfigRow, DamagedConfigRow>>, Error> {
         let prefix = key::config(namespace, "");
+        let view = self.core.view.load_full();
+        let mut scan = view.scan(Table::Config, &prefix, &prefix)?;
         let mut rows = Vec::new();
-        self.core.view.load_full().for_each(Table::Config, &prefix, |row_key, value| {
-            let row_key = row_key.get(prefix.len()..).unwrap_or_default();
-            let row_key = std::str::from_utf8(row_key).map_err(|_| crate::codec::Malformed)?;
-            rows.push(decode(row_key, value)?);
-            Ok(())
-        })?;
+        while let Some((row_key, value)) = scan.next_even_damaged()? {
+            let key = String::from_utf8_lossy(row_key.get(prefix.len()..).unwrap_or_default());
+            let intact = value.and_then(|value| decode(&key, value).ok());
+            rows.push(intact.ok_or_else(|| DamagedConfigRow { key: key.into_owned() }));
+        }
         Ok(rows)
     }
 }
