@@ -25,7 +25,10 @@ const ROWS: &[(&str, &str)] = &[
         "tools/src",
         "failure input ready notify output admin settings args configure documents policy health logging config apply serve test",
     ),
-    ("benches/src", "arguments failure sign content process machine bare http load target fact limits work report node run"),
+    (
+        "benches/src",
+        "arguments failure sign content process machine bare http load target fact limits work report node run",
+    ),
 ];
 
 /// Names that may appear in code only below these paths, and why.
