@@ -24,9 +24,10 @@ mod work;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Command, Common, Endpoint};
-use crate::failure::{Context, Result};
+use crate::failure::{Context, Failure, Result};
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
@@ -46,10 +47,27 @@ fn main() -> ExitCode {
 fn measure(common: &Common, other: Option<&Endpoint>) -> Result<()> {
     // One thread: the server is to have the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let report = runtime.block_on(run::run(common, other))?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = run::run(common, other) => report,
+            // Dropping the run kills its servers and removes their data.
+            interrupted = interruption() => interrupted.and_then(|()| Err(Failure::new("interrupted"))),
+        }
+    })?;
     print!("{}", report.text());
     if let Some(path) = &common.json {
         std::fs::write(path, format!("{:#}\n", report.json())).context(format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Ends when someone asks for the end of the run.
+async fn interruption() -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
     Ok(())
 }
