@@ -34,7 +34,7 @@ impl Store {
             let bucket = Bucket { id: BucketId(0), name, owner, created_ms, versioning, attributes };
             let meta = BucketMeta::Is(bucket.clone()).encode();
             let frame = Frame::new(Kind::Bucket, 0, bucket.name.as_bytes(), meta);
-            let seq = commit(&core, frame, vec![token], false, None, None).await?;
+            let seq = commit(&core, frame, vec![token]).await?;
             Ok(core.bucket_entry(seq)?.bucket)
         })
     }
@@ -82,7 +82,7 @@ impl Store {
                 }
             }
             let frame = Frame::new(Kind::Bucket, bucket.0, entry.bucket.name.as_bytes(), BucketMeta::Deleted.encode());
-            commit(&core, frame, vec![alone, catalog], false, None, None).await?;
+            commit(&core, frame, vec![alone, catalog]).await?;
             Ok(())
         })
     }
@@ -102,7 +102,7 @@ impl Store {
             let now = changed(&before, change)?;
             let meta = BucketMeta::Is(now).encode();
             let frame = Frame::new(Kind::Bucket, bucket.0, before.name.as_bytes(), meta);
-            commit(&core, frame, vec![alone, catalog], false, None, None).await?;
+            commit(&core, frame, vec![alone, catalog]).await?;
             Ok(core.bucket_entry(bucket.0)?.bucket)
         })
     }

@@ -122,7 +122,7 @@ async fn apply(core: &Core, catalog: Token, changes: Vec<ConfigChange>) -> Resul
         .map(|ConfigChange { namespace, key, value, .. }| ConfigMeta { namespace, key, value })
         .collect();
     let frame = Frame::new(Kind::Config, 0, b"", ConfigMeta::encode_all(&metas));
-    commit(core, frame, vec![catalog], false, None, None).await
+    commit(core, frame, vec![catalog]).await
 }
 
 fn check_sizes(changes: &[ConfigChange]) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use crate::list::ListPartsPage;
 use crate::meta::{FLAG_BULK, ObjectMeta, PartMeta, UploadMeta};
 use crate::multipart::{CompleteUpload, NewUpload, PART_NUMBER_MAX, Part, Upload};
 use crate::name::ObjectKey;
-use crate::object::{Stored, UploadId, VersionId};
+use crate::object::{Precondition, Stored, UploadId, VersionId};
 use crate::record::{Frame, Kind};
 use crate::request::{PutPart, Wait};
 use crate::row::{PartRow, Table, key};
@@ -164,7 +164,7 @@ impl Store {
                 return Err(Error::TooLarge { what: "an object above 48.8 TiB" });
             }
             let frame = Frame::new(Kind::Manifest, bucket.0, object_key.as_bytes(), Vec::new());
-            store(&core, locked, frame, meta, None, None).await
+            store(&core, locked, &Precondition::default(), frame, meta, None, None).await
         })
     }
 

@@ -39,23 +39,42 @@ impl Locked {
         body: Option<BulkBody>,
         pin: Option<Pin>,
     ) -> Result<u64, Error> {
+        self.commit_if(core, &Precondition::default(), frame, body, pin).await
+    }
+
+    /// Like `commit`, if the condition holds for the current object: the same look-up serves it and the record.
+    pub(super) async fn commit_if(
+        self,
+        core: &Core,
+        precondition: &Precondition,
+        frame: Frame,
+        body: Option<BulkBody>,
+        pin: Option<Pin>,
+    ) -> Result<u64, Error> {
         let versioned = self.bucket.versioning != Versioning::Unversioned;
-        commit(core, frame, self.tokens, versioned, body, pin).await
+        let pending = prepare(core, frame, self.tokens, versioned, body, pin)?;
+        check(precondition, pending.prior.current.as_ref())?;
+        core.submit(pending).await
     }
 }
 
 /// Queues a record under the locks that its change needs, and waits until it is published; answers its number.
-pub(super) async fn commit(
+pub(super) async fn commit(core: &Core, frame: Frame, tokens: Vec<Token>) -> Result<u64, Error> {
+    core.submit(prepare(core, frame, tokens, false, None, None)?).await
+}
+
+/// Looks up what the record's change depends on, under the locks that it needs.
+fn prepare(
     core: &Core,
     frame: Frame,
     tokens: Vec<Token>,
     versioned: bool,
     body: Option<BulkBody>,
     pin: Option<Pin>,
-) -> Result<u64, Error> {
+) -> Result<Pending, Error> {
     let change = Change::decode(frame.kind, frame.flags, &frame.key, &frame.meta)?;
-    let prior = Prior::load(&change, frame.bucket, versioned, &core.view.load_full())?;
-    core.submit(Pending { frame, change, prior, tokens, body, pin, promise: Promise::default() }).await
+    let prior = Prior::load(&change, frame.bucket, versioned, &core.view())?;
+    Ok(Pending { frame, change, prior, tokens, body, pin, promise: Promise::default() })
 }
 
 /// Judges the conditions of a put, in S3's order.

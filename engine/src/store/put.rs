@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Store;
 use super::get::{Object, find, read_meta};
-use super::mutate::{Locked, check, lock_key};
+use super::mutate::{Locked, lock_key};
 use crate::bucket::{BucketId, Versioning};
 use crate::bulk::BulkWriter;
 use crate::commit::Commit;
@@ -57,8 +57,7 @@ impl Store {
             let kind = if bulk.is_some() { Kind::Manifest } else { Kind::Put };
             let frame = Frame::new(kind, bucket.0, key.as_bytes(), Vec::new()).with_data(data);
             let locked = lock_key(&core, bucket.0, key.as_bytes()).await?;
-            check(&precondition, core.view().current(bucket.0, key.as_bytes())?.as_ref())?;
-            store(&core, locked, frame, meta, bulk, None).await
+            store(&core, locked, &precondition, frame, meta, bulk, None).await
         })
     }
 
@@ -100,8 +99,7 @@ impl Store {
             if !still.is_ok_and(|(still, _)| still.place.orig_seq == row.place.orig_seq) {
                 return Err(Error::NoSuchKey);
             }
-            check(&precondition, core.view().current(bucket.0, key.as_bytes())?.as_ref())?;
-            store(&core, locked, frame, meta, None, Some(pin)).await
+            store(&core, locked, &precondition, frame, meta, None, Some(pin)).await
         })
     }
 
@@ -149,10 +147,11 @@ pub(super) fn new_meta(size: u64, etag: ETag, attributes: Attributes) -> ObjectM
     ObjectMeta { head, attributes, upload: None, parts: Vec::new() }
 }
 
-/// Dates the object, gives it the version that its bucket asks for, and commits it.
+/// Dates the object, gives it the version that its bucket asks for, and commits it if the condition holds.
 pub(super) async fn store(
     core: &Core,
     locked: Locked,
+    precondition: &Precondition,
     mut frame: Frame,
     mut meta: ObjectMeta,
     bulk: Option<crate::bulk::BulkBody>,
@@ -165,7 +164,7 @@ pub(super) async fn store(
     }
     frame.meta = meta.encode().into();
     let ObjectHead { modified_ms, size, etag, .. } = meta.head;
-    let seq = locked.commit(core, frame, bulk, pin).await?;
+    let seq = locked.commit_if(core, precondition, frame, bulk, pin).await?;
     let version_id = if versioning == Versioning::Enabled { VersionId::Sequence(seq) } else { VersionId::Null };
     Ok(Stored { version_id, etag, size, modified_ms, versioning })
 }
