@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use engine::{Bucket, BucketId, ConfigChange, Store};
+use engine::{BucketId, ConfigChange, Store};
 use policy::{ParseOptions, Policy, PolicyKind};
 
 use crate::protocol::error::{Code, S3Result};
@@ -33,20 +33,25 @@ pub struct BucketPolicies {
 }
 
 impl BucketPolicies {
-    /// Reads the policies of all buckets.
-    pub fn load(store: &Store) -> Result<BucketPolicies, engine::Error> {
+    /// Reads the policies of all buckets; one that can't be read refuses its bucket and no other.
+    pub fn load(store: &Store) -> BucketPolicies {
         let mut policies = HashMap::new();
         for bucket in store.buckets() {
-            let Some(row) = store.config(&engine::bucket_namespace(bucket.id), ROW)? else { continue };
             // What was accepted once stays in force, also when a later version would refuse to store it.
-            let parsed = policy::parse(&row.value, ParseOptions::grammar(PolicyKind::Bucket)).map_err(|e| e.message);
+            let parsed = match store.config(&engine::bucket_namespace(bucket.id), ROW) {
+                Ok(None) => continue,
+                Ok(Some(row)) => {
+                    policy::parse(&row.value, ParseOptions::grammar(PolicyKind::Bucket)).map_err(|e| e.message)
+                }
+                Err(error) => Err(error.to_string()),
+            };
             let entry = parsed.map(|policy| Arc::new(BucketPolicy { policy })).map_err(|reason| {
                 tracing::error!(bucket = %bucket.name, reason, "the bucket policy can't be read: requests to this bucket are refused");
                 reason.into()
             });
             policies.insert(bucket.id, entry);
         }
-        Ok(BucketPolicies { current: ArcSwap::from_pointee(policies), ..BucketPolicies::default() })
+        BucketPolicies { current: ArcSwap::from_pointee(policies), ..BucketPolicies::default() }
     }
 
     /// The policy of a bucket, if it has one; one that can't be read is 503, never none.
@@ -60,18 +65,23 @@ impl BucketPolicies {
         }
     }
 
-    /// Stores a bucket's policy, or removes it, and puts it in force once it is durable.
-    pub async fn set(&self, store: &Store, bucket: &Bucket, policy: Option<Policy>) -> S3Result<()> {
+    /// Stores a bucket's policy, or removes it, and puts it in force once it is durable. It is finished even when the caller goes away meanwhile: a policy that is durable but not in force would change who may do what at the next start.
+    pub async fn set(self: &Arc<Self>, store: &Store, bucket: BucketId, policy: Option<Policy>) -> S3Result<()> {
+        let (policies, store) = (self.clone(), store.clone());
+        let finished = tokio::spawn(async move { policies.commit(&store, bucket, policy).await });
+        finished.await.map_err(|error| Code::InternalError.error().because(error))?
+    }
+
+    async fn commit(&self, store: &Store, bucket: BucketId, policy: Option<Policy>) -> S3Result<()> {
         let _writing = self.writing.lock().await;
-        let value = policy.as_ref().map(|policy| Bytes::copy_from_slice(policy.source().as_bytes()));
         let change = ConfigChange {
-            namespace: engine::bucket_namespace(bucket.id),
+            namespace: engine::bucket_namespace(bucket),
             key: ROW.to_owned(),
-            value,
+            value: policy.as_ref().map(|policy| Bytes::copy_from_slice(policy.source().as_bytes())),
             expected_revision: None,
         };
         store.put_config_batch(vec![change]).await?;
-        self.swap(bucket.id, policy.map(|policy| Ok(Arc::new(BucketPolicy { policy }))));
+        self.swap(bucket, policy.map(|policy| Ok(Arc::new(BucketPolicy { policy }))));
         Ok(())
     }
 

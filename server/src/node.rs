@@ -288,7 +288,7 @@ async fn open(
         config: config.clone(),
         store,
         identities,
-        bucket_policies,
+        bucket_policies: Arc::new(bucket_policies),
         auth,
         signing_keys: SigningKeyCache::default(),
         metrics: Arc::new(Metrics::default()),
@@ -315,7 +315,7 @@ fn open_store(
     let key_path = config.data.join(MASTER_KEY_FILE);
     let master = private_file::load_or_create_key(&key_path, needed.as_deref()).map_err(|error| failed(&error))?;
     let identities = IdentityStore::open(rows, master, root).map_err(|error| failed(&error))?;
-    let bucket_policies = BucketPolicies::load(&store).map_err(|error| failed(&error))?;
+    let bucket_policies = BucketPolicies::load(&store);
     Ok((store, identities, bucket_policies))
 }
 

@@ -23,7 +23,7 @@ pub struct State {
     /// Accounts, permissions, service accounts.
     pub identities: IdentityStore,
     /// The bucket policies in force.
-    pub bucket_policies: BucketPolicies,
+    pub bucket_policies: Arc<BucketPolicies>,
     /// What signatures are verified against.
     pub auth: AuthConfig,
     /// Derived signing keys.

@@ -44,6 +44,12 @@ impl<O> Judged<O> {
         &self.context
     }
 
+    /// Judges it again, now that more of it is known.
+    pub fn again(self, state: &State) -> S3Result<Authorized<O>> {
+        judge_operation(state, &self.context)?;
+        Ok(Authorized { context: self.context, operation: PhantomData })
+    }
+
     /// Whether it was allowed, else the refusal.
     pub fn outcome(&self) -> S3Result<()> {
         match &self.denied {

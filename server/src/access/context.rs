@@ -23,6 +23,8 @@ pub struct RequestContext {
     pub(super) bucket: Option<Arc<Bucket>>,
     pub(super) source_bucket: Option<Arc<Bucket>>,
     pub(super) decided_by: OnceLock<String>,
+    /// The tags that the request sets, where its handler had to find them first.
+    pub(super) tags: OnceLock<Vec<(String, String)>>,
 }
 
 impl RequestContext {
@@ -37,6 +39,7 @@ impl RequestContext {
             caller,
             operation,
             decided_by: OnceLock::new(),
+            tags: OnceLock::new(),
         }
     }
 
@@ -58,6 +61,12 @@ impl RequestContext {
     /// The bucket of a copy's source.
     pub fn source_bucket(&self) -> S3Result<&Arc<Bucket>> {
         self.source_bucket.as_ref().ok_or_else(|| self.no_such_bucket(On::CopySource))
+    }
+
+    /// Notes the tags that the request sets, when they come from its body or from a copy's source: `s3:RequestObjectTag` is judged on what will be stored.
+    pub fn note_tags(&self, tags: &[(String, String)]) {
+        // They are noted once, by the one handler of the request.
+        let _ = self.tags.set(tags.to_vec());
     }
 
     /// Which statement allowed the request, when all requests are logged.

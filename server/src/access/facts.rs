@@ -11,6 +11,7 @@ use policy::{Action, ConditionKey, Context, KnownKey, Lookup, Resource, Value};
 use super::context::RequestContext;
 use crate::identity::snapshot::IdentityKind;
 use crate::protocol::name::decode_query;
+use crate::protocol::operation::Operation;
 use crate::state::State;
 
 /// Where an object's tags can be found.
@@ -84,13 +85,23 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The tags that the request itself sets, by `x-amz-tagging`.
-    fn request_tags(&self) -> Option<impl Iterator<Item = (String, String)> + '_> {
-        let header = self.context.request.header("x-amz-tagging")?;
-        Some(header.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
+    /// The tags that the request will store: those that its handler found, else those of `x-amz-tagging` where the operation uses it.
+    fn request_tags(&self) -> Option<Vec<(String, String)>> {
+        if let Some(tags) = self.context.tags.get() {
+            return Some(tags.clone());
+        }
+        let request = &self.context.request;
+        let uses_header = match self.context.operation {
+            Operation::PutObject | Operation::CreateMultipartUpload => true,
+            Operation::CopyObject => request.header("x-amz-tagging-directive") == Some("REPLACE"),
+            _ => false,
+        };
+        let header = request.header("x-amz-tagging").filter(|_| uses_header)?;
+        let tags = header.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Some((decode_query(name)?, decode_query(value)?))
-        }))
+        });
+        Some(tags.collect())
     }
 
     fn header(&self, name: &str) -> Lookup<'_> {
@@ -155,12 +166,13 @@ impl<'a> Facts<'a> {
             KnownKey::ObjectCreationOperation => Lookup::One(Value::Boolean(self.context.operation.creates_object())),
             KnownKey::ExistingObjectTag => tag.map_or(Lookup::Absent, |tag| self.object_tag(tag)),
             KnownKey::RequestObjectTag => {
-                let found = self.request_tags().and_then(|mut tags| tags.find(|(name, _)| Some(name.as_str()) == tag));
+                let mut tags = self.request_tags().unwrap_or_default().into_iter();
+                let found = tags.find(|(name, _)| Some(name.as_str()) == tag);
                 found.map_or(Lookup::Absent, |(_, value)| Lookup::One(Value::String(Cow::Owned(value))))
             }
             KnownKey::RequestObjectTagKeys => match self.request_tags() {
                 None => Lookup::Absent,
-                Some(tags) => Lookup::Many(tags.map(|(name, _)| Value::String(Cow::Owned(name))).collect()),
+                Some(tags) => Lookup::Many(tags.into_iter().map(|(name, _)| Value::String(Cow::Owned(name))).collect()),
             },
             KnownKey::IfMatch => self.header("if-match"),
             KnownKey::IfNoneMatch => self.header("if-none-match"),

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -128,6 +128,9 @@ impl http_body::Body for Body {
     }
 }
 
+/// A body that comes more slowly than this, averaged over longer than the idle timeout, is cut off: its client only holds a place.
+const BYTES_PER_SECOND_MIN: u64 = 1 << 10;
+
 /// Why a request's body could not be read.
 #[derive(Debug)]
 pub enum BodyError {
@@ -145,12 +148,13 @@ pub struct RequestBody {
     idle_timeout: Duration,
     received: u64,
     awaits_continue: bool,
+    began: Option<Instant>,
 }
 
 impl RequestBody {
     /// Wraps hyper's body; nothing is read before the first [`RequestBody::next`], so `Expect: 100-continue` is answered only then.
     pub fn new(incoming: Incoming, headers: &HeaderMap, idle_timeout: Duration) -> RequestBody {
-        RequestBody { incoming, idle_timeout, received: 0, awaits_continue: headers.contains_key(EXPECT) }
+        RequestBody { incoming, idle_timeout, received: 0, awaits_continue: headers.contains_key(EXPECT), began: None }
     }
 
     /// The declared length in bytes, where there is one.
@@ -183,6 +187,10 @@ impl RequestBody {
                 && !bytes.is_empty()
             {
                 self.received += bytes.len() as u64;
+                let took = self.began.get_or_insert_with(Instant::now).elapsed();
+                if took > self.idle_timeout && self.received < took.as_secs() * BYTES_PER_SECOND_MIN {
+                    return Err(BodyError::Idle);
+                }
                 return Ok(Some(bytes));
             }
         }

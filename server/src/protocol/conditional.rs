@@ -44,6 +44,18 @@ pub fn judge_read(request: &Request, object: &ObjectInfo, prefix: &str) -> S3Res
     Ok(())
 }
 
+/// Whether `Range` counts: with `If-Range` only when the object is still the one that it names ([RFC 9110 13.1.5](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5)).
+pub fn range_applies(request: &Request, object: &ObjectInfo) -> bool {
+    let Some(validator) = request.header("if-range").map(str::trim) else { return true };
+    if validator.starts_with("W/") {
+        return false;
+    }
+    match clock::parse_http_date(validator) {
+        Some(at) => i64::try_from(object.modified_ms / 1000) == Ok(at),
+        None => validator.parse::<ETag>() == Ok(object.etag),
+    }
+}
+
 /// A write's conditions, to be judged by the engine under the key's lock. AWS takes `If-None-Match: *` and `If-Match: ETAG` and nothing else.
 pub fn write_precondition(request: &Request) -> S3Result<Precondition> {
     let unsupported = |what: &str| {

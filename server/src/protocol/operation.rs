@@ -284,17 +284,14 @@ impl Operation {
                 base.also(true, attributes, On::Object)
             }
             Operation::PutObject => new_object(base).also(sent("if-match"), Action::GetObject, On::Object),
-            Operation::CopyObject => source(new_object(base)),
+            Operation::CopyObject => source(new_object(base)).also(sent("if-match"), Action::GetObject, On::Object),
             Operation::CreateMultipartUpload => new_object(base),
             Operation::UploadPartCopy => source(base),
             Operation::CompleteMultipartUpload => base.also(sent("if-match"), Action::GetObject, On::Object),
             Operation::DeleteObject => {
                 let etag = request.header("if-match").is_some_and(|etag| etag != "*");
-                base.also(etag, Action::GetObject, On::Object).also(
-                    bypass,
-                    Action::BypassGovernanceRetention,
-                    On::Object,
-                )
+                let read = if versioned { Action::GetObjectVersion } else { Action::GetObject };
+                base.also(etag, read, On::Object).also(bypass, Action::BypassGovernanceRetention, On::Object)
             }
             Operation::PutObjectRetention => base.also(bypass, Action::BypassGovernanceRetention, On::Object),
             // Judged key by key.

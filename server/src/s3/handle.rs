@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 use super::bucket::{self, list_objects, list_versions};
 use super::multipart;
 use super::object::{self, tagging};
@@ -9,9 +11,9 @@ use super::receive::Payload;
 use crate::access::authenticate::authenticate;
 use crate::access::authorize;
 use crate::access::context::RequestContext;
-use crate::auth::{PayloadAuth, RequestHead};
+use crate::auth::{PayloadAuth, RequestHead, Scheme};
 use crate::http::body::RequestBody;
-use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::protocol::name::CopySource;
 use crate::protocol::operation::{Operation, op};
 use crate::protocol::request::{Query, Request, RequestId};
@@ -64,15 +66,17 @@ pub struct Arrived {
 
 /// Finds what a request asks for and who sent it.
 fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, PayloadAuth)> {
-    let Arrived { head, peer, id, received_at_seconds } = arrived;
+    let Arrived { mut head, peer, id, received_at_seconds } = arrived;
     let header_bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if header_bytes > HEADER_BYTES_MAX {
         return Err(Code::RequestHeaderSectionTooLarge.error());
     }
-    let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let host_bucket = route::bucket_of_host(host, &state.config.domains);
+    let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+    let host_bucket = route::bucket_of_host(&host, &state.config.domains);
     let claim = RequestHead { method: &head.method, uri: &head.uri, headers: &head.headers, host_bucket };
     let (caller, auth) = authenticate(state, claim, received_at_seconds)?;
+    take_parameters(&mut head, caller.scheme());
+    refuse_ambiguous(&head.headers)?;
     let target = route::target(head.uri.path(), host_bucket)?;
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     let operation = route::operation(&head.method, &target, &query, &head.headers)?;
@@ -93,6 +97,56 @@ fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, Paylo
         received_at_seconds,
     };
     Ok((Arc::new(RequestContext::new(state, request, caller, operation)), auth))
+}
+
+/// Takes what a presigned URL says in its query as the headers that it stands for. Presigners move headers there, and the signature covers them there too; a header that is sent as well stays.
+fn take_parameters(head: &mut http::request::Parts, scheme: Scheme) {
+    if !matches!(scheme, Scheme::SigV4Query | Scheme::SigV2Query) {
+        return;
+    }
+    let Ok(query) = Query::parse(head.uri.query().unwrap_or_default()) else { return };
+    for (name, value) in query.iter() {
+        let name = name.to_ascii_lowercase();
+        let is_header = match name.as_str() {
+            "content-type" | "content-md5" => scheme == Scheme::SigV2Query,
+            // Parts of the signature itself; and checksums, which presigners compute of a body that they don't have.
+            "x-amz-algorithm"
+            | "x-amz-credential"
+            | "x-amz-date"
+            | "x-amz-expires"
+            | "x-amz-signedheaders"
+            | "x-amz-signature"
+            | "x-amz-security-token"
+            | "x-amz-content-sha256"
+            | "x-amz-sdk-checksum-algorithm" => false,
+            name => name.starts_with("x-amz-") && !name.starts_with("x-amz-checksum-"),
+        };
+        if !is_header || head.headers.contains_key(&name) {
+            continue;
+        }
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            head.headers.insert(name, value);
+        }
+    }
+}
+
+/// Refuses a header that decides something and is sent twice, or isn't text: taking it for absent, or for its first value, would decide something else than was said.
+fn refuse_ambiguous(headers: &HeaderMap) -> S3Result<()> {
+    for name in headers.keys() {
+        let text = name.as_str();
+        let decides = text.starts_with("if-")
+            || matches!(text, "range" | "content-md5")
+            || text.starts_with("x-amz-") && !text.starts_with("x-amz-meta-");
+        if !decides {
+            continue;
+        }
+        let may_repeat = matches!(text, "x-amz-object-attributes" | "x-amz-trailer");
+        let is_text = headers.get_all(name).iter().all(|value| std::str::from_utf8(value.as_bytes()).is_ok());
+        if !is_text || !may_repeat && headers.get_all(name).iter().nth(1).is_some() {
+            return Err(invalid_argument(format!("The header {text} must be sent once, as text."), text, ""));
+        }
+    }
+    Ok(())
 }
 
 /// Runs the operation's handler with the authorization that it asks for.
@@ -127,7 +181,9 @@ async fn run(state: &State, context: Arc<RequestContext>, payload: &mut Payload)
         Operation::CopyObject => object::copy::run(state, authorized!(CopyObject)).await,
         Operation::DeleteObject => object::delete::run(state, authorized!(DeleteObject)).await,
         Operation::GetObjectTagging => tagging::read(state, authorized!(GetObjectTagging)).await,
-        Operation::PutObjectTagging => tagging::write(state, authorized!(PutObjectTagging), payload).await,
+        Operation::PutObjectTagging => {
+            tagging::write(state, authorize::judge::<op::PutObjectTagging>(state, context)?, payload).await
+        }
         Operation::DeleteObjectTagging => tagging::remove(state, authorized!(DeleteObjectTagging)).await,
         Operation::CreateMultipartUpload => multipart::create::run(state, authorized!(CreateMultipartUpload)).await,
         Operation::UploadPart => multipart::upload_part::run(state, authorized!(UploadPart), payload).await,

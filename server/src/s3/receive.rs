@@ -17,11 +17,14 @@ use crate::protocol::checksum::{self, Announced, Digested, Digests};
 use crate::protocol::error::{Code, S3Error, S3Result};
 use crate::protocol::request::Request;
 use crate::state::State;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Largest body of one PUT or part: 5 GiB.
 pub const PUT_BYTES_MAX: u64 = 5 << 30;
 /// Bytes that are gathered before they are hashed and written.
 const BATCH_BYTES: usize = 1 << 20;
+/// The least that a piece counts for in a batch.
+const PIECE_BYTES_COUNTED: usize = 4 << 10;
 /// Bodies up to this size are hashed where they are; larger ones would hold up other requests of the thread.
 const HASH_HERE_BYTES_MAX: usize = 64 << 10;
 /// How long a large upload waits for its turn before it is told to slow down.
@@ -309,8 +312,7 @@ async fn gather(source: &mut Source<'_>, length: u64) -> S3Result<Bytes> {
 }
 
 async fn bulk(state: &State, payload: &mut Payload, expected: Expected, length: u64) -> S3Result<Received> {
-    let turn = tokio::time::timeout(TURN_TIMEOUT, state.large_uploads.clone().acquire_owned()).await;
-    let Ok(Ok(_turn)) = turn else { return Err(Code::SlowDown.error().header("Retry-After", "5")) };
+    let _turn = turn(state).await?;
     let sha256 = payload.sha256();
     let store = state.store.clone();
     let mut writer: BulkWriter = blocking(move || store.bulk_writer()).await??;
@@ -341,11 +343,20 @@ async fn bulk(state: &State, payload: &mut Payload, expected: Expected, length: 
     Ok(Received { body: engine::Body::Bulk(body), digested })
 }
 
+/// A large upload's turn; one that waits for too long is told to slow down.
+pub async fn turn(state: &State) -> S3Result<OwnedSemaphorePermit> {
+    match tokio::time::timeout(TURN_TIMEOUT, state.large_uploads.clone().acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(Code::SlowDown.error().header("Retry-After", "5")),
+    }
+}
+
 async fn gather_batch(source: &mut Source<'_>) -> S3Result<Vec<Bytes>> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     while bytes < BATCH_BYTES {
         let Some(piece) = source.next().await? else { break };
-        bytes += piece.len();
+        // A small piece keeps the buffer that it was cut from: it counts for more than it holds.
+        bytes += piece.len().max(PIECE_BYTES_COUNTED);
         batch.push(piece);
     }
     Ok(batch)

@@ -127,8 +127,18 @@ fn etag_of(parts: &[Named]) -> ETag {
 
 async fn stored_parts(state: &State, context: &RequestContext, id: UploadId) -> S3Result<Vec<Part>> {
     let (store, bucket, key) = (state.store.clone(), context.bucket()?.id, context.key()?.clone());
-    let page = blocking(move || store.list_parts(bucket, &key, id, 0, PARTS_MAX)).await??;
-    Ok(page.parts)
+    let parts = blocking(move || {
+        let mut parts: Vec<Part> = Vec::new();
+        loop {
+            let after = parts.last().map_or(0, |part| part.number);
+            let page = store.list_parts(bucket, &key, id, after, PARTS_MAX)?;
+            parts.extend(page.parts);
+            if !page.truncated {
+                return Ok::<_, engine::Error>(parts);
+            }
+        }
+    });
+    Ok(parts.await??)
 }
 
 /// Judges what the engine leaves to its caller: least sizes and checksums. Gives the object's checksums.

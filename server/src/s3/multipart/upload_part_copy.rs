@@ -12,10 +12,11 @@ use crate::protocol::respond::{self, Response};
 use crate::protocol::xml_write::Xml;
 use crate::s3::object::copy::open_source;
 use crate::s3::object::get::read_exactly;
-use crate::s3::receive::{PUT_BYTES_MAX, blocking};
+use crate::s3::receive::{self, PUT_BYTES_MAX, blocking};
 use crate::state::State;
 
-const PIECE_BYTES: u64 = 1 << 20;
+/// Bytes that are copied at a time.
+const PIECE_BYTES: u64 = 4 << 20;
 
 /// Copies a range of an object into a part.
 pub async fn run(state: &State, copy: Authorized<op::UploadPartCopy>) -> S3Result<Response> {
@@ -33,8 +34,8 @@ pub async fn run(state: &State, copy: Authorized<op::UploadPartCopy>) -> S3Resul
         return Err(Code::EntityTooLarge.error().field("MaxSizeAllowed", PUT_BYTES_MAX.to_string()));
     }
     let algorithm = upload.checksum.map_or(ChecksumAlgorithm::Crc64Nvme, |(algorithm, _)| algorithm);
-    let store = state.store.clone();
-    let (body, digested) = blocking(move || copy_range(&store, &source, range, algorithm)).await??;
+    let _turn = receive::turn(state).await?;
+    let (body, digested) = copy_range(&state.store, source, range, algorithm).await?;
     let checksum =
         digested.checksum.map(|(algorithm, value)| Checksum { algorithm, kind: ChecksumKind::FullObject, value });
     let etag = ETag::of_body(digested.md5);
@@ -66,23 +67,31 @@ fn source_range(header: &str, size: u64) -> S3Result<ByteRange> {
     Ok(ByteRange { offset: first, length: last - first + 1 })
 }
 
-fn copy_range(
+/// Copies piece by piece, so that a client that goes away ends it, and no thread is held for all of it.
+async fn copy_range(
     store: &Store,
-    source: &Object,
+    source: Object,
     range: ByteRange,
     algorithm: ChecksumAlgorithm,
-) -> Result<(BulkBody, Digested), engine::Error> {
-    let mut writer = store.bulk_writer()?;
+) -> S3Result<(BulkBody, Digested)> {
+    let opening = store.clone();
+    let mut writer = blocking(move || opening.bulk_writer()).await??;
     let mut digests = Digests::new(false, Some(algorithm));
     let mut copied = 0;
     while copied < range.length {
         let length = (range.length - copied).min(PIECE_BYTES);
-        let bytes = read_exactly(source, range.offset + copied, length, Wait::Allowed)?;
-        digests.update(&bytes);
-        writer.write(&bytes)?;
+        let (source, offset) = (source.clone(), range.offset + copied);
+        let piece = blocking(move || {
+            let bytes = read_exactly(&source, offset, length, Wait::Allowed)?;
+            digests.update(&bytes);
+            writer.write(&bytes)?;
+            Ok::<_, engine::Error>((writer, digests))
+        });
+        (writer, digests) = piece.await??;
         copied += length;
     }
-    Ok((writer.finish()?, digests.finish()))
+    let body = blocking(move || writer.finish()).await??;
+    Ok((body, digests.finish()))
 }
 
 #[cfg(test)]

@@ -120,6 +120,8 @@ fn attributes_of_copy(state: &State, copy: &Authorized<op::CopyObject>, source: 
         let versioned = named.version_id.is_some();
         let read = if versioned { Action::GetObjectVersionTagging } else { Action::GetObjectTagging };
         copy.require_on_source(state, read)?;
+        copy.note_tags(&attributes.tags);
+        copy.require_on_object(state, Action::PutObject, copy.key()?, None)?;
         copy.require_on_object(state, Action::PutObjectTagging, copy.key()?, None)?;
     }
     // A checksum of checksums means nothing for an object without those parts.

@@ -79,7 +79,8 @@ fn one(state: &State, delete: &Authorized<op::DeleteObjects>, object: &Element) 
     delete.require_on_object(state, action, &key, version)?;
     let etag = object.child_text("ETag").map(|etag| etag.trim().to_owned());
     if etag.as_deref().is_some_and(|etag| etag != "*") {
-        delete.require_on_object(state, Action::GetObject, &key, version)?;
+        let read = if version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
+        delete.require_on_object(state, read, &key, version)?;
     }
     let if_match = etag.map(|etag| match etag.as_str() {
         "*" => engine::Match::Any,

@@ -59,7 +59,8 @@ pub fn describe(
         });
     }
     let part = part_of(request, info)?;
-    let wanted = match (part, request.header("range")) {
+    let range = request.header("range").filter(|_| conditional::range_applies(request, info));
+    let wanted = match (part, range) {
         (Some(_), Some(_)) => {
             return Err(Code::InvalidRequest.with("Cannot specify both Range header and partNumber query parameter"));
         }

@@ -6,7 +6,7 @@ use engine::SetAttributes;
 use http::StatusCode;
 
 use super::{attributes, open};
-use crate::access::authorize::Authorized;
+use crate::access::authorize::{Authorized, Judged};
 use crate::access::context::RequestContext;
 use crate::protocol::error::{Code, S3Result};
 use crate::protocol::operation::op;
@@ -37,13 +37,9 @@ pub async fn read(state: &State, tagging: Authorized<op::GetObjectTagging>) -> S
     Ok(response)
 }
 
-/// Replaces an object's tags.
-pub async fn write(
-    state: &State,
-    tagging: Authorized<op::PutObjectTagging>,
-    payload: &mut Payload,
-) -> S3Result<Response> {
-    let body = payload.document(&tagging.request, XML_BYTES_MAX, Code::MalformedXML).await?;
+/// Replaces an object's tags. They are judged by what the body says, so the last word on the request falls once it was read.
+pub async fn write(state: &State, tagging: Judged<op::PutObjectTagging>, payload: &mut Payload) -> S3Result<Response> {
+    let body = payload.document(&tagging.context().request, XML_BYTES_MAX, Code::MalformedXML).await?;
     let document = xml_read::parse(&body, "Tagging")?;
     let set = document.child("TagSet").ok_or_else(|| Code::MalformedXML.error())?;
     let mut tags = Vec::new();
@@ -52,6 +48,8 @@ pub async fn write(
         tags.push((text("Key")?, text("Value")?));
     }
     attributes::check_tags(&tags)?;
+    tagging.context().note_tags(&tags);
+    let tagging = tagging.again(state)?;
     replace(state, &tagging, tags, StatusCode::OK).await
 }
 
