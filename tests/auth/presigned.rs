@@ -127,3 +127,21 @@ fn url_is_judged_by_the_address_that_opens_it() {
     maker.from("127.0.20.9").send_as_is(&url).expect(403, "AccessDenied");
     maker.from("127.0.22.1").send_as_is(&url).expect(403, "AccessDenied");
 }
+
+/// Presigners move headers into the query, where the signature covers them too.
+#[test]
+fn signed_parameters_of_a_url_count_as_the_headers_they_stand_for() {
+    let node = fixture::node(&["box"], &[]);
+    let client = node.client();
+    client.put("box", "from", "source").ok();
+    client.put("box", "to", "destination").ok();
+    let copy = client.request("PUT", "box", "to").query("x-amz-copy-source", "/box/from");
+    client.send_as_is(&client.presigned(copy, MINUTE)).expect(200, "");
+    assert_eq!(client.get("box", "to").text(), "source");
+    let tagged = client.request("PUT", "box", "k").query("x-amz-meta-colour", "red").query("x-amz-tagging", "a=b");
+    client.send_as_is(&client.presigned(tagged, MINUTE).body("body")).expect(200, "");
+    let head = client.head("box", "k");
+    assert_eq!((head.header("x-amz-meta-colour"), head.header("x-amz-tagging-count")), (Some("red"), Some("1")));
+    let encrypted = client.request("PUT", "box", "k").query("x-amz-server-side-encryption", "AES256");
+    client.send_as_is(&client.presigned(encrypted, MINUTE).body("body")).expect(501, "NotImplemented");
+}

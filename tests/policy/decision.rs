@@ -182,3 +182,26 @@ fn bucket_permissions_grant_read_write_or_all_on_named_prefixed_or_all_buckets()
     caller(&node, "all").create_bucket("created").expect(200, "");
     caller(&node, "prefix").create_bucket("customer01new").expect(403, "AccessDenied");
 }
+
+/// Tags are judged as they will be stored: those of the body, not those of a header that the operation doesn't use.
+#[test]
+fn tagging_is_judged_by_the_tags_of_its_body() {
+    let blue = json!([{
+        "Effect": "Allow", "Action": "s3:PutObjectTagging", "Resource": "arn:aws:s3:::box/*",
+        "Condition": {"StringEquals": {"s3:RequestObjectTag/team": "blue"}}
+    }]);
+    let node = fixture::node(&["box"], &[("tagger", blue)]);
+    node.client().put("box", "k", "x").ok();
+    let tagger = caller(&node, "tagger");
+    let tag = |name: &str, value: &str, header: Option<&str>| {
+        let tags = format!("<Tagging><TagSet><Tag><Key>{name}</Key><Value>{value}</Value></Tag></TagSet></Tagging>");
+        let mut request = tagger.request("PUT", "box", "k").query("tagging", "").body(tags);
+        if let Some(header) = header {
+            request.set("x-amz-tagging", header);
+        }
+        tagger.send(request)
+    };
+    tag("public", "yes", None).expect(403, "AccessDenied");
+    tag("public", "yes", Some("team=blue")).expect(403, "AccessDenied");
+    tag("team", "blue", None).expect(200, "");
+}

@@ -130,3 +130,34 @@ fn conditions_tell_nothing_about_an_object_that_may_not_be_read() {
         answer.expect(403, "AccessDenied");
     }
 }
+
+/// A condition that can't be read isn't no condition.
+#[test]
+fn header_that_is_no_text_or_is_sent_twice_is_refused() {
+    let node = fixture::node(&["box"], &[]);
+    let client = node.client();
+    client.put("box", "k", "old").ok();
+    let twice = client
+        .request("PUT", "box", "k")
+        .header("x-amz-expected-bucket-owner", "1")
+        .header("x-amz-expected-bucket-owner", "2");
+    client.send(twice.body("new")).expect(400, "InvalidArgument");
+    assert_eq!(client.get("box", "k").text(), "old");
+}
+
+/// A conditional copy tells whether the destination has a content: it takes the right to read it.
+#[test]
+fn conditional_copy_needs_the_right_to_read_the_destination() {
+    let callers = json!([
+        fixture::allow(&["s3:PutObject"], &["arn:aws:s3:::box/to"]),
+        fixture::allow(&["s3:GetObject"], &["arn:aws:s3:::box/from"])
+    ]);
+    let node = fixture::node(&["box"], &[("copier", callers)]);
+    let client = node.client();
+    client.put("box", "from", "x").ok();
+    let etag = client.put("box", "to", "y").ok().header("etag").expect("an ETag").to_owned();
+    let copier = fixture::caller(&node, "copier");
+    let copy = |request: tests::Request| copier.send(request.header("x-amz-copy-source", "/box/from"));
+    copy(copier.request("PUT", "box", "to").header("if-match", etag)).expect(403, "AccessDenied");
+    copy(copier.request("PUT", "box", "to")).expect(200, "");
+}

@@ -95,3 +95,19 @@ fn put_object_covers_creation_parts_and_completion_but_not_abort_and_listing() {
     writer.send(writer.request("GET", "box", "").query("uploads", "")).expect(403, "AccessDenied");
     writer.complete_upload("box", "k", &upload, &[etag]).expect(200, "");
 }
+
+/// Pages of parts have 1,000 entries; an upload may have ten times as many.
+#[test]
+fn more_parts_than_a_page_of_them_are_found_at_completion() {
+    let node = fixture::node(&["box"], &[]);
+    let client = node.client();
+    let upload = client.create_upload("box", "k");
+    let parts: Vec<String> = (1..=1001)
+        .map(|number| {
+            let answer = client.upload_part("box", "k", &upload, number, b"small");
+            answer.expect(200, "").header("etag").expect("an ETag").to_owned()
+        })
+        .collect();
+    // All are found: what is wrong with them is their size, not that one is missing.
+    client.complete_upload("box", "k", &upload, &parts).expect(400, "EntityTooSmall");
+}
