@@ -67,8 +67,12 @@ impl Page<'_> {
         )?;
         writeln!(page, "  console  {}  (admin API, health, metrics)", self.console)?;
         if let Some((access_key, _)) = self.credentials {
-            let file = self.credentials_file.display();
-            writeln!(page, "  root     access key {access_key}; its secret is in the lines below and in {file}")?;
+            // Credentials that the operator gave are in no file of the node's.
+            let file = match self.credentials_file.exists() {
+                true => format!(" and in {}", self.credentials_file.display()),
+                false => String::new(),
+            };
+            writeln!(page, "  root     access key {access_key}; its secret is in the lines below{file}")?;
         }
         if self.loopback_only {
             let data = quoted(&self.data.to_string_lossy());

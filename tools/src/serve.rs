@@ -221,7 +221,13 @@ impl Summary {
         }
         tracing::info!(s3 = %node.s3_urls().join(" "), console = node.console_url(), data = %self.data.display(), "serving");
         if let Some((access_key, _)) = credentials {
-            tracing::info!("root's access key is {access_key}; its secret key is in {}", credentials_file.display());
+            match credentials_file.exists() {
+                true => {
+                    let file = credentials_file.display();
+                    tracing::info!("root's access key is {access_key}; its secret key is in {file}");
+                }
+                false => tracing::info!("root's access key is {access_key}, as given"),
+            }
         }
         Ok(())
     }

@@ -105,10 +105,11 @@ fn take_parameters(head: &mut http::request::Parts, scheme: Scheme) {
         return;
     }
     let Ok(query) = Query::parse(head.uri.query().unwrap_or_default()) else { return };
-    for (name, value) in query.iter() {
-        let name = name.to_ascii_lowercase();
+    for (sent, value) in query.iter() {
+        let name = sent.to_ascii_lowercase();
         let is_header = match name.as_str() {
-            "content-type" | "content-md5" => scheme == Scheme::SigV2Query,
+            // Signed only as they are spelled here.
+            "content-type" | "content-md5" => scheme == Scheme::SigV2Query && sent == name,
             // Parts of the signature itself; and checksums, which presigners compute of a body that they don't have.
             "x-amz-algorithm"
             | "x-amz-credential"
