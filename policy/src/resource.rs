@@ -12,6 +12,8 @@ use crate::variable::{Matched, Template, Variable};
 #[derive(Debug, Clone)]
 pub(crate) struct ResourcePattern {
     form: Form,
+    /// As the document writes it, for explanations.
+    text: Box<str>,
 }
 
 #[derive(Debug, Clone)]
@@ -28,14 +30,12 @@ enum Form {
 
 impl ResourcePattern {
     pub(crate) fn new(text: &str, variables: bool) -> ResourcePattern {
-        if !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
-            return ResourcePattern { form: Form::Everything };
-        }
-        let Some((fields, tail)) = split_arn(text) else { return ResourcePattern { form: Form::Nothing } };
-        let patterns = fields.map(Pattern::new);
-        let tail = Template::new(tail, variables, true);
-        let is_s3 = patterns.iter().zip(["arn", "aws", "s3", "", ""]).all(|(pattern, field)| pattern.matches(field));
-        ResourcePattern { form: if is_s3 { Form::S3(tail) } else { Form::Other(Box::new(patterns), tail) } }
+        ResourcePattern { form: Form::new(text, variables), text: text.into() }
+    }
+
+    /// The pattern as the document writes it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether it is `*`.
@@ -96,6 +96,19 @@ impl ResourcePattern {
             // Patterns such as `arn:*:*:*:*:x` name S3 and more.
             (Form::S3(_), Target::Other(_)) | (Form::Other(..), Target::S3(_)) | (Form::Nothing, _) => Matched::No,
         }
+    }
+}
+
+impl Form {
+    fn new(text: &str, variables: bool) -> Form {
+        if !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
+            return Form::Everything;
+        }
+        let Some((fields, tail)) = split_arn(text) else { return Form::Nothing };
+        let patterns = fields.map(Pattern::new);
+        let tail = Template::new(tail, variables, true);
+        let is_s3 = patterns.iter().zip(["arn", "aws", "s3", "", ""]).all(|(pattern, field)| pattern.matches(field));
+        if is_s3 { Form::S3(tail) } else { Form::Other(Box::new(patterns), tail) }
     }
 }
 

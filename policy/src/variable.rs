@@ -145,6 +145,18 @@ impl Template {
         }
     }
 
+    /// What the text is in this request, its wildcards unchanged: `None` without variables, `Some(None)` when one has no value.
+    pub(crate) fn resolved(&self, context: &dyn Context) -> Option<Option<String>> {
+        let Template::Dynamic(parts) = self else { return None };
+        let resolved = parts.iter().map(|part| match part {
+            Part::Piece(Piece::Literal(text)) => Some(Cow::Borrowed(&**text)),
+            Part::Piece(Piece::One) => Some(Cow::Borrowed("?")),
+            Part::Piece(Piece::Run) => Some(Cow::Borrowed("*")),
+            Part::Variable(variable) => variable.resolve(context).ok(),
+        });
+        Some(resolved.collect())
+    }
+
     /// Whether `text` is the template's text but for case. Templates of this operator have no wildcards.
     pub(crate) fn equals_ignoring_case(&self, text: &str, context: &dyn Context) -> Matched {
         let parts = match self {

@@ -183,6 +183,8 @@ static LOWER_CASE: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
 /// One entry of an Action or NotAction list: `service:name`, both with wildcards and in any case, or `*`.
 #[derive(Debug, Clone)]
 pub(crate) struct ActionPattern {
+    /// As the document writes it, for explanations.
+    text: Box<str>,
     /// `None` is a text without a colon that is not `*`: it names no action.
     parts: Option<(Pattern, Pattern)>,
     everything: bool,
@@ -199,12 +201,18 @@ impl ActionPattern {
         let split = lower.split_once(':');
         let service = split.map_or("", |(service, _)| service);
         ActionPattern {
+            text: text.into(),
             everything,
             own_service: service == "strongroom",
             has_wildcard_service: service.contains(['*', '?']),
             service: service.into(),
             parts: split.map(|(service, name)| (Pattern::new(service), Pattern::new(name))),
         }
+    }
+
+    /// The pattern as the document writes it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether the pattern is `*`.

@@ -146,6 +146,22 @@ impl Condition {
         }
     }
 
+    /// Whether a value of the request is of the operator's type, or the operator takes any.
+    pub(crate) fn can_read(&self, value: &Value<'_>, context: &dyn Context) -> bool {
+        self.operator.family == Family::Null || self.matches_any(value, context).is_some()
+    }
+
+    /// One of the policy's values as the document writes it; behind a text with variables stands what it is in this request.
+    pub(crate) fn value_text(&self, at: usize, context: &dyn Context) -> String {
+        let text = self.texts.get(at).map(|text| text.to_string()).unwrap_or_default();
+        let Values::Templates(templates) = &self.values else { return text };
+        match templates.get(at).and_then(|template| template.resolved(context)) {
+            None => text,
+            Some(Some(resolved)) => format!("{text} (here {resolved})"),
+            Some(None) => format!("{text} (here without a value)"),
+        }
+    }
+
     fn wanted_absence(&self, absent: bool) -> bool {
         match &self.values {
             Values::Booleans(values) => values.contains(&Some(absent)),

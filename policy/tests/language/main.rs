@@ -3,6 +3,7 @@
 mod conditions;
 mod decision;
 mod documents;
+mod explain;
 mod findings;
 mod lyve;
 mod properties;
