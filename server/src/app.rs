@@ -63,14 +63,16 @@ impl S3Application {
         let status = response.status();
         state.metrics.answered(status, status == StatusCode::FORBIDDEN);
         state.metrics.sent(http_body::Body::size_hint(response.body()).lower());
+        let refused_key = context.as_ref().and_then(|context| context.refused_key());
         let wanted = state.config.log_requests == LogRequests::All
             || status == StatusCode::FORBIDDEN
+            || refused_key.is_some()
             || status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
         if wanted {
             let caller = context.as_ref().map_or("-", |context| context.caller.name());
             let operation = context.as_ref().map_or("-", |context| context.operation.name());
             let allowed_by = context.as_ref().and_then(|context| context.decided_by());
-            let denial = error.as_ref().and_then(|error| error.denial.as_ref());
+            let denial = error.as_ref().and_then(|error| error.denial.as_ref()).or(refused_key);
             let code = error.as_ref().map_or("", |error| error.code.name());
             let cause = error.as_ref().and_then(|error| error.cause.as_deref()).unwrap_or("");
             let decision = match (denial, allowed_by) {
@@ -79,11 +81,12 @@ impl S3Application {
                 (None, None) => "-",
             };
             let decided_by = denial.map(|denial| denial.by.as_str()).or(allowed_by).unwrap_or("-");
+            let trace = denial.map_or("", |denial| denial.trace.as_str());
             let micros = u64::try_from(line.began.elapsed().as_micros()).unwrap_or(u64::MAX);
             tracing::info!(
                 target: "request",
                 id = line.id, client = %line.address, caller, operation, method = %line.method, path = line.path,
-                status = status.as_u16(), code, decision, decided_by, cause, micros,
+                status = status.as_u16(), code, decision, decided_by, trace, cause, micros,
             );
         }
         response
@@ -109,6 +112,9 @@ impl S3Application {
             && let Some(denial) = &error.denial
         {
             respond::set(headers, "x-strongroom-denied-by", &denial.by);
+            if let Some(nearly) = &denial.nearly {
+                respond::set(headers, "x-strongroom-nearly-allowed-by", nearly);
+            }
         }
         response
     }

@@ -11,6 +11,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 pub struct Metrics {
     statuses: [AtomicU64; CLASSES.len()],
     denied: AtomicU64,
+    tags_read: AtomicU64,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
     /// Connections open now.
@@ -25,6 +26,11 @@ impl Metrics {
         if denied {
             self.denied.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Counts a look at an object's tags, for a decision that asked for them.
+    pub fn tags_read(&self) {
+        self.tags_read.fetch_add(1, Relaxed);
     }
 
     /// Counts body bytes that came in.
@@ -46,6 +52,7 @@ impl Metrics {
         }
         let own = [
             ("strongroom_requests_denied_total", "counter", self.denied.load(Relaxed)),
+            ("strongroom_policy_tag_reads_total", "counter", self.tags_read.load(Relaxed)),
             ("strongroom_received_bytes_total", "counter", self.bytes_received.load(Relaxed)),
             ("strongroom_sent_bytes_total", "counter", self.bytes_sent.load(Relaxed)),
             ("strongroom_connections", "gauge", self.connections.load(Relaxed)),

@@ -4,3 +4,5 @@ mod bucket_policy;
 mod change;
 mod context;
 mod decision;
+mod operations;
+mod trace;

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use engine::{Bucket, ObjectKey};
+use engine::{Bucket, ObjectKey, Versioning};
 
 use super::authenticate::Caller;
-use crate::protocol::error::{Code, S3Error, S3Result};
+use crate::protocol::error::{Code, Denial, S3Error, S3Result};
 use crate::protocol::name::CopySource;
 use crate::protocol::operation::{On, Operation};
 use crate::protocol::request::Request;
@@ -23,8 +23,19 @@ pub struct RequestContext {
     pub(super) bucket: Option<Arc<Bucket>>,
     pub(super) source_bucket: Option<Arc<Bucket>>,
     pub(super) decided_by: OnceLock<String>,
-    /// The tags that the request sets, where its handler had to find them first.
-    pub(super) tags: OnceLock<Vec<(String, String)>>,
+    refused_key: OnceLock<Denial>,
+    pub(super) noted: OnceLock<Noted>,
+}
+
+/// What a request sets that only its body or a copy's source tells: its handler notes it, and then it is judged.
+#[derive(Debug, Default)]
+pub struct Noted {
+    /// Tags of an object.
+    pub object_tags: Option<Vec<(String, String)>>,
+    /// Tags of a bucket.
+    pub bucket_tags: Option<Vec<(String, String)>>,
+    /// The region that a bucket is wanted in.
+    pub location: Option<String>,
 }
 
 impl RequestContext {
@@ -39,7 +50,8 @@ impl RequestContext {
             caller,
             operation,
             decided_by: OnceLock::new(),
-            tags: OnceLock::new(),
+            refused_key: OnceLock::new(),
+            noted: OnceLock::new(),
         }
     }
 
@@ -63,15 +75,32 @@ impl RequestContext {
         self.source_bucket.as_ref().ok_or_else(|| self.no_such_bucket(On::CopySource))
     }
 
-    /// Notes the tags that the request sets, when they come from its body or from a copy's source: `s3:RequestObjectTag` is judged on what will be stored.
-    pub fn note_tags(&self, tags: &[(String, String)]) {
-        // They are noted once, by the one handler of the request.
-        let _ = self.tags.set(tags.to_vec());
+    /// Notes what the handler found out: tags and the like are judged as they will be stored.
+    pub fn note(&self, noted: Noted) {
+        // Each request has one handler, and it notes once.
+        let _ = self.noted.set(noted);
     }
 
     /// Which statement allowed the request, when all requests are logged.
     pub fn decided_by(&self) -> Option<&str> {
         self.decided_by.get().map(String::as_str)
+    }
+
+    /// Notes the refusal of one of several keys, for the log; the first one stands for all.
+    pub fn note_refused_key(&self, error: &S3Error) {
+        if let Some(denial) = &error.denial {
+            self.refused_key.get_or_init(|| denial.clone());
+        }
+    }
+
+    /// How the first of the keys was denied that the caller may not touch, in a request that went on with the others.
+    pub fn refused_key(&self) -> Option<&Denial> {
+        self.refused_key.get()
+    }
+
+    /// Whether the request's bucket never kept versions.
+    pub fn is_unversioned(&self) -> bool {
+        self.bucket.as_ref().is_some_and(|bucket| bucket.versioning == Versioning::Unversioned)
     }
 
     pub(super) fn no_such_bucket(&self, on: On) -> S3Error {

@@ -9,26 +9,18 @@ use engine::{BucketId, ObjectKey, Store, Wait};
 use policy::{Action, ConditionKey, Context, KnownKey, Lookup, Resource, Value};
 
 use super::context::RequestContext;
+use super::question::Question;
 use crate::identity::snapshot::IdentityKind;
 use crate::protocol::name::decode_query;
 use crate::protocol::operation::Operation;
 use crate::state::State;
 
-/// Where an object's tags can be found.
-pub(super) enum Tags<'a> {
-    /// The resource is no object.
-    None,
-    /// They are the object's.
-    Of {
-        /// The engine.
-        store: &'a Store,
-        /// The bucket.
-        bucket: BucketId,
-        /// The key.
-        key: &'a ObjectKey,
-        /// The version.
-        version: Option<&'a str>,
-    },
+/// The object whose tags a decision may ask for.
+#[derive(Clone, Copy)]
+pub(super) struct Tagged<'a> {
+    pub(super) bucket: BucketId,
+    pub(super) key: &'a ObjectKey,
+    pub(super) version: Option<&'a str>,
 }
 
 /// The tags of the object that is judged.
@@ -48,32 +40,27 @@ pub(super) struct Facts<'a> {
     action: Action,
     resource: Resource<'a>,
     version: Option<&'a str>,
+    if_match: Option<&'a str>,
     tags: ObjectTags,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(
-        state: &'a State,
-        context: &'a RequestContext,
-        action: Action,
-        resource: Resource<'a>,
-        version: Option<&'a str>,
-    ) -> Facts<'a> {
-        Facts { state, context, action, resource, version, tags: ObjectTags::Absent }
+    pub(super) fn new(state: &'a State, context: &'a RequestContext, question: &Question<'a>) -> Facts<'a> {
+        let Question { action, resource, version, if_match, .. } = *question;
+        Facts { state, context, action, resource, version, if_match, tags: ObjectTags::Absent }
     }
 
     /// Reads the object's tags, before a decision that asks for them.
-    pub(super) fn load_tags(&mut self, tags: Tags<'_>) {
-        self.tags = match tags {
-            Tags::None => ObjectTags::Absent,
-            Tags::Of { store, bucket, key, version } => match tags_of(store, bucket, key, version) {
-                Ok(Some(tags)) => ObjectTags::Read(tags),
-                Ok(None) => ObjectTags::Absent,
-                Err(error) => {
-                    tracing::warn!(%error, %key, "an object's tags can't be read: conditions on them fail closed");
-                    ObjectTags::Unreadable
-                }
-            },
+    pub(super) fn load_tags(&mut self, tagged: Option<Tagged<'_>>) {
+        let Some(tagged) = tagged else { return };
+        self.state.metrics.tags_read();
+        self.tags = match tags_of(&self.state.store, tagged) {
+            Ok(Some(tags)) => ObjectTags::Read(tags),
+            Ok(None) => ObjectTags::Absent,
+            Err(error) => {
+                tracing::warn!(%error, key = %tagged.key, "an object's tags can't be read: conditions on them fail closed");
+                ObjectTags::Unreadable
+            }
         };
     }
 
@@ -81,22 +68,20 @@ impl<'a> Facts<'a> {
         match &self.tags {
             ObjectTags::Absent => Lookup::Absent,
             ObjectTags::Unreadable => Lookup::Unreadable,
-            ObjectTags::Read(tags) => text(tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())),
+            ObjectTags::Read(tags) => text(find(tags, name)),
         }
     }
 
-    /// The tags that the request will store: those that its handler found, else those of `x-amz-tagging` where the operation uses it.
-    fn request_tags(&self) -> Option<Vec<(String, String)>> {
-        if let Some(tags) = self.context.tags.get() {
-            return Some(tags.clone());
+    /// The tags that the request will store with an object: those that its handler found, else those of `x-amz-tagging` where the operation uses it.
+    fn object_tags_of_request(&self) -> Option<Cow<'_, [(String, String)]>> {
+        if let Some(tags) = self.context.noted.get().and_then(|noted| noted.object_tags.as_deref()) {
+            return Some(Cow::Borrowed(tags));
         }
-        let request = &self.context.request;
-        let uses_header = match self.context.operation {
-            Operation::PutObject | Operation::CreateMultipartUpload => true,
-            Operation::CopyObject => request.header("x-amz-tagging-directive") == Some("REPLACE"),
-            _ => false,
-        };
-        let header = request.header("x-amz-tagging").filter(|_| uses_header)?;
+        let makes_object = matches!(
+            self.context.operation,
+            Operation::PutObject | Operation::CreateMultipartUpload | Operation::CopyObject
+        );
+        let header = self.context.request.tagging_header().filter(|_| makes_object)?;
         let tags = header.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Some((decode_query(name)?, decode_query(value)?))
@@ -104,15 +89,46 @@ impl<'a> Facts<'a> {
         Some(tags.collect())
     }
 
+    /// The tags that the request will give a bucket.
+    fn bucket_tags_of_request(&self) -> Option<&[(String, String)]> {
+        self.context.noted.get().and_then(|noted| noted.bucket_tags.as_deref())
+    }
+
     fn header(&self, name: &str) -> Lookup<'_> {
         text(self.context.request.header(name))
     }
 
-    fn parameter(&self, name: &str) -> Lookup<'_> {
-        text(self.context.request.query.value(name))
+    /// A parameter of the listings; elsewhere it means nothing, and nothing is granted for it.
+    fn listing_parameter(&self, name: &str) -> Lookup<'_> {
+        let lists = matches!(
+            self.context.operation,
+            Operation::ListObjects | Operation::ListObjectsV2 | Operation::ListObjectVersions
+        );
+        text(self.context.request.query.value(name).filter(|_| lists))
     }
 
-    fn global(&self, key: KnownKey) -> Lookup<'_> {
+    /// The source of a copy as `BUCKET/KEY`, decoded: as it is read, however the header spells it.
+    fn copy_source(&self) -> Lookup<'_> {
+        let source = self.context.request.copy_source.as_ref();
+        source.map_or(Lookup::Absent, |source| owned(format!("{}/{}", source.bucket, source.key)))
+    }
+
+    /// Days until `x-amz-object-lock-retain-until-date`, begun ones counted whole.
+    fn remaining_retention_days(&self) -> Lookup<'_> {
+        const DAY_SECONDS: i64 = 24 * 60 * 60;
+        let request = &self.context.request;
+        let Some(until) = request.header("x-amz-object-lock-retain-until-date") else { return Lookup::Absent };
+        match until.parse::<jiff::Timestamp>() {
+            Ok(until) => {
+                let seconds = until.as_second().saturating_sub(request.received_at_seconds);
+                Lookup::One(Value::Number(seconds.saturating_add(DAY_SECONDS - 1).div_euclid(DAY_SECONDS)))
+            }
+            // What can't be read fails closed.
+            Err(_) => Lookup::Unreadable,
+        }
+    }
+
+    fn global(&self, key: KnownKey, tag: Option<&str>) -> Lookup<'_> {
         let (request, caller) = (&self.context.request, &self.context.caller);
         let identity = caller.identity();
         let network = || self.state.config.network_of(request.peer.address);
@@ -133,7 +149,7 @@ impl<'a> Facts<'a> {
                 Some(IdentityKind::Root) => "Account",
                 Some(IdentityKind::ServiceAccount { .. }) => "User",
             })),
-            KnownKey::UserId => text(identity.map(|identity| identity.user_id.as_str())),
+            KnownKey::UserId => text(Some(identity.map_or("anonymous", |identity| identity.user_id.as_str()))),
             KnownKey::Username => text(identity.and_then(|identity| match &identity.kind {
                 IdentityKind::Root => None,
                 IdentityKind::ServiceAccount { name, .. } => Some(name.as_str()),
@@ -144,7 +160,9 @@ impl<'a> Facts<'a> {
                 }
                 _ => Lookup::Absent,
             },
-            // Organisations, federation, sessions and principal tags don't exist here.
+            KnownKey::RequestTag => text(tag.and_then(|tag| find(self.bucket_tags_of_request()?, tag))),
+            KnownKey::TagKeys => self.bucket_tags_of_request().map_or(Lookup::Absent, keys),
+            // Organisations, federation, sessions, and tags of identities and buckets don't exist here.
             _ => Lookup::Absent,
         }
     }
@@ -152,41 +170,51 @@ impl<'a> Facts<'a> {
     fn s3(&self, key: KnownKey, tag: Option<&str>) -> Lookup<'_> {
         let (request, caller) = (&self.context.request, &self.context.caller);
         match key {
-            KnownKey::S3ResourceAccount => self.global(KnownKey::ResourceAccount),
+            KnownKey::S3ResourceAccount => self.global(KnownKey::ResourceAccount, None),
             KnownKey::AuthType => text(caller.scheme().auth_type()),
             KnownKey::SignatureVersion => text(caller.scheme().signature_version()),
             KnownKey::SignatureAge => {
                 caller.signature_age_milliseconds().map_or(Lookup::Absent, |age| Lookup::One(Value::Number(age)))
             }
             KnownKey::TlsVersion => text(request.peer.tls_version),
-            KnownKey::Prefix => self.parameter("prefix"),
-            KnownKey::Delimiter => self.parameter("delimiter"),
-            KnownKey::MaxKeys => self.parameter("max-keys"),
+            KnownKey::Prefix => self.listing_parameter("prefix"),
+            KnownKey::Delimiter => self.listing_parameter("delimiter"),
+            KnownKey::MaxKeys => self.listing_parameter("max-keys"),
             KnownKey::VersionId => text(self.version),
+            KnownKey::LocationConstraint => text(self.context.noted.get().and_then(|it| it.location.as_deref())),
             KnownKey::ObjectCreationOperation => Lookup::One(Value::Boolean(self.context.operation.creates_object())),
             KnownKey::ExistingObjectTag => tag.map_or(Lookup::Absent, |tag| self.object_tag(tag)),
             KnownKey::RequestObjectTag => {
-                let mut tags = self.request_tags().unwrap_or_default().into_iter();
-                let found = tags.find(|(name, _)| Some(name.as_str()) == tag);
-                found.map_or(Lookup::Absent, |(_, value)| Lookup::One(Value::String(Cow::Owned(value))))
+                let tags = self.object_tags_of_request();
+                let found = tag.and_then(|tag| find(tags.as_deref()?, tag).map(str::to_owned));
+                found.map_or(Lookup::Absent, owned)
             }
-            KnownKey::RequestObjectTagKeys => match self.request_tags() {
+            KnownKey::RequestObjectTagKeys => match self.object_tags_of_request() {
                 None => Lookup::Absent,
-                Some(tags) => Lookup::Many(tags.into_iter().map(|(name, _)| Value::String(Cow::Owned(name))).collect()),
+                Some(Cow::Borrowed(tags)) => keys(tags),
+                Some(Cow::Owned(tags)) => {
+                    Lookup::Many(tags.into_iter().map(|(name, _)| Value::String(Cow::Owned(name))).collect())
+                }
             },
-            KnownKey::IfMatch => self.header("if-match"),
-            KnownKey::IfNoneMatch => self.header("if-none-match"),
-            KnownKey::XAmzContentSha256 => self.header("x-amz-content-sha256"),
-            _ => match key.name().strip_prefix("s3:x-amz-") {
-                // Each of these keys is the header of its name.
-                Some(_) => self.header(&key.name()["s3:".len()..]),
-                None => match key.name().strip_prefix("s3:object-lock-") {
-                    Some(_) => self.header(&format!("x-amz-{}", &key.name()["s3:".len()..])),
-                    None => Lookup::Absent,
-                },
-            },
+            KnownKey::IfMatch => text(self.if_match),
+            KnownKey::XAmzCopySource => self.copy_source(),
+            KnownKey::ObjectLockRemainingRetentionDays => self.remaining_retention_days(),
+            // Each of the others is the header of its name, or doesn't exist here.
+            _ => header_of(key).map_or(Lookup::Absent, |name| self.header(name)),
         }
     }
+}
+
+/// The header that a key stands for.
+fn header_of(key: KnownKey) -> Option<&'static str> {
+    Some(match key {
+        KnownKey::IfNoneMatch => "if-none-match",
+        KnownKey::ObjectLockLegalHold => "x-amz-object-lock-legal-hold",
+        KnownKey::ObjectLockMode => "x-amz-object-lock-mode",
+        KnownKey::ObjectLockRetainUntilDate => "x-amz-object-lock-retain-until-date",
+        key if key.can_be_present() => key.name().strip_prefix("s3:").filter(|name| name.starts_with("x-amz-"))?,
+        _ => return None,
+    })
 }
 
 impl Context for Facts<'_> {
@@ -195,7 +223,7 @@ impl Context for Facts<'_> {
         if !self.action.has_key(known) {
             return Lookup::Absent;
         }
-        if known.name().starts_with("aws:") { self.global(known) } else { self.s3(known, key.tag_key()) }
+        if known.name().starts_with("aws:") { self.global(known, key.tag_key()) } else { self.s3(known, key.tag_key()) }
     }
 }
 
@@ -203,16 +231,23 @@ fn text(value: Option<&str>) -> Lookup<'_> {
     value.map_or(Lookup::Absent, |value| Lookup::One(Value::text(value)))
 }
 
+fn owned<'a>(value: String) -> Lookup<'a> {
+    Lookup::One(Value::String(Cow::Owned(value)))
+}
+
+fn find<'a>(tags: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    tags.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn keys(tags: &[(String, String)]) -> Lookup<'_> {
+    Lookup::Many(tags.iter().map(|(name, _)| Value::text(name)).collect())
+}
+
 /// Loads an object's tags for a decision; `None` when there is no object, an error when they can't be read.
-fn tags_of(
-    store: &Store,
-    bucket: BucketId,
-    key: &ObjectKey,
-    version: Option<&str>,
-) -> Result<Option<Vec<(String, String)>>, engine::Error> {
-    let Ok(version) = version.map(str::parse).transpose() else { return Ok(None) };
+fn tags_of(store: &Store, tagged: Tagged<'_>) -> Result<Option<Vec<(String, String)>>, engine::Error> {
+    let Ok(version) = tagged.version.map(str::parse).transpose() else { return Ok(None) };
     // A read that has to wait for the disk holds up this thread: only where a statement asks for tags, and only until the record is cached.
-    match store.head(bucket, key, version, Wait::Allowed) {
+    match store.head(tagged.bucket, tagged.key, version, Wait::Allowed) {
         Ok(info) => Ok(Some(info.attributes.tags)),
         Err(engine::Error::NoSuchKey | engine::Error::NoSuchVersion | engine::Error::DeleteMarker { .. }) => Ok(None),
         Err(error) => Err(error),

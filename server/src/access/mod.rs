@@ -3,4 +3,6 @@
 pub mod authenticate;
 pub mod authorize;
 pub mod context;
+mod denial;
 mod facts;
+mod question;

@@ -35,6 +35,10 @@ pub struct Denial {
     pub explicit: bool,
     /// `POLICY/SID` of the deciding statement, or what is missing.
     pub by: String,
+    /// Where no statement denies: which Allows nearly applied and what they lacked, in ASCII, for a header.
+    pub nearly: Option<String>,
+    /// Everything together with the values that were compared, in one line, for the log.
+    pub trace: String,
 }
 
 impl Denial {

@@ -9,5 +9,7 @@ pub mod range;
 pub mod request;
 pub mod respond;
 pub mod route;
+#[cfg(test)]
+mod row_tests;
 pub mod xml_read;
 pub mod xml_write;

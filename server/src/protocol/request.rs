@@ -161,4 +161,15 @@ impl Request {
             other => Ok(other),
         }
     }
+
+    /// `x-amz-tagging` where it is stored with the object: a copy uses it only when its directive says so.
+    pub fn tagging_header(&self) -> Option<&str> {
+        let copies_tags = self.copy_source.is_some() && self.header("x-amz-tagging-directive") != Some("REPLACE");
+        self.header("x-amz-tagging").filter(|_| !copies_tags)
+    }
+
+    /// Whether the caller asks to get past governance retention.
+    pub fn bypasses_governance(&self) -> bool {
+        self.header("x-amz-bypass-governance-retention").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
 }

@@ -57,6 +57,14 @@ pub fn parse_up_to(body: &[u8], root: &str, bytes_max: usize) -> S3Result<Elemen
     Ok(element)
 }
 
+/// Keys and values of the `Tag` elements directly inside.
+pub fn tags(set: &Element) -> S3Result<Vec<(String, String)>> {
+    let text = |tag: &Element, name: &str| {
+        tag.child_text(name).map(ToOwned::to_owned).ok_or_else(|| Code::MalformedXML.error())
+    };
+    set.all("Tag").map(|tag| Ok((text(tag, "Key")?, text(tag, "Value")?))).collect()
+}
+
 fn parse_any(body: &[u8]) -> S3Result<Element> {
     let malformed = |why: &str| -> S3Error { Code::MalformedXML.error().because(why) };
     let text = std::str::from_utf8(body).map_err(|_| malformed("the document is not UTF-8"))?;

@@ -159,7 +159,9 @@ async fn run(state: &State, context: Arc<RequestContext>, payload: &mut Payload)
     }
     match context.operation {
         Operation::ListBuckets => bucket::list::run(state, &authorize::judge::<op::ListBuckets>(state, context)?),
-        Operation::CreateBucket => bucket::create::run(state, authorized!(CreateBucket), payload).await,
+        Operation::CreateBucket => {
+            bucket::create::run(state, authorize::judge::<op::CreateBucket>(state, context)?, payload).await
+        }
         Operation::DeleteBucket => bucket::delete::run(state, authorized!(DeleteBucket)).await,
         Operation::HeadBucket => bucket::head::run(state, &authorized!(HeadBucket)),
         Operation::GetBucketLocation => bucket::location::run(state, &authorized!(GetBucketLocation)),

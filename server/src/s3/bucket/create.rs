@@ -3,7 +3,8 @@
 use engine::{NewBucket, Versioning};
 use http::StatusCode;
 
-use crate::access::authorize::Authorized;
+use crate::access::authorize::Judged;
+use crate::access::context::Noted;
 use crate::protocol::error::{Code, S3Result, invalid_argument};
 use crate::protocol::name;
 use crate::protocol::operation::op;
@@ -18,16 +19,30 @@ const BUCKETS_PER_ACCOUNT_MAX: usize = 10_000;
 /// The region where re-creating one's own bucket succeeds, for historical reasons that clients rely on.
 const CLASSIC_REGION: &str = "us-east-1";
 
-/// Creates a bucket for the caller's account.
-pub async fn run(state: &State, create: Authorized<op::CreateBucket>, payload: &mut Payload) -> S3Result<Response> {
+/// Creates a bucket for the caller's account. The body's region and tags are judged too, so the last word on the request falls once it was read.
+pub async fn run(state: &State, create: Judged<op::CreateBucket>, payload: &mut Payload) -> S3Result<Response> {
+    let noted = match read_body(&create.context().request, payload).await {
+        Ok(noted) => noted,
+        // Whoever may not create it anyhow isn't told what is wrong with the body.
+        Err(error) => return create.outcome().and(Err(error)),
+    };
+    let (location, has_tags) = (noted.location.clone(), noted.bucket_tags.is_some());
+    create.context().note(noted);
+    let create = create.again(state)?;
     let request = &create.request;
     let bucket = request.bucket().ok_or_else(|| Code::InvalidBucketName.error())?;
     if name::is_reserved(bucket) {
         return Err(Code::InvalidBucketName.error().field("BucketName", bucket.to_string()));
     }
     refuse_unsupported(request)?;
-    let body = payload.document(request, XML_BYTES_MAX, Code::MalformedXML).await?;
-    check_location(state, &body)?;
+    if has_tags {
+        return Err(Code::NotImplemented.with("Tags of buckets are not implemented."));
+    }
+    if let Some(other) = location.filter(|region| *region != state.config.region) {
+        return Err(Code::InvalidLocationConstraint
+            .with(format!("The specified location-constraint is not valid: this node is {}.", state.config.region))
+            .field("LocationConstraint", other));
+    }
     let owner = create.caller.account_id().ok_or_else(|| Code::AccessDenied.error())?.to_owned();
     if state.store.buckets().iter().filter(|b| b.owner == owner).count() >= BUCKETS_PER_ACCOUNT_MAX {
         return Err(Code::TooManyBuckets.error());
@@ -72,16 +87,14 @@ fn refuse_unsupported(request: &Request) -> S3Result<()> {
     }
 }
 
-fn check_location(state: &State, body: &[u8]) -> S3Result<()> {
+/// Reads the region and the tags that the body asks for.
+async fn read_body(request: &Request, payload: &mut Payload) -> S3Result<Noted> {
+    let body = payload.document(request, XML_BYTES_MAX, Code::MalformedXML).await?;
     if body.is_empty() {
-        return Ok(());
+        return Ok(Noted::default());
     }
-    let document = xml_read::parse(body, "CreateBucketConfiguration")?;
-    match document.child_text("LocationConstraint").map(str::trim) {
-        None | Some("") => Ok(()),
-        Some(region) if region == state.config.region => Ok(()),
-        Some(other) => Err(Code::InvalidLocationConstraint
-            .with(format!("The specified location-constraint is not valid: this node is {}.", state.config.region))
-            .field("LocationConstraint", other)),
-    }
+    let document = xml_read::parse(&body, "CreateBucketConfiguration")?;
+    let location = document.child_text("LocationConstraint").map(str::trim).filter(|region| !region.is_empty());
+    let bucket_tags = document.child("Tags").map(xml_read::tags).transpose()?;
+    Ok(Noted { location: location.map(str::to_owned), bucket_tags, ..Noted::default() })
 }

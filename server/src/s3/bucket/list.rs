@@ -1,4 +1,4 @@
-//! [ListBuckets](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html): with s3:ListAllMyBuckets all buckets of the account, without it those that the caller may list, and 403 when there is none.
+//! [ListBuckets](https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html): with s3:ListAllMyBuckets all buckets of the account, without it those that the caller may list, and 403 when there is none or when the action is denied.
 
 use policy::Action;
 
@@ -20,6 +20,10 @@ pub fn run(state: &State, list: &Judged<op::ListBuckets>) -> S3Result<Response> 
     let mut buckets = state.store.buckets();
     buckets.retain(|bucket| bucket.owner == account);
     if let Err(denied) = list.outcome() {
+        // Where a statement denies the list, no other action stands in for it.
+        if denied.denial.as_ref().is_some_and(|denial| denial.explicit) {
+            return Err(denied);
+        }
         buckets.retain(|bucket| context.allows_on(state, Action::ListBucket, bucket));
         if buckets.is_empty() {
             return Err(denied);

@@ -5,7 +5,7 @@ use policy::Action;
 
 use super::{attributes, open};
 use crate::access::authorize::Authorized;
-use crate::access::context::RequestContext;
+use crate::access::context::{Noted, RequestContext};
 use crate::protocol::conditional;
 use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::protocol::operation::op;
@@ -120,7 +120,7 @@ fn attributes_of_copy(state: &State, copy: &Authorized<op::CopyObject>, source: 
         let versioned = named.version_id.is_some();
         let read = if versioned { Action::GetObjectVersionTagging } else { Action::GetObjectTagging };
         copy.require_on_source(state, read)?;
-        copy.note_tags(&attributes.tags);
+        copy.note(Noted { object_tags: Some(attributes.tags.clone()), ..Noted::default() });
         copy.require_on_object(state, Action::PutObject, copy.key()?, None)?;
         copy.require_on_object(state, Action::PutObjectTagging, copy.key()?, None)?;
     }

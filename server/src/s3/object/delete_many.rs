@@ -1,7 +1,6 @@
 //! [DeleteObjects](https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html): up to 1,000 keys, each judged and answered for itself.
 
 use engine::{Delete, Deleted, Precondition};
-use policy::Action;
 use tokio::task::JoinSet;
 
 use super::open;
@@ -44,7 +43,10 @@ pub async fn run(state: &State, delete: Authorized<op::DeleteObjects>, payload: 
                 running.spawn(async move { (index, commit.await) });
                 outcomes.push(None);
             }
-            Err(error) => outcomes.push(Some(Err(error))),
+            Err(error) => {
+                delete.note_refused_key(&error);
+                outcomes.push(Some(Err(error)));
+            }
         }
     }
     while let Some(joined) = running.join_next().await {
@@ -75,13 +77,8 @@ fn names_a_checksum(request: &crate::protocol::request::Request) -> bool {
 fn one(state: &State, delete: &Authorized<op::DeleteObjects>, object: &Element) -> S3Result<Delete> {
     let key = object_key(object.child_text("Key").ok_or_else(|| Code::MalformedXML.error())?)?;
     let version = object.child_text("VersionId").filter(|v| !v.is_empty());
-    let action = if version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
-    delete.require_on_object(state, action, &key, version)?;
     let etag = object.child_text("ETag").map(|etag| etag.trim().to_owned());
-    if etag.as_deref().is_some_and(|etag| etag != "*") {
-        let read = if version.is_some() { Action::GetObjectVersion } else { Action::GetObject };
-        delete.require_on_object(state, read, &key, version)?;
-    }
+    delete.require_delete(state, &key, version, etag.as_deref())?;
     let if_match = etag.map(|etag| match etag.as_str() {
         "*" => engine::Match::Any,
         etag => engine::Match::ETags(etag.parse().into_iter().collect()),

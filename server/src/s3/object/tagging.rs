@@ -7,9 +7,10 @@ use http::StatusCode;
 
 use super::{attributes, open};
 use crate::access::authorize::{Authorized, Judged};
-use crate::access::context::RequestContext;
+use crate::access::context::{Noted, RequestContext};
 use crate::protocol::error::{Code, S3Result};
 use crate::protocol::operation::op;
+use crate::protocol::request::Request;
 use crate::protocol::respond::{self, Response};
 use crate::protocol::xml_read::{self, XML_BYTES_MAX};
 use crate::protocol::xml_write::Xml;
@@ -39,18 +40,22 @@ pub async fn read(state: &State, tagging: Authorized<op::GetObjectTagging>) -> S
 
 /// Replaces an object's tags. They are judged by what the body says, so the last word on the request falls once it was read.
 pub async fn write(state: &State, tagging: Judged<op::PutObjectTagging>, payload: &mut Payload) -> S3Result<Response> {
-    let body = payload.document(&tagging.context().request, XML_BYTES_MAX, Code::MalformedXML).await?;
-    let document = xml_read::parse(&body, "Tagging")?;
-    let set = document.child("TagSet").ok_or_else(|| Code::MalformedXML.error())?;
-    let mut tags = Vec::new();
-    for tag in set.all("Tag") {
-        let text = |name: &str| tag.child_text(name).map(ToOwned::to_owned).ok_or_else(|| Code::MalformedXML.error());
-        tags.push((text("Key")?, text("Value")?));
-    }
-    attributes::check_tags(&tags)?;
-    tagging.context().note_tags(&tags);
+    let tags = match read_body(&tagging.context().request, payload).await {
+        Ok(tags) => tags,
+        // Whoever may not tag it anyhow isn't told what is wrong with the body.
+        Err(error) => return tagging.outcome().and(Err(error)),
+    };
+    tagging.context().note(Noted { object_tags: Some(tags.clone()), ..Noted::default() });
     let tagging = tagging.again(state)?;
     replace(state, &tagging, tags, StatusCode::OK).await
+}
+
+async fn read_body(request: &Request, payload: &mut Payload) -> S3Result<Vec<(String, String)>> {
+    let body = payload.document(request, XML_BYTES_MAX, Code::MalformedXML).await?;
+    let document = xml_read::parse(&body, "Tagging")?;
+    let tags = xml_read::tags(document.child("TagSet").ok_or_else(|| Code::MalformedXML.error())?)?;
+    attributes::check_tags(&tags)?;
+    Ok(tags)
 }
 
 /// Removes an object's tags.

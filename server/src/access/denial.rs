@@ -1,0 +1,53 @@
+//! What a denial tells, and to whom: AWS's text to the caller, the statements and the compared values to the operator.
+
+use policy::{Decision, Explanation, Outcome, Reason};
+
+use super::context::RequestContext;
+use super::question::Question;
+use crate::protocol::error::{Code, Denial, S3Error};
+
+/// The reasons of a denial.
+#[derive(Default)]
+pub(super) struct Told {
+    /// AWS's text.
+    message: String,
+    trace: String,
+    nearly: Option<String>,
+}
+
+impl Told {
+    pub(super) fn new(explanation: &Explanation, request: &policy::Request<'_>, decision: &Decision<'_>) -> Told {
+        Told {
+            message: policy::denial_message(request, decision),
+            trace: explanation.one_line(),
+            nearly: (!explanation.nearly.is_empty()).then(|| explanation.header_value()),
+        }
+    }
+}
+
+impl RequestContext {
+    /// The answer to a request that was denied. Callers of other accounts and anonymous ones learn nothing but that.
+    pub(super) fn refusal(&self, question: &Question<'_>, decision: &Decision<'_>, told: Option<Told>) -> S3Error {
+        let Told { message, trace, nearly } = told.unwrap_or_default();
+        let same_account = self.caller.account_id() == Some(question.resource.account());
+        let text = if same_account { message } else { Code::AccessDenied.message().to_owned() };
+        let mut refusal =
+            Code::AccessDenied.with(text).because(format!("{} on {}", question.action, question.resource));
+        let explicit = decision.outcome == Outcome::ExplicitDeny;
+        refusal.denial = Some(Denial { explicit, by: decided_by(decision), nearly, trace });
+        refusal
+    }
+}
+
+/// `POLICY/SID` of the deciding statement, or why there is none.
+pub(super) fn decided_by(decision: &Decision<'_>) -> String {
+    match (&decision.deciding, decision.outcome) {
+        (Some(deciding), _) => format!("{}/{}", deciding.policy, deciding.statement.name()),
+        (None, Outcome::Allow) => "root".to_owned(),
+        (None, _) => match decision.reason {
+            Reason::NoBucketPolicy => "no bucket policy statement allows it".to_owned(),
+            Reason::NoSessionPolicy => "no session policy statement allows it".to_owned(),
+            _ => "no permission's statement allows it".to_owned(),
+        },
+    }
+}
