@@ -104,36 +104,60 @@ pub(crate) struct Test {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Check a policy document: exit 0 when it is valid, 1 when it has errors
-    #[command(after_help = "\
-Example: strongroom policy check permission.json --dialect lyve
-         strongroom policy check --batch cases.json")]
+    /// Check policy documents: every error and finding with its place
+    #[command(after_help = CHECK_HELP)]
     Check(PolicyCheck),
     /// Evaluate an array of requests against policies; prints JSON
-    #[command(after_help = "Example: strongroom policy eval cases.json")]
+    #[command(after_help = EVAL_HELP)]
     Eval(PolicyEval),
     /// Explain one decision: which statement decided, which nearly matched
-    #[command(after_help = "\
-Example: strongroom policy explain case.json
-         strongroom policy explain --policy lightly.json --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg --context aws:SourceIp=21.21.21.7")]
+    #[command(after_help = EXPLAIN_HELP)]
     Explain(PolicyExplain),
 }
 
+const CHECK_HELP: &str = "\
+Colours are for terminals; NO_COLOR=1 switches them off, CLICOLOR_FORCE=1 on. With --json one file makes {valid, message, errors, findings}, several an array of those with their file.
+
+A batch is answered by an array of {id, valid, message, errors, findings}, in order; a case that is no such object by {id, error}.
+
+Exit codes: 0 all documents are valid, findings or not; 1 one has errors; 2 wrong usage or a file that can't be read. A batch that is answered exits 0 whatever the answers.
+
+Example: strongroom policy check permission.json --dialect lyve
+         strongroom policy check --kind bucket --bucket datalake policies/*.json
+         aws iam get-role-policy ... --query PolicyDocument | strongroom policy check -
+         strongroom policy check --batch cases.json";
+
+const EVAL_HELP: &str = "\
+The context of a request is complete: no key is added. Its bucket belongs to account 123456789012. The answer is an array of {id, decision, policy, sid}, in order, with decision Allow, ExplicitDeny or ImplicitDeny; a case that is malformed, or has a document that is refused, is answered by {id, error}.
+
+Exit codes: 0 every case is answered, whatever the answers; 2 wrong usage, or a file that can't be read or is no array.
+
+Example: strongroom policy eval cases.json
+         echo '[{\"id\": 1, \"policies\": [], \"request\": {\"principal\": \"anonymous\", \"action\": \"s3:GetObject\", \"resource\": \"arn:aws:s3:::b/k\", \"context\": {}}}]' | strongroom policy eval -";
+
+const EXPLAIN_HELP: &str = "\
+The request is judged as policy eval judges it: with the given context and no other, on a bucket of account 123456789012.
+
+Exit codes: 0 the decision is explained, whatever it is; 2 wrong usage, or a file that can't be read or judged.
+
+Example: strongroom policy explain case.json
+         strongroom policy explain --policy lightly.json --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg --context aws:SourceIp=21.21.21.7";
+
 #[derive(Debug, Args)]
 pub(crate) struct PolicyCheck {
-    /// Policy document; - is standard input
+    /// Policy documents; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "batch", conflicts_with = "batch")]
-    pub(crate) file: Option<PathBuf>,
-    /// What the document is attached to
+    pub(crate) files: Vec<PathBuf>,
+    /// What the documents are attached to
     #[arg(long, value_name = "KIND", default_value = "identity", conflicts_with = "batch")]
     pub(crate) kind: PolicyKind,
-    /// Rules that the document must follow
+    /// Rules that the documents must follow
     #[arg(long, value_name = "DIALECT", default_value = "aws", conflicts_with = "batch")]
     pub(crate) dialect: PolicyDialect,
     /// Bucket that a bucket policy belongs to: resources of others are refused
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,
-    /// Check an array of {id, document_text, dialect, kind, bucket?}; prints JSON
+    /// Check an array of {id, document_text, dialect, kind, bucket?}; prints JSON; - is standard input
     #[arg(long, value_name = "CASES")]
     pub(crate) batch: Option<PathBuf>,
 }
@@ -398,7 +422,7 @@ mod tests {
             ),
             ("serve a --data b", "the argument '[DIR]' cannot be used with '--data <DIR>'; see --help"),
             ("test --data x", "unexpected argument '--data' found"),
-            ("policy check", "the following required arguments were not provided: <FILE>; see --help"),
+            ("policy check", "the following required arguments were not provided: <FILE>...; see --help"),
             (
                 "policy check f --kind x",
                 "invalid value 'x' for '--kind <KIND>' [possible values: identity, bucket, session]; see --help",

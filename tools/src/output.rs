@@ -2,6 +2,7 @@
 //!
 //! A closed pipe (`strongroom state | head`) ends a command quietly instead of with a panic, and colours reach terminals only.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 
 use crate::failure::Failure;
@@ -11,13 +12,20 @@ use crate::failure::Failure;
 /// # Errors
 /// Any failure to write but a reader that went away.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
-    match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("standard output can't be written: {error}")))
-        }
-        _ => Ok(()),
+    write(&[text, newline]).map(|_reader_is_there| ())
+}
+
+/// Writes a part of a longer answer to standard output as it is. False when the reader went away, so that nobody works for it any longer.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn write(parts: &[&str]) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match parts.iter().try_for_each(|part| out.write_all(part.as_bytes())).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::failed(format!("standard output can't be written: {error}"))),
     }
 }
 
@@ -41,17 +49,19 @@ pub(crate) fn warn(warning: &str) {
     let _nowhere_left = writeln!(io::stderr().lock(), "strongroom: warning: {}", crate::failure::one_line(warning));
 }
 
-/// Terminal colours, or nothing where there is no terminal or `NO_COLOR` is set (<https://no-color.org>).
+/// Terminal colours, or nothing where nobody sees them.
+///
+/// `NO_COLOR` (<https://no-color.org>) switches them off, else `CLICOLOR_FORCE` (<https://bixense.com/clicolors>) on, else they are for terminals that aren't dumb.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint(bool);
 
 impl Paint {
     pub(crate) fn for_stdout() -> Paint {
-        Paint(io::stdout().is_terminal() && colours_wanted())
+        Paint(colours_wanted(|name| std::env::var_os(name), io::stdout().is_terminal()))
     }
 
     pub(crate) fn for_stderr() -> Paint {
-        Paint(io::stderr().is_terminal() && colours_wanted())
+        Paint(colours_wanted(|name| std::env::var_os(name), io::stderr().is_terminal()))
     }
 
     pub(crate) fn is_on(self) -> bool {
@@ -70,26 +80,90 @@ impl Paint {
         self.paint("33", text)
     }
 
+    pub(crate) fn blue(self, text: &str) -> String {
+        self.paint("34", text)
+    }
+
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.0 && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }
 
-fn colours_wanted() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+fn colours_wanted(variable: impl Fn(&str) -> Option<OsString>, is_terminal: bool) -> bool {
+    if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return false;
+    }
+    let forced = variable("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+    forced || (is_terminal && variable("TERM").is_none_or(|value| value != "dumb"))
 }
 
-/// Makes control characters of texts from elsewhere visible, so that a document or a peer can't drive the terminal; line ends and tabs stay.
+/// Makes characters of texts from elsewhere visible that would drive the terminal or show a text in another order than it has; line ends and tabs stay.
 pub(crate) fn visible(text: &str) -> String {
+    escaped(text, |character| matches!(character, '\n' | '\t'))
+}
+
+/// As [`visible`] for what must stay one line: line ends and tabs are made visible too.
+pub(crate) fn visible_line(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+/// Whether a character is shown as its escape: control characters, and the marks that turn the direction of a text or have no width (<https://trojansource.codes>).
+pub(crate) fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        let harmless = matches!(character, '\n' | '\t') || !character.is_control();
-        if harmless { shown.push(character) } else { shown.extend(character.escape_default()) }
+        if is_hidden(character) && !stays(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
     }
     shown
+}
+
+/// Cuts a text that is longer than anyone reads, with an ellipsis in place of the rest.
+pub(crate) fn clip(text: &str, characters_max: usize) -> String {
+    match text.char_indices().nth(characters_max) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// A number and what is counted: `1 error`, `2 errors`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_the_environment_says_otherwise() {
+        let wanted = |variables: &[(&str, &str)], is_terminal| {
+            let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+            colours_wanted(|name| find(name).map(|(_, value)| OsString::from(value)), is_terminal)
+        };
+        assert!(wanted(&[], true) && !wanted(&[], false));
+        assert!(!wanted(&[("TERM", "dumb")], true));
+        assert!(wanted(&[("NO_COLOR", "")], true) && !wanted(&[("NO_COLOR", "1")], true));
+        assert!(wanted(&[("CLICOLOR_FORCE", "1")], false) && !wanted(&[("CLICOLOR_FORCE", "0")], false));
+        assert!(!wanted(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], true));
+    }
+
+    #[test]
+    fn hidden_characters_are_shown_as_their_escapes() {
+        assert_eq!(visible("a\u{1b}[31m\u{9b}\u{202e}b\n\tc"), "a\\u{1b}[31m\\u{9b}\\u{202e}b\n\tc");
+        assert_eq!(visible_line("a\nb\tc é 🐄"), "a\\nb\\tc é 🐄");
+        assert_eq!(clip("äöü", 2), "äö...");
+        assert_eq!(clip("äöü", 3), "äöü");
+    }
 }
