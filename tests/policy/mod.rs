@@ -3,6 +3,7 @@
 mod bucket_policy;
 mod change;
 mod context;
+mod corpus;
 mod decision;
 mod operations;
 mod trace;
