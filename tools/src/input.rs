@@ -24,7 +24,10 @@ pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
     if bytes.len() as u64 > bytes_max {
         return Err(format!("is longer than the {bytes_max} bytes that are read"));
     }
-    String::from_utf8(bytes).map_err(|_| "is not UTF-8; save it as UTF-8".to_owned())
+    String::from_utf8(bytes).map_err(|error| match error.as_bytes() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "is UTF-16; save it as UTF-8".to_owned(),
+        _ => "is not UTF-8; save it as UTF-8".to_owned(),
+    })
 }
 
 /// The first `bytes_max` bytes of a file, for readers that judge length and encoding themselves; `-` is standard input.

@@ -7,6 +7,8 @@ mod case;
 mod check;
 mod excerpt;
 mod explain;
+mod question;
+mod statement;
 
 use std::path::Path;
 use std::process::ExitCode;

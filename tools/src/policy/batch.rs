@@ -9,17 +9,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::case::{self, json_kind, offset_in, without_place};
 use crate::failure::Failure;
 use crate::output;
 
-/// Most cases in one file.
-const CASES_MAX: usize = 1_000_000;
 /// Longest id of a case.
 const ID_BYTES_MAX: usize = 1_024;
 /// Cases that are answered before their answers are printed.
 const RUN_CASES_MAX: usize = 1_000;
 /// Bytes of cases that are answered before their answers are printed, unless one case is longer.
 const RUN_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of answers that are collected before they are written.
+const WRITE_BYTES_MIN: usize = 256 << 10;
 
 /// What the cases of a file are, and how they are answered.
 pub(super) struct Batch<'f> {
@@ -49,8 +51,9 @@ struct Identified<'t> {
 /// The file is no JSON array, or has too many cases: nothing is printed then.
 pub(super) fn run(name: &str, text: &str, batch: &Batch<'_>) -> Result<(), Failure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let cases = cases_of(text, batch.form).map_err(|error| Failure::usage(format!("case file {name}: {error}")))?;
-    let mut printer = Printer { is_first: true, reader_is_there: true };
+    let cases =
+        case::cases_of(text, batch.form).map_err(|error| Failure::usage(format!("case file {name}: {error}")))?;
+    let mut printer = Printer::new();
     let mut places = Places { text, offset: 0, line: 1 };
     let mut ids = HashMap::new();
     let (mut waiting, mut waiting_bytes) = (Vec::new(), 0);
@@ -75,22 +78,6 @@ pub(super) fn run(name: &str, text: &str, batch: &Batch<'_>) -> Result<(), Failu
     }
     answer(&waiting, batch, &mut printer)?;
     printer.finish()
-}
-
-fn cases_of<'t>(text: &'t str, form: &str) -> Result<Vec<&'t RawValue>, String> {
-    match text.trim_start().chars().next() {
-        None => return Err(format!("is empty; write an array of {form}")),
-        Some('[') => {}
-        Some('{') => return Err(format!("is an object and not an array; write an array of {form}")),
-        Some(_) => return Err(format!("is no JSON array; write an array of {form}")),
-    }
-    let cases: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
-        format!("is not valid JSON at line {}, column {}: {}", error.line(), error.column(), without_place(&error))
-    })?;
-    if cases.len() > CASES_MAX {
-        return Err(format!("has {} cases, and at most {CASES_MAX} are answered at once; split it", cases.len()));
-    }
-    Ok(cases)
 }
 
 /// The id of a case, and what is wrong with the case.
@@ -162,28 +149,36 @@ fn refused(id: Value, error: String) -> Result<String, Failure> {
     Ok(text.replace('\n', "\n  "))
 }
 
-/// Prints the elements of an array, indented as `serde_json` indents one.
+/// Prints the elements of an array, indented as `serde_json` indents one, many with one write.
 struct Printer {
+    waiting: String,
     is_first: bool,
     reader_is_there: bool,
 }
 
 impl Printer {
-    fn print(&mut self, element: &str) -> Result<(), Failure> {
-        if self.reader_is_there {
-            let separator = if self.is_first { "[\n  " } else { ",\n  " };
-            self.is_first = false;
-            self.reader_is_there = output::write(&[separator, element])?;
-        }
-        Ok(())
+    fn new() -> Printer {
+        Printer { waiting: String::new(), is_first: true, reader_is_there: true }
     }
 
-    fn finish(self) -> Result<(), Failure> {
-        match (self.reader_is_there, self.is_first) {
-            (false, _) => Ok(()),
-            (true, true) => output::print("[]"),
-            (true, false) => output::print("\n]"),
+    fn print(&mut self, element: &str) -> Result<(), Failure> {
+        self.waiting.push_str(if self.is_first { "[\n  " } else { ",\n  " });
+        self.waiting.push_str(element);
+        self.is_first = false;
+        if self.waiting.len() >= WRITE_BYTES_MIN { self.flush() } else { Ok(()) }
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        self.waiting.push_str(if self.is_first { "[]\n" } else { "\n]\n" });
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        if self.reader_is_there {
+            self.reader_is_there = output::write(&[&self.waiting])?;
         }
+        self.waiting.clear();
+        Ok(())
     }
 }
 
@@ -197,30 +192,10 @@ struct Places<'t> {
 impl Places<'_> {
     /// One-based line where a case begins. Cases are asked for in the order of the text.
     fn line(&mut self, case: &RawValue) -> usize {
-        // The case is a slice of the text, so the distance of their first bytes is its offset.
-        let start = (case.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let start = offset_in(self.text, case.get());
         let between = self.text.as_bytes().get(self.offset..start).unwrap_or_default();
         self.line += between.iter().filter(|byte| **byte == b'\n').count();
         self.offset = start.max(self.offset);
         self.line
     }
-}
-
-/// What a JSON value is, for sentences.
-pub(super) fn json_kind(json: &str) -> &'static str {
-    match json.trim_start().as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "a list",
-        Some(b'"') => "a text",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => "a number",
-    }
-}
-
-/// A JSON error without the place, which is one in a part of the file.
-pub(super) fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }

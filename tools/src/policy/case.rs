@@ -5,16 +5,33 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::batch::{json_kind, without_place};
-
 /// The form of a case of `policy check --batch`.
 pub(super) const CHECK_FORM: &str = "{id, document_text, dialect, kind, bucket?}";
 /// The form of a case of `policy eval`.
 pub(super) const EVAL_FORM: &str =
     "{id, policies: [{kind, document}], request: {principal, action, resource, context}}";
 
+/// Most cases in one file.
+const CASES_MAX: usize = 1_000_000;
 /// Most policies of one case: far more than a caller can have.
 const POLICIES_MAX: usize = 10_000;
+
+/// The cases of a file, each as its text.
+pub(super) fn cases_of<'t>(text: &'t str, form: &str) -> Result<Vec<&'t RawValue>, String> {
+    match text.trim_start().chars().next() {
+        None => return Err(format!("is empty; write an array of {form}")),
+        Some('[') => {}
+        Some('{') => return Err(format!("is an object and not an array; write an array of {form}")),
+        Some(_) => return Err(format!("is no JSON array; write an array of {form}")),
+    }
+    let cases: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+        format!("is not valid JSON at line {}, column {}: {}", error.line(), error.column(), without_place(&error))
+    })?;
+    if cases.len() > CASES_MAX {
+        return Err(format!("has {} cases, and at most {CASES_MAX} are answered at once; split it", cases.len()));
+    }
+    Ok(cases)
+}
 
 #[derive(Deserialize)]
 struct CheckCase<'t> {
@@ -73,6 +90,9 @@ const KINDS: &[&str] = &["identity", "bucket", "session"];
 
 /// What is wrong with the shape of a case of `policy eval` and `policy explain`, as what follows `case 3`.
 pub(super) fn eval_shape(case: &str) -> Result<(), String> {
+    if !case.starts_with('{') {
+        return Err(format!("is {}, not an object", json_kind(case)));
+    }
     let case: EvalCase<'_> = read(case, "")?;
     let policies = case.policies.ok_or("has no policies; write a list of {kind, document}, or [] for none")?.get();
     if !policies.starts_with('[') {
@@ -140,4 +160,43 @@ fn one_of(value: Option<&RawValue>, name: &str, allowed: &[&str]) -> Result<(), 
         return Ok(());
     }
     Err(format!("has {name} {value:?}; write {}", allowed.join(" or ")))
+}
+
+/// Whether a text is JSON at all, said with the place in it.
+pub(super) fn is_json(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    serde_json::from_str::<&RawValue>(text).map(drop).map_err(|error| {
+        format!("is not valid JSON at line {}, column {}: {}", error.line(), error.column(), without_place(&error))
+    })
+}
+
+/// Where a part of a text begins in it, in bytes. Both are slices of the same memory, so the distance of their first bytes tells.
+pub(super) fn offset_in(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len())
+}
+
+/// Line ends in front of a part of a text.
+pub(super) fn lines_before(text: &str, part: &str) -> usize {
+    text.as_bytes().iter().take(offset_in(text, part)).filter(|byte| **byte == b'\n').count()
+}
+
+/// What a JSON value is, for sentences.
+pub(super) fn json_kind(json: &str) -> &'static str {
+    match json.trim_start().as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b'"') => "a text",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+/// A JSON error without the place, which is one in a part of the file.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }

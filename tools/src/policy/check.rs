@@ -48,10 +48,11 @@ pub(super) fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Fai
             }
         };
         let report = policy::check(&document, options);
-        if !json && !output::write(&[&text_of(&report, &document, &shown_name(file), paint)])? {
+        let text = if json { String::new() } else { text_of(&report, &document, &shown_name(file), paint) };
+        reports.push((file, Ok(report)));
+        if !output::write(&[&text])? {
             return Ok(exit_code(&reports));
         }
-        reports.push((file, Ok(report)));
     }
     match reports.as_slice() {
         // A single file that can't be read is the whole answer.

@@ -7,11 +7,11 @@ use unicode_width::UnicodeWidthChar;
 use crate::output::is_hidden;
 
 /// Most columns of a line that are shown.
-const COLUMNS_MAX: usize = 100;
+pub(super) const COLUMNS_MAX: usize = 120;
 /// Columns that are shown in front of the place when a line is cut.
 const LEAD_COLUMNS: usize = 40;
 /// Columns in front of the place that a long line keeps, so that a line isn't cut for a few.
-const UNCUT_LEAD_COLUMNS_MAX: usize = 66;
+const UNCUT_LEAD_COLUMNS_MAX: usize = 80;
 /// Columns of a tab.
 const TAB: &str = "    ";
 /// What stands for the part of a line that is cut away.
@@ -41,11 +41,27 @@ impl<'t> Lines<'t> {
         self.0.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
     }
 
+    /// Every line in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'t str> {
+        self.0.iter().copied()
+    }
+
     /// The line of this one-based number, with what begins at the one-based column underlined; `None` when there is nothing to show.
     pub(super) fn excerpt(&self, number: u32, column: u32) -> Option<Excerpt> {
         let line = self.line(number)?;
         if line.trim().is_empty() { None } else { Some(excerpt(line, column)) }
     }
+}
+
+/// A line as it is shown where no place in it is meant: printable, and cut at its end.
+pub(super) fn plain_line(line: &str) -> String {
+    let (start, is_cut) = first(line, COLUMNS_MAX);
+    let mut text = String::new();
+    show(start, &mut text);
+    if is_cut {
+        text.push_str(CUT);
+    }
+    text
 }
 
 fn excerpt(line: &str, column: u32) -> Excerpt {
@@ -205,14 +221,14 @@ mod tests {
     fn long_line_is_shown_around_the_place() {
         let line = format!("{}\"here\"{}", "a".repeat(10_000), "b".repeat(10_000));
         let shown = excerpt(&line, 10_001);
-        assert_eq!(shown.text, format!("...{}\"here\"{}...", "a".repeat(40), "b".repeat(54)));
+        assert_eq!(shown.text, format!("...{}\"here\"{}...", "a".repeat(40), "b".repeat(74)));
         assert_eq!((shown.indent, shown.width), (43, 6));
         let near_the_end = excerpt(&line[..10_010], 10_001);
-        assert_eq!(near_the_end.text, format!("...{}\"here\"bbbb", "a".repeat(90)));
+        assert_eq!(near_the_end.text, format!("...{}\"here\"bbbb", "a".repeat(110)));
         let near_the_start = excerpt(&line[9_999..], 2);
-        assert_eq!(near_the_start.text, format!("a\"here\"{}...", "b".repeat(93)));
+        assert_eq!(near_the_start.text, format!("a\"here\"{}...", "b".repeat(113)));
         let long_token = excerpt(&format!("[\"{}\"]", "c".repeat(1_000_000)), 2);
-        assert_eq!((long_token.indent, long_token.width), (1, 99));
+        assert_eq!((long_token.indent, long_token.width), (1, 119));
         assert!(long_token.text.ends_with("ccc..."));
     }
 

@@ -1,92 +1,143 @@
-//! `strongroom policy explain`: why one request is decided as it is.
+//! `strongroom policy explain`: why one request is decided as it is, with the statements that matter as they stand in their files.
 
 use std::process::ExitCode;
 
-use policy::{DOCUMENT_BYTES_MAX, Explanation, Outcome};
-use serde_json::{Map, Value, json};
+use policy::{ConditionTrace, Explanation, Found, Outcome, StatementTrace, Texts};
 
-use super::read_cases;
+use super::excerpt::{Lines, plain_line};
+use super::question::{self, Question, Source};
+use super::statement;
 use crate::args::PolicyExplain;
 use crate::failure::Failure;
-use crate::input;
-use crate::output::{self, Paint, visible};
+use crate::output::{self, Paint, counted, visible_line};
+
+/// Most lines of a statement that are shown.
+const STATEMENT_LINES_MAX: usize = 24;
 
 pub(super) fn explain(arguments: &PolicyExplain, json: bool) -> Result<ExitCode, Failure> {
-    let (case, name) = match &arguments.case {
-        Some(file) => (read_cases(file)?, file.display().to_string()),
-        None => (case_of(arguments)?.to_string(), "the request".to_owned()),
-    };
-    let explanation = policy::explain_case(&case).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+    let question = question::read(arguments)?;
+    let explanation =
+        policy::explain_case(&question.case).map_err(|error| Failure::usage(format!("{}: {error}", question.name)))?;
+    for warning in &question.warnings {
+        output::warn(warning);
+    }
     if json {
         output::print_json(&explanation)?;
     } else {
-        output::print(&explained(&explanation, Paint::for_stdout()))?;
+        output::print(&text_of(&explanation, &question, Paint::for_stdout()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The explanation's own text, with its second line, the outcome, coloured.
-fn explained(explanation: &Explanation, paint: Paint) -> String {
-    let text = visible(&explanation.to_string());
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    if let Some(outcome) = lines.get_mut(1) {
-        *outcome = match explanation.decision {
-            Outcome::Allow => paint.green(outcome),
-            Outcome::ExplicitDeny | Outcome::ImplicitDeny => paint.red(outcome),
-        };
+/// The decision, the request, and the statements behind the decision.
+fn text_of(explanation: &Explanation, question: &Question, paint: Paint) -> String {
+    let outcome = match explanation.decision {
+        Outcome::Allow => paint.green("allowed"),
+        Outcome::ExplicitDeny => paint.red("denied by a statement"),
+        Outcome::ImplicitDeny => paint.red("denied"),
+    };
+    let because = match &explanation.deciding {
+        // The line is that of the document; the place in the file stands below.
+        Some(trace) => explanation.because.replace(&format!(" (line {})", trace.line), ""),
+        None => explanation.because.clone(),
+    };
+    let mut text = format!("{outcome}: {}\n", visible_line(&because));
+    text.push_str(&format!("  {}\n", visible_line(&explanation.request)));
+    if let Some(trace) = &explanation.deciding {
+        let verb = if explanation.decision == Outcome::Allow { "allowed" } else { "denied" };
+        write_statement(&mut text, verb, "", trace, question, paint);
     }
-    lines.join("\n")
+    for trace in &explanation.insufficient {
+        write_statement(&mut text, "allowed", ", which is not enough", trace, question, paint);
+    }
+    for trace in &explanation.nearly {
+        write_statement(&mut text, "nearly allowed", "", trace, question, paint);
+    }
+    if explanation.nearly_omitted > 0 {
+        text.push_str(&format!("\nand {} that come less near\n", counted(explanation.nearly_omitted, "statement")));
+    }
+    text
 }
 
-/// The case that flags describe: documents as text, so that errors have the lines of the file.
-fn case_of(arguments: &PolicyExplain) -> Result<Value, Failure> {
-    let missing =
-        |flag: &str| Failure::usage(format!("{flag} is missing; give a CASE file or a whole request; see --help"));
-    let mut policies = Vec::new();
-    for (kind, files) in
-        [("identity", &arguments.policy), ("bucket", &arguments.bucket_policy), ("session", &arguments.session_policy)]
-    {
-        for file in files {
-            let document = input::read_text(file, DOCUMENT_BYTES_MAX as u64)
-                .map_err(|error| Failure::usage(format!("policy document {}: {error}", file.display())))?;
-            policies.push(json!({ "kind": kind, "document": document, "name": file.display().to_string() }));
-        }
+fn write_statement(
+    text: &mut String,
+    verb: &str,
+    but: &str,
+    trace: &StatementTrace,
+    question: &Question,
+    paint: Paint,
+) {
+    let heading = visible_line(&format!("{verb} by {} of {}{but}", trace.sid, trace.policy));
+    text.push_str(&format!("\n{}\n", paint.bold(&heading)));
+    let gutter = write_source(text, trace, &question.sources, paint);
+    let mut remark = |label: String, sentence: &str| {
+        text.push_str(&format!("{gutter} {} {label}{}\n", paint.blue("="), visible_line(sentence)));
+    };
+    let fails = || paint.red("fails: ");
+    if trace.disabled {
+        remark(fails(), "the permission is disabled");
     }
-    Ok(json!({
-        "policies": policies,
-        "request": {
-            "principal": arguments.principal,
-            "action": arguments.action.as_ref().ok_or_else(|| missing("--action"))?,
-            "resource": arguments.resource.as_ref().ok_or_else(|| missing("--resource"))?,
-            "context": context_of(&arguments.context)?,
-        },
-    }))
+    if !trace.action_matches {
+        remark(fails(), &format!("it doesn't name this action: {}", list(&trace.actions)));
+    }
+    if !trace.principal_matches {
+        remark(fails(), "it doesn't name this caller");
+    }
+    if !trace.resource_matches {
+        remark(fails(), &format!("it doesn't name this resource: {}", list(&trace.resources)));
+    }
+    for condition in &trace.conditions {
+        let label = if condition.holds { paint.green("holds: ") } else { fails() };
+        remark(label, &compared(condition));
+    }
+    if trace.conditions_omitted > 0 {
+        remark(String::new(), &format!("and {}", counted(trace.conditions_omitted, "more condition")));
+    }
 }
 
-/// `KEY=VALUE` pairs; a key that is given twice has several values.
-fn context_of(pairs: &[String]) -> Result<Map<String, Value>, Failure> {
-    let mut context = Map::new();
-    for pair in pairs {
-        let (key, value) = pair.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
-            Failure::usage(format!("--context: \"{pair}\": write KEY=VALUE, such as aws:SourceIp=21.21.21.7"))
-        })?;
-        match context.get_mut(key) {
-            None => drop(context.insert(key.to_owned(), json!(value))),
-            Some(Value::Array(values)) => values.push(json!(value)),
-            Some(single) => *single = json!([single.take(), value]),
-        }
+/// The statement as its file has it, behind line numbers; one that is too long for that, in lines of its own. Returns the width that the numbers take.
+fn write_source(text: &mut String, trace: &StatementTrace, sources: &[Source], paint: Paint) -> String {
+    let found = sources.iter().find_map(|source| Some((source, statement::find(source, trace)?)));
+    let Some((source, statement)) = found else { return String::new() };
+    let (bar, arrow) = (paint.blue("|"), paint.blue("-->"));
+    let place = visible_line(&source.place(trace.line));
+    let as_written: Vec<String> = Lines::new(&statement.lines).all().map(plain_line).collect();
+    let (numbered, lines) = match statement::is_readable(&statement.lines) {
+        true => (true, as_written),
+        false => (false, Lines::new(&statement.laid_out()).all().map(plain_line).collect()),
+    };
+    let first = source.line_in_file(trace.line);
+    let width = if numbered { (first + lines.len().min(STATEMENT_LINES_MAX)).to_string().len() } else { 1 };
+    let gutter = " ".repeat(width);
+    text.push_str(&format!("{gutter}{arrow} {place}\n{gutter} {bar}\n"));
+    for (index, line) in lines.iter().take(STATEMENT_LINES_MAX).enumerate() {
+        let number = if numbered { (first + index).to_string() } else { String::new() };
+        text.push_str(&format!("{} {bar} {line}\n", paint.blue(&format!("{number:>width$}"))));
     }
-    Ok(context)
+    if lines.len() > STATEMENT_LINES_MAX {
+        text.push_str(&format!("{gutter} {bar} and {} more lines\n", lines.len() - STATEMENT_LINES_MAX));
+    }
+    text.push_str(&format!("{gutter} {bar}\n"));
+    gutter
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `IpAddress aws:SourceIp 21.21.21.0/24, and the request has 127.0.0.1`
+fn compared(condition: &ConditionTrace) -> String {
+    let ConditionTrace { operator, key, wanted, found, .. } = condition;
+    let has = match found {
+        Found::Absent => "the request has no such key".to_owned(),
+        Found::Unreadable => "the value could not be read".to_owned(),
+        Found::Malformed(text) => format!("the request has {text}, which is not of the operator's type"),
+        Found::One(text) if text.is_empty() => "the request has an empty text".to_owned(),
+        Found::One(text) => format!("the request has {text}"),
+        Found::Many(texts) if texts.shown.is_empty() => "the request has an empty list".to_owned(),
+        Found::Many(texts) => format!("the request has the list {}", list(texts)),
+        _ => "the request has another value".to_owned(),
+    };
+    format!("{operator} {key} {}; {has}", list(wanted))
+}
 
-    #[test]
-    fn a_context_key_given_twice_has_several_values() {
-        let pairs = ["a=1", "b=x=y", "a=2", "a=3"].map(str::to_owned);
-        assert_eq!(Value::Object(context_of(&pairs).unwrap()), json!({"a": ["1", "2", "3"], "b": "x=y"}));
-        assert!(context_of(&["=x".to_owned()]).is_err());
-    }
+fn list(texts: &Texts) -> String {
+    let listed = if texts.shown.is_empty() { "no value".to_owned() } else { texts.shown.join(", ") };
+    if texts.omitted == 0 { listed } else { format!("{listed} and {} more", texts.omitted) }
 }
