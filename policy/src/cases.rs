@@ -1,5 +1,7 @@
 //! The corpus format: decisions as JSON in, answers as JSON out. The bodies of `strongroom policy eval` and `explain`.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -7,6 +9,7 @@ use crate::action::AskedAction;
 use crate::decide::{AttachedPolicy, Outcome, decide_action};
 use crate::explain::{Explanation, explain_action};
 use crate::json::{self, JsonValue, Node};
+use crate::key::ConditionKey;
 use crate::parse::{ParseOptions, parse};
 use crate::policy::{Policy, PolicyKind};
 use crate::principal::is_account;
@@ -247,7 +250,11 @@ fn read_context(raw: Option<&str>) -> Result<MapContext, String> {
     let Some(raw) = raw.filter(|raw| *raw != "null") else { return Ok(context) };
     let node = json::read(raw).map_err(|error| format!("the context is not a JSON object: {error:?}"))?;
     let members = node.as_object().ok_or("the context is not a JSON object")?;
+    let mut seen = HashSet::new();
     for member in members {
+        if !seen.insert(ConditionKey::new(&member.key).canonical().to_owned()) {
+            return Err(format!("the context has {} twice, in different case", member.key));
+        }
         match &member.value.value {
             JsonValue::Array(items) => {
                 let values: Result<Vec<_>, String> = items.iter().map(|item| read_value(&member.key, item)).collect();

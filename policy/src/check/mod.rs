@@ -10,6 +10,7 @@ mod values;
 mod view;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::error::PolicyError;
 use crate::json;
@@ -138,30 +139,46 @@ struct BatchCase {
 }
 
 #[derive(Serialize)]
-struct BatchAnswer {
-    id: serde_json::Value,
-    #[serde(flatten)]
-    report: CheckReport,
+#[serde(untagged)]
+enum BatchAnswer {
+    Checked {
+        id: serde_json::Value,
+        #[serde(flatten)]
+        report: CheckReport,
+    },
+    /// The case itself isn't one, so that nothing can be said about its document.
+    Refused { id: serde_json::Value, error: String },
 }
 
 /// Checks many documents: a JSON array of `{id, document_text, dialect, kind, bucket?}`, answered with an array of
-/// `{id, valid, message, errors, findings}`. `bucket` stands for cases that name none.
+/// `{id, valid, message, errors, findings}`, or `{id, error}` for what is no such case. `bucket` stands for cases that name none.
 ///
 /// # Errors
 ///
-/// The text is not such an array.
+/// The text is not an array.
 pub fn check_batch(text: &str, bucket: Option<&str>) -> Result<String, String> {
-    let cases: Vec<BatchCase> =
+    let cases: Vec<&RawValue> =
         serde_json::from_str(text).map_err(|error| format!("not an array of documents: {error}"))?;
-    let answers = cases.into_iter().map(|case| {
-        let options = ParseOptions {
-            kind: case.kind.unwrap_or(PolicyKind::Identity),
-            dialect: case.dialect.unwrap_or(Dialect::Aws),
-            bucket: case.bucket.as_deref().or(bucket),
-            ..ParseOptions::identity()
-        };
-        BatchAnswer { report: check(case.document_text.as_bytes(), options), id: case.id }
-    });
-    let answers: Vec<BatchAnswer> = answers.collect();
+    let answers: Vec<BatchAnswer> = cases.into_iter().map(|case| check_case(case.get(), bucket)).collect();
     serde_json::to_string_pretty(&answers).map_err(|error| error.to_string())
+}
+
+fn check_case(text: &str, bucket: Option<&str>) -> BatchAnswer {
+    let case: BatchCase = match serde_json::from_str(text) {
+        Ok(case) => case,
+        Err(error) => {
+            let case = serde_json::from_str::<serde_json::Value>(text).ok();
+            let id = case.and_then(|case| case.get("id").cloned()).unwrap_or_default();
+            return BatchAnswer::Refused { id, error: error.to_string() };
+        }
+    };
+    let dialect = case.dialect.unwrap_or(Dialect::Aws);
+    // A permission file is an identity policy, whatever else a case calls it.
+    let kind = match dialect {
+        Dialect::Lyve => PolicyKind::Identity,
+        Dialect::Aws => case.kind.unwrap_or(PolicyKind::Identity),
+    };
+    let bucket = case.bucket.as_deref().or(bucket);
+    let options = ParseOptions { kind, dialect, bucket, ..ParseOptions::identity() };
+    BatchAnswer::Checked { report: check(case.document_text.as_bytes(), options), id: case.id }
 }

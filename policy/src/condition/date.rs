@@ -7,6 +7,8 @@ use jiff::civil::Date;
 pub(crate) struct Instant(i128);
 
 const NANOSECONDS: i128 = 1_000_000_000;
+/// Most digits of a fraction of a second that are read at all.
+const FRACTION_DIGITS_MAX: usize = 32;
 
 impl Instant {
     pub(crate) fn from_seconds(seconds: i64) -> Instant {
@@ -84,9 +86,11 @@ fn time_of_day(text: &str) -> Option<i128> {
 }
 
 fn fraction_of_second(text: &str) -> Option<i128> {
-    if text.is_empty() || text.len() > 9 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if text.is_empty() || text.len() > FRACTION_DIGITS_MAX || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
+    // The profile allows any number of digits; those behind a nanosecond are dropped.
+    let text = text.get(..9).unwrap_or(text);
     let value: i128 = text.parse().ok()?;
     Some(value * 10_i128.pow(u32::try_from(9 - text.len()).ok()?))
 }
@@ -115,6 +119,7 @@ mod tests {
             "2026-11-21T20:47:00.000-00:30",
             "1795295820",
             "1795295820.0",
+            "2026-11-21T21:17:00.0000000001Z",
             "2026-11-21T21:17:00",
         ] {
             assert_eq!(i(text), second, "{text}");

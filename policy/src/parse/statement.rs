@@ -274,7 +274,10 @@ impl StatementReader<'_, '_, '_, '_> {
         if !self.is_bucket() {
             return None;
         }
-        let bucket = self.faults.options.bucket?;
+        let Some(bucket) = self.faults.options.bucket else {
+            // Whichever bucket it is for, others begin like that too.
+            return template.literal_prefix().is_empty().then_some(("names more than one bucket", None));
+        };
         let rest = template.literal_prefix().strip_prefix(bucket);
         let is_own = rest.is_some_and(|rest| rest.starts_with('/') || (rest.is_empty() && is_bucket_end(tail, bucket)));
         (!is_own).then_some(("names another bucket than the one that it is the policy of", None))
