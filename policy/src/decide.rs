@@ -119,8 +119,10 @@ where
         for attached in policies {
             allows.session_limits |= attached.role == PolicyKind::Session;
             let statements = &attached.policy.statements;
-            let index = attached.policy.index.as_ref();
-            let candidates = index.and_then(|index| index.candidates(&target, &mut buffer));
+            let candidates = match action {
+                AskedAction::Known(action) => attached.policy.index.candidates(action, &target, &mut buffer),
+                AskedAction::Other(_) => None,
+            };
             let positions = 0..candidates.map_or(statements.len(), <[u32]>::len);
             for position in positions {
                 let position = candidates.map_or(position, |list| list.get(position).map_or(0, |at| *at as usize));
@@ -161,11 +163,18 @@ pub fn asks_for_object_tags<'p, I>(policies: I, request: &Request<'_>) -> bool
 where
     I: IntoIterator<Item = AttachedPolicy<'p>>,
 {
-    policies.into_iter().filter(|attached| attached.policy.asks_for_object_tags).any(|attached| {
-        attached.policy.statements.iter().any(|statement| {
-            statement.asks_for_object_tags
-                && statement.names_action(AskedAction::Known(request.action))
-                && statement.names_principal(&Caller::from(request)) != Meant::No
+    let mut policies = policies.into_iter().filter(|attached| attached.policy.asks_for_object_tags).peekable();
+    if policies.peek().is_none() {
+        return false;
+    }
+    with_target(&request.resource, |target| {
+        policies.any(|attached| {
+            attached.policy.statements.iter().any(|statement| {
+                statement.asks_for_object_tags
+                    && statement.names_action(AskedAction::Known(request.action))
+                    && statement.names_principal(&Caller::from(request)) != Meant::No
+                    && statement.could_name_resource(&target)
+            })
         })
     })
 }

@@ -95,6 +95,20 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// The text that every match ends with.
+    pub(crate) fn literal_suffix(&self) -> &str {
+        match self {
+            Pattern::Any | Pattern::Prefix(_) => "",
+            Pattern::Exact(text) => text,
+            Pattern::General(pieces) => match pieces.last() {
+                Some(Piece::Literal(text)) => text,
+                _ => "",
+            },
+        }
+    }
+}
+
 /// What [`matches_tokens`] reads, so that owned and borrowed tokens need no copy.
 pub(crate) trait AsToken {
     fn token(&self) -> Token<'_>;

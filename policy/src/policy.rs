@@ -24,7 +24,7 @@ pub struct Policy {
     pub(crate) statements: Box<[Statement]>,
     pub(crate) source: Box<str>,
     pub(crate) asks_for_object_tags: bool,
-    pub(crate) index: Option<StatementIndex>,
+    pub(crate) index: StatementIndex,
 }
 
 /// A statement of a policy, for answers and listings.

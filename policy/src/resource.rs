@@ -56,21 +56,23 @@ impl ResourcePattern {
         }
     }
 
-    /// Whether the literal text in front of the first wildcard or variable is also the resource's.
-    pub(crate) fn can_begin(&self, target: &Target<'_>) -> bool {
+    /// Whether the resource begins and ends with the literal text in front of the first and behind the last wildcard or
+    /// variable, so that some value of the variables could make it match.
+    pub(crate) fn can_name(&self, target: &Target<'_>) -> bool {
         match (&self.form, target) {
-            (Form::S3(template), Target::S3(tail)) => tail.starts_with(template.literal_prefix()),
+            (Form::S3(template), Target::S3(tail)) => {
+                tail.starts_with(template.literal_prefix()) && tail.ends_with(template.literal_suffix())
+            }
             _ => true,
         }
     }
 
-    /// The text that every bucket or object it names begins with; `None` when it can name none at all.
-    ///
-    /// The outer option says whether there is anything to index; the inner one is `None` for `*`, which names everything.
-    pub(crate) fn s3_prefix(&self) -> Option<Option<&str>> {
+    /// The texts that every bucket or object it names begins and ends with, both empty where it can name any; `None` when it can
+    /// name none at all.
+    pub(crate) fn s3_affixes(&self) -> Option<(&str, &str)> {
         match &self.form {
-            Form::Everything => Some(None),
-            Form::S3(tail) => Some(Some(tail.literal_prefix())),
+            Form::Everything => Some(("", "")),
+            Form::S3(tail) => Some((tail.literal_prefix(), tail.literal_suffix())),
             Form::Nothing | Form::Other(..) => None,
         }
     }

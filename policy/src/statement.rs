@@ -86,7 +86,7 @@ impl Statement {
                 Matched::No => {}
                 Matched::Unresolved => unresolved = true,
                 // What another bucket's objects are tagged with says nothing about this one.
-                Matched::Unreadable => unreadable |= self.resources.inverted || pattern.can_begin(target),
+                Matched::Unreadable => unreadable |= self.resources.inverted || pattern.can_name(target),
             }
         }
         let closed = self.effect == Effect::Deny;
@@ -94,6 +94,11 @@ impl Statement {
             return closed;
         }
         self.resources.inverted
+    }
+
+    /// Whether the statement can be about the resource, whatever the values of its variables are.
+    pub(crate) fn could_name_resource(&self, target: &Target<'_>) -> bool {
+        self.resources.inverted || self.resources.entries.iter().any(|pattern| pattern.can_name(target))
     }
 
     fn conditions_hold(&self, context: &dyn Context) -> bool {

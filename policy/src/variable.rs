@@ -104,6 +104,17 @@ impl Template {
         }
     }
 
+    /// The text that every match ends with.
+    pub(crate) fn literal_suffix(&self) -> &str {
+        match self {
+            Template::Static(pattern) => pattern.literal_suffix(),
+            Template::Dynamic(parts) => match parts.last() {
+                Some(Part::Piece(Piece::Literal(text))) => text,
+                _ => "",
+            },
+        }
+    }
+
     /// Whether it matches every text.
     pub(crate) fn is_any(&self) -> bool {
         matches!(self, Template::Static(Pattern::Any))

@@ -128,7 +128,7 @@ impl std::fmt::Display for Action {
 }
 
 /// A set of actions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct ActionSet([u64; 4]);
 
 impl ActionSet {
