@@ -1,0 +1,49 @@
+//! The smallest case that still fails, found by leaving things out.
+
+use serde_json::Value;
+
+/// Leaves out members and elements, one after the other, as long as the case still fails.
+pub(crate) fn shrink(case: &Value, fails: impl Fn(&Value) -> bool) -> Value {
+    let mut smallest = case.clone();
+    loop {
+        let smaller = places(&smallest, String::new()).into_iter().find_map(|place| {
+            let candidate = without(&smallest, &place)?;
+            fails(&candidate).then_some(candidate)
+        });
+        match smaller {
+            Some(smaller) => smallest = smaller,
+            None => return smallest,
+        }
+    }
+}
+
+/// Pointers to everything in a value, the outer first.
+fn places(value: &Value, pointer: String) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, item)| (name.replace('~', "~0").replace('/', "~1"), item)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut places = Vec::new();
+    for (name, child) in children {
+        let pointer = format!("{pointer}/{name}");
+        places.push(pointer.clone());
+        places.extend(self::places(child, pointer));
+    }
+    places
+}
+
+fn without(case: &Value, pointer: &str) -> Option<Value> {
+    let mut case = case.clone();
+    let (parent, name) = pointer.rsplit_once('/')?;
+    match case.pointer_mut(parent)? {
+        Value::Array(items) => drop(items.remove(name.parse().ok()?)),
+        Value::Object(members) => {
+            members.shift_remove(&name.replace("~1", "/").replace("~0", "~"))?;
+        }
+        _ => return None,
+    }
+    Some(case)
+}
