@@ -1,92 +1,180 @@
 //! What a request looks like to a policy: only what was verified, and all of it on every route.
 
 use serde_json::{Value, json};
-use tests::{Client, Request};
+use tests::{Client, Node, NodeBuilder, Request};
 
+use super::operations;
 use crate::fixture::{self, allow, caller, deny};
 
 fn everything() -> Value {
     allow(&["s3:*"], &["arn:aws:s3:::*"])
 }
 
+/// Keys that only the node may say, and names under which clients tried to.
+const RESERVED: [&str; 12] = [
+    "aws:username",
+    "aws:userid",
+    "aws:PrincipalArn",
+    "aws:PrincipalAccount",
+    "aws:PrincipalTag/team",
+    "aws:SourceIp",
+    "aws:SourceVpc",
+    "aws:SourceVpce",
+    "aws:RequestedRegion",
+    "aws:ResourceAccount",
+    "s3:versionid",
+    "s3:authType",
+];
+
 /// C7: elsewhere a header of the client's joined the context under a name that policies use.
 #[test]
-fn header_never_becomes_a_condition_key_of_its_own() {
-    let keys = ["aws:username", "aws:userid", "aws:PrincipalArn", "aws:SourceVpc", "s3:versionid"];
-    for key in keys {
-        let mut statement = allow(&["s3:GetObject"], &["arn:aws:s3:::box/*"]);
-        statement["Condition"] = json!({"StringEquals": {key: "admin"}});
-        let node = fixture::node(&["box"], &[("mallory", json!([statement]))]);
-        node.client().put("box", "k", "body").ok();
-        let mallory = caller(&node, "mallory");
-        let bare = key.split_once(':').expect("a prefix").1;
-        for header in [bare, &bare.to_ascii_lowercase(), "userid", "groups", "jwt-sub", "x-amz-userid"] {
-            let request = mallory.request("GET", "box", "k").header(header, "admin");
-            mallory.send(request).expect(403, "AccessDenied");
+fn no_header_or_parameter_becomes_a_condition_key() {
+    let conditional = |key: &str| {
+        let mut statement = allow(&["s3:*"], &["*"]);
+        statement["Condition"] = match key {
+            "aws:SourceIp" => json!({"IpAddress": {key: "198.51.100.7"}}),
+            _ => json!({"StringEquals": {key: "198.51.100.7"}}),
+        };
+        json!([statement])
+    };
+    let names: Vec<String> = (0..RESERVED.len()).map(|number| format!("m{number}")).collect();
+    let callers: Vec<_> = names.iter().zip(RESERVED).map(|(name, key)| (name.as_str(), conditional(key))).collect();
+    let node = fixture::node(&["box"], &callers);
+    node.client().put("box", "k", "body").ok();
+    for (name, key) in names.iter().zip(RESERVED) {
+        let mallory = caller(&node, name);
+        let bare = key.split_once(':').expect("a prefix").1.replace('/', "-").to_ascii_lowercase();
+        let mut forms = vec![bare.clone()];
+        for prefix in ["aws-", "x-amz-", "x-amz-aws-", "x-aws-", "x-amz-meta-", "x-strongroom-"] {
+            forms.push(format!("{prefix}{bare}"));
         }
-        let by_query = mallory.send(mallory.request("GET", "box", "k").query(bare, "admin"));
-        assert!((400..500).contains(&by_query.status), "{by_query}");
+        let others =
+            ["userid", "groups", "username", "principalarn", "jwt-sub", "versionid", "x-amz-userid", "x-real-ip"];
+        forms.extend(others.map(str::to_owned));
+        let with_headers = |forms: &[String]| {
+            let request = mallory.request("GET", "box", "k");
+            forms.iter().fold(request, |request, form| request.header(form, "198.51.100.7"))
+        };
+        for form in &forms {
+            mallory.send(with_headers(std::slice::from_ref(form))).expect(403, "AccessDenied");
+            let by_query = mallory.send(mallory.request("GET", "box", "k").query(form, "198.51.100.7"));
+            assert!((400..500).contains(&by_query.status), "{key} by ?{form}: {by_query}");
+        }
+        let all = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-client-ip"].map(str::to_owned);
+        mallory.send(with_headers(&all)).expect(403, "AccessDenied");
+        // A presigner moves headers to the query; there they mean no more.
+        let presigned =
+            forms.iter().fold(mallory.request("GET", "box", "k"), |request, form| request.query(form, "198.51.100.7"));
+        let presigned = presigned.query(key, "198.51.100.7");
+        let answer = mallory.send_as_is(&mallory.presigned(presigned, std::time::Duration::from_secs(60)));
+        assert!((400..500).contains(&answer.status), "{key} presigned: {answer}");
     }
 }
 
-/// One request of every kind that a caller with all rights may send.
-fn every_route(client: &Client) -> Vec<Request> {
-    let delete = "<Delete><Object><Key>k</Key></Object></Delete>";
-    let object = |method: &str, name: &str| client.request(method, "box", "k").query(name, "");
-    let bucket = |method: &str, name: &str| client.request(method, "box", "").query(name, "");
-    vec![
-        client.request("GET", "", ""),
-        client.request("PUT", "box2", ""),
-        client.request("HEAD", "box", ""),
-        client.request("DELETE", "box", ""),
-        client.request("GET", "box", ""),
-        bucket("GET", "location"),
-        bucket("GET", "policy"),
-        bucket("PUT", "policy").body("{}"),
-        bucket("DELETE", "policy"),
-        bucket("GET", "versions"),
-        bucket("GET", "versioning"),
-        bucket("GET", "uploads"),
-        client.request("GET", "box", "").query("list-type", "2"),
-        client.request("GET", "box", "k"),
-        client.request("HEAD", "box", "k"),
-        client.request("PUT", "box", "k").body("x"),
-        client.request("DELETE", "box", "k"),
-        client.request("PUT", "box", "copy").header("x-amz-copy-source", "box/k"),
-        object("GET", "attributes").header("x-amz-object-attributes", "ETag"),
-        object("GET", "tagging"),
-        object("PUT", "tagging").body("<Tagging><TagSet/></Tagging>"),
-        object("DELETE", "tagging"),
-        object("POST", "uploads"),
-        client.part_request("box", "k", "upload", 1).body("x"),
-        client.request("GET", "box", "k").query("uploadId", "upload"),
-        client.request("DELETE", "box", "k").query("uploadId", "upload"),
-        client.complete_request("box", "k", "upload", &["\"x\"".into()]),
-        bucket("POST", "delete").header("content-md5", tests::checksum::content_md5(delete.as_bytes())).body(delete),
-    ]
+/// A request for each operation that there is, built or not.
+fn every_route(client: &Client) -> Vec<(String, Request)> {
+    let (_, requests) = operations::fixtures();
+    let words = [("SOURCE", "box/k"), ("UPLOAD", "upload"), ("BUCKET", "box"), ("KEY", "k")];
+    let fill = |text: &str| words.iter().fold(text.to_owned(), |text, (word, value)| text.replace(word, value));
+    let added = json!({"headers": {"referer": "http://referer/", "user-agent": "agent"}});
+    let operations = requests["operations"].as_object().expect("operations by name");
+    let routes = operations.iter().map(|(name, base)| (name.clone(), operations::request(client, base, &added, &fill)));
+    let routes: Vec<_> = routes.collect();
+    assert!(routes.len() > 90, "{}", routes.len());
+    routes
+}
+
+/// A bucket whose objects stay: deletes leave markers.
+fn versioned(node: &Node) {
+    let root = node.client();
+    let enable = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    root.send(root.request("PUT", "box", "").query("versioning", "").body(enable)).expect(200, "");
+    root.put("box", "k", "body").ok();
+}
+
+fn is_denied(client: &Client, request: Request) -> bool {
+    let answer = client.send(request);
+    // DeleteObjects answers per key.
+    if answer.status == 200 { answer.xml("Error/Code") == "AccessDenied" } else { answer.status == 403 }
 }
 
 /// C9: elsewhere a route didn't fill in the address, so a Deny by address didn't apply there.
 #[test]
 fn deny_by_address_holds_on_every_route() {
-    let mut blacklist = deny(&["s3:*"], &["arn:aws:s3:::*"]);
+    let mut blacklist = deny(&["s3:*"], &["*"]);
     blacklist["Condition"] = json!({"IpAddress": {"aws:SourceIp": "127.0.30.0/24"}});
     let node = fixture::node(&["box"], &[("u", json!([everything(), blacklist]))]);
-    node.client().put("box", "k", "body").ok();
+    versioned(&node);
     let user = caller(&node, "u");
-    for request in every_route(&user) {
-        let what = format!("{} {}", request.method, request.target);
-        let denied = user.from("127.0.30.77").send(request);
-        // DeleteObjects answers per key.
-        let code = if denied.status == 200 { denied.xml("Error/Code") } else { denied.code() };
-        let bodiless = what.starts_with("HEAD") && denied.status == 403;
-        assert!(code == "AccessDenied" || bodiless, "{what}: {denied}");
+    let (outside, inside) = (user.from("127.0.30.77"), user.from("127.0.31.77"));
+    for (name, request) in every_route(&user) {
+        assert!(is_denied(&outside, request.clone()), "{name}");
+        node.client().put("box", "k", "body").ok();
+        assert!(!is_denied(&inside, request), "{name}");
     }
-    assert_eq!(node.client().get("box", "k").expect(200, "").text(), "body");
-    let allowed = every_route(&user).into_iter().filter(|request| !matches!(request.method.as_str(), "DELETE"));
-    for request in allowed {
-        let what = format!("{} {}", request.method, request.target);
-        assert_ne!(user.from("127.0.31.77").send(request).status, 403, "{what}");
+}
+
+/// C9: every route has the same global keys: a Deny that needs one to be there applies everywhere, one that needs another nowhere.
+#[test]
+fn global_keys_are_the_same_on_every_route() {
+    let present = [
+        "aws:SourceIp",
+        "aws:SourceVpc",
+        "aws:SourceVpce",
+        "aws:SecureTransport",
+        "aws:CurrentTime",
+        "aws:EpochTime",
+        "aws:UserAgent",
+        "aws:Referer",
+        "aws:ViaAWSService",
+        "aws:PrincipalIsAWSService",
+        "aws:RequestedRegion",
+        "aws:PrincipalAccount",
+        "aws:PrincipalArn",
+        "aws:PrincipalType",
+        "aws:userid",
+        "aws:username",
+        "aws:ResourceAccount",
+    ];
+    let absent = [
+        "aws:PrincipalTag/team",
+        "aws:TokenIssueTime",
+        "aws:MultiFactorAuthPresent",
+        "aws:MultiFactorAuthAge",
+        "aws:VpcSourceIp",
+        "aws:SourceArn",
+        "aws:SourceAccount",
+        "aws:PrincipalOrgID",
+        "aws:ResourceOrgID",
+        "aws:CalledVia",
+        "aws:FederatedProvider",
+        "aws:SourceIdentity",
+    ];
+    let callers: Vec<(String, Value)> = present
+        .iter()
+        .chain(&absent)
+        .enumerate()
+        .map(|(number, key)| {
+            let mut refuse = deny(&["s3:*"], &["*"]);
+            refuse["Condition"] = json!({"Null": {*key: "false"}});
+            (format!("k{number}"), json!([everything(), allow(&["s3:*"], &["*"]), refuse]))
+        })
+        .collect();
+    let callers: Vec<(&str, Value)> = callers.iter().map(|(name, it)| (name.as_str(), it.clone())).collect();
+    let arguments = ["--durability", "relaxed", "--network", "127.0.0.0/8=vpc-1,vpce-1"];
+    let account = fixture::account(&["box"], &callers);
+    let node = NodeBuilder::serve().arguments(&arguments).account(account).start();
+    versioned(&node);
+    for (number, key) in present.iter().chain(&absent).enumerate() {
+        let client = caller(&node, &format!("k{number}"));
+        for (name, request) in every_route(&client) {
+            // The service belongs to no account.
+            let is_there = present.contains(key) && !(name == "ListBuckets" && *key == "aws:ResourceAccount");
+            if !is_there {
+                node.client().put("box", "k", "body").ok();
+            }
+            assert_eq!(is_denied(&client, request), is_there, "{key} on {name}");
+        }
     }
 }
 

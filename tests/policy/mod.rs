@@ -5,5 +5,7 @@ mod change;
 mod context;
 mod corpus;
 mod decision;
+mod language;
 mod operations;
+mod tags;
 mod trace;

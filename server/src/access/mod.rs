@@ -6,3 +6,6 @@ pub mod context;
 mod denial;
 mod facts;
 mod question;
+
+#[cfg(test)]
+mod tests;

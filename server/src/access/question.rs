@@ -157,7 +157,7 @@ impl RequestContext {
         }
     }
 
-    fn question<'a>(
+    pub(super) fn question<'a>(
         &'a self,
         state: &'a State,
         action: Action,

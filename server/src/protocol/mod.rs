@@ -10,6 +10,6 @@ pub mod request;
 pub mod respond;
 pub mod route;
 #[cfg(test)]
-mod row_tests;
+pub(crate) mod row_tests;
 pub mod xml_read;
 pub mod xml_write;
