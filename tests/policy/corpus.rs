@@ -187,9 +187,10 @@ fn the_corpus_is_large_and_every_case_says_what_it_expects() {
         }
     }
     println!("{decisions:?}, {refused} documents refused, {accepted} accepted");
+    assert!(refused >= 200 && accepted >= 60, "{refused} refused, {accepted} accepted");
     let kinds: Vec<&str> = decisions.keys().map(String::as_str).collect();
     assert_eq!(kinds, ["Allow", "ExplicitDeny", "ImplicitDeny"]);
-    assert!(decisions.values().sum::<usize>() >= 300, "{decisions:?}");
+    assert!(decisions.values().sum::<usize>() >= 1_000, "{decisions:?}");
     assert!(decisions.values().all(|&count| count >= 50), "{decisions:?}");
 }
 
