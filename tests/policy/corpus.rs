@@ -5,6 +5,7 @@
 
 mod carry;
 mod http;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
