@@ -34,6 +34,9 @@ pub(crate) enum Command {
     #[command(after_help = TEST_HELP)]
     Test(Test),
     /// Check policies, evaluate requests against them, explain a decision
+    #[command(after_help = "\
+Example: strongroom policy check permission.json
+         strongroom policy explain --policy permission.json --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg")]
     Policy {
         #[command(subcommand)]
         command: Policy,
@@ -132,8 +135,8 @@ The context of a request is complete: no key is added. Its bucket belongs to acc
 
 Exit codes: 0 every case is answered, whatever the answers; 2 wrong usage, or a file that can't be read or is no array.
 
-Example: strongroom policy eval cases.json
-         echo '[{\"id\": 1, \"policies\": [], \"request\": {\"principal\": \"anonymous\", \"action\": \"s3:GetObject\", \"resource\": \"arn:aws:s3:::b/k\", \"context\": {}}}]' | strongroom policy eval -";
+Example: strongroom policy eval cases.json > answers.json
+         strongroom policy eval - < cases.json";
 
 const EXPLAIN_HELP: &str = "\
 The request is judged as policy eval judges it: with the given context and no other, on a bucket of account 123456789012.

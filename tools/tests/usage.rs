@@ -87,6 +87,7 @@ fn help_has_an_example_for_every_command_and_goes_to_standard_output() {
         &[][..],
         &["serve"],
         &["test"],
+        &["policy"],
         &["policy", "check"],
         &["policy", "eval"],
         &["policy", "explain"],
@@ -137,8 +138,20 @@ fn completions_and_man_pages_cover_every_command() {
         script.contains("strongroom__policy__check") || script.contains("strongroom__subcmd__policy__subcmd__check")
     );
     assert_eq!(strongroom(directory.path(), &["man", "man1"], &[]).status.code(), Some(0));
-    for page in ["strongroom.1", "strongroom-serve.1", "strongroom-policy-check.1"] {
+    for word in ["--batch", "--bucket-policy", "--session-policy", "--principal", "--context", "--kind", "--dialect"] {
+        assert!(script.contains(word), "completions leave out {word}");
+    }
+    for page in [
+        "strongroom.1",
+        "strongroom-serve.1",
+        "strongroom-policy.1",
+        "strongroom-policy-check.1",
+        "strongroom-policy-eval.1",
+        "strongroom-policy-explain.1",
+    ] {
         let text = std::fs::read_to_string(directory.path().join("man1").join(page)).unwrap();
         assert!(text.contains("Example: strongroom"), "{page}: {text}");
+        let has_exit_codes = page.starts_with("strongroom-policy-") || page == "strongroom.1";
+        assert!(!has_exit_codes || text.contains("Exit codes: 0"), "{page}: {text}");
     }
 }

@@ -32,7 +32,9 @@ pub(super) struct Excerpt {
 }
 
 impl<'t> Lines<'t> {
+    /// A byte order mark at the start is no part of the first line.
     pub(super) fn new(text: &'t str) -> Lines<'t> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Lines(text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect())
     }
 
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn lines_are_found_by_number() {
-        let lines = Lines::new("a\r\nb\n\n");
+        let lines = Lines::new("\u{feff}a\r\nb\n\n");
         assert_eq!(
             [1, 2, 3, 4, 5, 0].map(|number| lines.line(number)),
             [Some("a"), Some("b"), Some(""), Some(""), None, None]

@@ -147,6 +147,10 @@ fn from_flags(arguments: &PolicyExplain) -> Result<Question, Failure> {
     let asked = arguments.action.as_ref().ok_or_else(|| missing("--action"))?;
     let resource = arguments.resource.as_ref().ok_or_else(|| missing("--resource"))?;
     let action = known_action(asked).map_err(|error| Failure::usage(format!("--action: {error}")))?;
+    let files = arguments.policy.iter().chain(&arguments.bucket_policy).chain(&arguments.session_policy);
+    if files.filter(|file| file.as_os_str() == "-").count() > 1 {
+        return Err(Failure::usage("standard input (-) can be read once; name it once"));
+    }
     let mut warnings = Vec::new();
     check_resource(action, resource, &mut warnings)?;
     let context = context_of(&arguments.context, action, &mut warnings)?;
