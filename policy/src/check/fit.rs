@@ -6,6 +6,7 @@ use crate::action::{Action, ActionPattern, ResourceType};
 use crate::condition::Condition;
 use crate::condition::operator::{Family, Qualifier};
 use crate::effect::Effect;
+use crate::key::KnownKey;
 use crate::parse::Reach;
 use crate::policy::PolicyKind;
 
@@ -18,7 +19,9 @@ pub(super) fn statement(view: &View<'_>, kind: PolicyKind, findings: &mut Findin
     }
     for condition in &view.statement.conditions {
         key(view, condition, findings);
+        relevance(view, condition, kind, findings);
     }
+    pairs(view, findings);
 }
 
 /// Actions that apply to no resource of the statement.
@@ -26,6 +29,15 @@ fn actions(view: &View<'_>, findings: &mut Findings<'_>) {
     let reach = Reach::of(view.statement);
     for (text, pattern) in view.texts("Action", "NotAction").into_iter().zip(&view.statement.actions.entries) {
         let named = pattern.actions();
+        if pattern.has_wildcard_service() {
+            findings.add(
+                Severity::Suggestion,
+                "Wildcard in service name",
+                text.place.clone(),
+                format!("{} names actions of every service that its pattern fits.", text.text),
+                "Write the service out, as in s3:Get*.",
+            );
+        }
         if named.is_empty() {
             findings.add(
                 Severity::Warning,
@@ -120,11 +132,30 @@ fn key(view: &View<'_>, condition: &Condition, findings: &mut Findings<'_>) {
         );
         return;
     }
+    let is_tag = matches!(known, KnownKey::RequestTag | KnownKey::TagKeys);
+    if is_tag && view.statement.actions.inverted {
+        let (severity, code) = match effect {
+            Effect::Deny => {
+                (Severity::SecurityWarning, "Deny NotAction with unsupported tag condition key for service")
+            }
+            Effect::Allow => (Severity::Suggestion, "Allow NotAction with unsupported tag condition key for service"),
+        };
+        let message =
+            format!("NotAction names actions that carry no {name}, for which the condition isn't what it says.");
+        findings.add(severity, code, place(), message, "Name the actions that the tags belong to.");
+        return;
+    }
     let without: Vec<String> = named_actions(view, known).collect();
     if let Some(first) = without.first() {
-        let severity = match (needs_key, effect) {
-            (true, Effect::Deny) => Severity::SecurityWarning,
-            _ => Severity::Warning,
+        let (severity, code) = match (needs_key, effect) {
+            (true, Effect::Deny) if is_tag => {
+                (Severity::SecurityWarning, "Deny with unsupported tag condition key for service")
+            }
+            (_, Effect::Allow) if is_tag => {
+                (Severity::Suggestion, "Allow with unsupported tag condition key for service")
+            }
+            (true, Effect::Deny) => (Severity::SecurityWarning, "Unsupported action for condition key"),
+            _ => (Severity::Warning, "Unsupported action for condition key"),
         };
         let others = if without.len() > 1 { format!(" and {} more", without.len() - 1) } else { String::new() };
         let consequence = match (needs_key, effect) {
@@ -133,18 +164,47 @@ fn key(view: &View<'_>, condition: &Condition, findings: &mut Findings<'_>) {
             (false, _) => "so the condition says nothing about it",
         };
         let message = format!("Requests for {first}{others} carry no {name}, {consequence}.");
+        findings.add(severity, code, place(), message, "Move the action to a statement of its own.");
+    }
+}
+
+/// Keys that say nothing in this kind of policy: a bucket's policy is always about the bucket's own account.
+fn relevance(view: &View<'_>, condition: &Condition, kind: PolicyKind, findings: &mut Findings<'_>) {
+    let about_owner = matches!(
+        condition.key.known(),
+        Some(KnownKey::S3ResourceAccount | KnownKey::ResourceAccount | KnownKey::ResourceOrgId)
+    );
+    if kind == PolicyKind::Bucket && about_owner {
+        let name = condition.key.as_str();
         findings.add(
-            severity,
-            "Unsupported action for condition key",
-            place(),
-            message,
-            "Move the action to a statement of its own.",
+            Severity::Suggestion,
+            "Irrelevant condition key in policy",
+            view.condition_place(&condition.operator.to_string(), name),
+            format!("{name} is the same for every request that a bucket's policy is asked about."),
+            "Use it in identity policies, or remove it.",
+        );
+    }
+}
+
+/// A private address means something only together with the network that it is in.
+fn pairs(view: &View<'_>, findings: &mut Findings<'_>) {
+    let conditions = &view.statement.conditions;
+    let has = |wanted: KnownKey| conditions.iter().find(|condition| condition.key.known() == Some(wanted));
+    let Some(address) = has(KnownKey::VpcSourceIp) else { return };
+    if has(KnownKey::SourceVpc).is_none() && has(KnownKey::SourceVpce).is_none() {
+        let name = address.key.as_str();
+        findings.add(
+            Severity::SecurityWarning,
+            "Missing paired condition keys",
+            view.condition_place(&address.operator.to_string(), name),
+            format!("The same private address is in many networks; {name} alone doesn't say in which."),
+            "Add aws:SourceVpc or aws:SourceVpce.",
         );
     }
 }
 
 /// The actions of the statement that carry no such key: each that is written out, or each pattern of which none does.
-fn named_actions<'v>(view: &'v View<'_>, known: crate::key::KnownKey) -> impl Iterator<Item = String> + 'v {
+fn named_actions<'v>(view: &'v View<'_>, known: KnownKey) -> impl Iterator<Item = String> + 'v {
     let inverted = view.statement.actions.inverted;
     let texts = view.texts("Action", "NotAction").into_iter().zip(&view.statement.actions.entries);
     texts.filter_map(move |(text, pattern): (Text<'_>, &ActionPattern)| {

@@ -4,6 +4,7 @@ use super::view::View;
 use super::{Findings, Severity};
 use crate::action::{AccessLevel, ResourceType};
 use crate::effect::Effect;
+use crate::json::{JsonValue, Node};
 use crate::parse::Reach;
 use crate::policy::PolicyKind;
 use crate::principal::PrincipalPattern;
@@ -39,6 +40,50 @@ pub(super) fn statement(view: &View<'_>, kind: PolicyKind, findings: &mut Findin
     }
     deny_without_objects(view, findings);
     not_principal(view, findings);
+    principals_elsewhere(view, findings);
+}
+
+/// Principals that never call this node.
+fn principals_elsewhere(view: &View<'_>, findings: &mut Findings<'_>) {
+    for element in ["Principal", "NotPrincipal"] {
+        for kind in ["Service", "Federated"] {
+            let Some(node) = view.node.member(element).and_then(|node| node.member(kind)) else { continue };
+            let single = std::slice::from_ref(node);
+            let items = match &node.value {
+                JsonValue::Array(items) => items.as_slice(),
+                _ => single,
+            };
+            let place = |node: &Node| (format!("{}/{element}/{kind}", view.pointer), node.offset);
+            for item in items.iter().filter(|item| kind == "Service" && !item.as_str().is_some_and(is_service)) {
+                findings.add(
+                    Severity::Warning,
+                    "Invalid service principal format",
+                    place(item),
+                    format!("{} is no service of AWS.", item.describe()),
+                    "Write it as in logging.s3.amazonaws.com.",
+                );
+            }
+            if let Some(first) = items.first() {
+                findings.add(
+                    Severity::Warning,
+                    "Unsupported principal",
+                    place(first),
+                    format!("{} never calls this node, so naming it has no effect here.", first.describe()),
+                    "Remove it, or keep it for the document's sake.",
+                );
+            }
+        }
+    }
+}
+
+fn is_service(text: &str) -> bool {
+    let name = text.strip_suffix(".amazonaws.com").or_else(|| text.strip_suffix(".amazonaws.com.cn"));
+    name.is_some_and(|name| {
+        name.split('.').all(|part| {
+            !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        })
+    })
 }
 
 fn is_all(pattern: &crate::resource::ResourcePattern) -> bool {

@@ -8,6 +8,7 @@ mod grants;
 mod shape;
 mod values;
 mod view;
+mod whole;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -115,13 +116,15 @@ pub fn check(document: &[u8], options: ParseOptions<'_>) -> CheckReport {
     if let Ok(root) = json::read(text) {
         findings.text = text;
         shape::document(&root, options.dialect, &mut findings);
-        for statement in &policy.statements {
-            let Some(view) = View::new(&root, statement) else { continue };
-            grants::statement(&view, policy.kind, &mut findings);
-            fit::statement(&view, policy.kind, &mut findings);
-            values::statement(&view, &mut findings);
-            shape::statement(&view, &mut findings);
+        let views: Vec<View<'_>> =
+            policy.statements.iter().filter_map(|statement| View::new(&root, statement)).collect();
+        for view in &views {
+            grants::statement(view, policy.kind, &mut findings);
+            fit::statement(view, policy.kind, &mut findings);
+            values::statement(view, &mut findings);
+            shape::statement(view, &mut findings);
         }
+        whole::document(text, policy.kind, &views, &mut findings);
     }
     let mut findings = findings.list;
     findings.sort_by_key(|finding| finding.severity);

@@ -3,6 +3,7 @@
 use super::view::View;
 use super::{Findings, Severity};
 use crate::action::ActionPattern;
+use crate::condition::operator::Qualifier;
 use crate::json::{JsonValue, Node};
 use crate::parse::Dialect;
 use crate::pattern::Pattern;
@@ -78,10 +79,24 @@ fn empty(view: &View<'_>, findings: &mut Findings<'_>) {
             "Remove it, or give the statement a name.",
         );
     }
+    for name in ["Principal", "NotPrincipal"] {
+        let kinds = view.node.member(name).and_then(Node::as_object).unwrap_or_default();
+        for kind in kinds.iter().filter(|kind| matches!(&kind.value.value, JsonValue::Array(items) if items.is_empty()))
+        {
+            let place = (format!("{}/{name}/{}", view.pointer, kind.key), kind.key_offset);
+            suggest("Empty array principal", place, "An empty list names nobody.", "Remove it, or add a principal.");
+        }
+    }
     for condition in view.statement.conditions.iter().filter(|condition| condition.texts.is_empty()) {
         let place = view.condition_place(&condition.operator.to_string(), condition.key.as_str());
+        let code = match (condition.operator.qualifier, condition.operator.if_exists) {
+            (Qualifier::ForAllValues, _) => "Empty array condition ForAllValues",
+            (Qualifier::ForAnyValue, _) => "Empty array condition ForAnyValue",
+            (Qualifier::None, true) => "Empty array condition IfExists",
+            (Qualifier::None, false) => "Empty array condition",
+        };
         suggest(
-            "Empty array condition",
+            code,
             place,
             "A key compared with no value matches only a request without it, under IfExists or ForAllValues.",
             "Add a value, or remove the key.",

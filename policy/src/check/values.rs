@@ -2,7 +2,7 @@
 
 use super::view::View;
 use super::{Findings, Severity};
-use crate::condition::operator::{Family, Qualifier};
+use crate::condition::operator::{Comparison, Family, Qualifier};
 use crate::condition::{Condition, Values, address, arn::ArnTemplate};
 use crate::effect::Effect;
 use crate::key::{Kind, KnownKey};
@@ -14,15 +14,59 @@ pub(super) fn statement(view: &View<'_>, findings: &mut Findings<'_>) {
         qualifiers(condition, view.statement.effect, &place, findings);
         types(condition, &place, findings);
         texts(condition, &place, findings);
+        numbers(condition, &place, findings);
+        network_names(condition, &place, findings);
+    }
+}
+
+/// Several bounds of which only one counts.
+fn numbers(condition: &Condition, place: &(String, usize), findings: &mut Findings<'_>) {
+    let family = condition.operator.family;
+    let is_bound = matches!(family, Family::Number(comparison) if comparison != Comparison::Equal);
+    if is_bound && condition.texts.len() > 1 {
+        let message = format!(
+            "The values of {} are alternatives, so only the widest of {} counts.",
+            condition.operator,
+            condition.texts.join(", ")
+        );
+        let advice = "Keep that one.";
+        findings.add(Severity::Suggestion, "Redundant condition value num", place.clone(), message, advice);
+    }
+}
+
+/// Names of networks that aren't of AWS's form, `vpc-` or `vpce-` and 8 or 17 hexadecimal digits; wildcards and variables aside.
+fn network_names(condition: &Condition, place: &(String, usize), findings: &mut Findings<'_>) {
+    let (prefix, code) = match condition.key.known() {
+        Some(KnownKey::SourceVpc) => ("vpc-", "Invalid vpc format"),
+        Some(KnownKey::SourceVpce) => ("vpce-", "Invalid vpce format"),
+        _ => return,
+    };
+    if !matches!(condition.operator.family, Family::String { .. }) {
+        return;
+    }
+    let is_name = |text: &str| {
+        text.strip_prefix(prefix)
+            .is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    for text in condition.texts.iter().filter(|text| !text.contains(['*', '?', '$']) && !is_name(text)) {
+        let message = format!("{text} is no name that AWS gives: {prefix} and 8 or 17 hexadecimal digits.");
+        let advice = "Check that it is the name that the node's --network gives to the network.";
+        findings.add(Severity::Warning, code, place.clone(), message, advice);
     }
 }
 
 fn networks(condition: &Condition, place: &(String, usize), findings: &mut Findings<'_>) {
     let Values::Networks(networks) = &condition.values else { return };
+    let all_private = networks.iter().flatten().all(address::is_private);
     for (network, text) in networks.iter().zip(&condition.texts) {
         let Some(network) = network else { continue };
         if condition.key.known() == Some(KnownKey::SourceIp) && address::is_private(network) {
-            let code = if condition.operator.negated { "Private NotIpAddress" } else { "Private IP address" };
+            let code = match (condition.operator.negated, all_private) {
+                (false, true) => "Private IP address",
+                (false, false) => "Private IP address subset",
+                (true, true) => "Private NotIpAddress",
+                (true, false) => "Private NotIpAddress subset",
+            };
             let message = format!(
                 "{text} is a private range. Here aws:SourceIp is the address that the node sees, so it works inside your \
                  network; at AWS it would match no request."

@@ -70,7 +70,7 @@ fn fits(source: &str, faults: &mut Faults<'_, '_>) -> bool {
         }
         return fits;
     }
-    let size = source.chars().filter(|c| !c.is_whitespace() && *c != '\u{feff}').count();
+    let size = stored_characters(source);
     if size > IDENTITY_POLICY_CHARACTERS_MAX {
         let unit = "characters without white space";
         faults.document(Fault::TooLarge { size, limit: IDENTITY_POLICY_CHARACTERS_MAX, unit }, 0);
@@ -83,6 +83,11 @@ fn fits(source: &str, faults: &mut Faults<'_, '_>) -> bool {
         }
     }
     true
+}
+
+/// What counts against the limit of identity and session policies: characters that are no white space.
+pub(crate) fn stored_characters(source: &str) -> usize {
+    source.chars().filter(|c| !c.is_whitespace() && *c != '\u{feff}').count()
 }
 
 /// Checks the version and says whether variables live.

@@ -14,6 +14,7 @@ use crate::error::{ERRORS_MAX, PolicyError, PolicyErrors};
 use crate::json::{self, JsonErrorKind, Node};
 use crate::policy::{Policy, PolicyKind};
 
+pub(crate) use document::stored_characters;
 use fault::Fault;
 pub(crate) use statement::Reach;
 

@@ -105,3 +105,199 @@ fn a_batch_is_answered_in_its_own_shape() {
     );
     assert!(check_batch("{}", None).is_err());
 }
+
+/// A finding, its severity, a statement that has it, and the nearest one that hasn't.
+type Row = (&'static str, Severity, &'static str, &'static str);
+
+const S: Severity = Severity::Suggestion;
+const W: Severity = Severity::Warning;
+const X: Severity = Severity::SecurityWarning;
+
+#[rustfmt::skip]
+const IDENTITY_ROWS: [Row; 45] = [
+    ("Star on star", X, r#""Effect": "Allow", "Action": "*", "Resource": "*""#, r#""Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*""#),
+    ("Star on star", X, r#""Effect": "Allow", "Action": "s3:Put*", "Resource": "arn:aws:s3:::*""#, r#""Effect": "Allow", "Action": "s3:Get*", "Resource": "*""#),
+    ("Star on star", X, r#""Effect": "Allow", "NotAction": "s3:DeleteBucket", "Resource": "*""#, r#""Effect": "Deny", "Action": "*", "Resource": "*""#),
+    ("Deny leaves objects reachable", X, r#""Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b""#, r#""Effect": "Deny", "Action": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]"#),
+    ("Deny leaves objects reachable", X, r#""Effect": "Deny", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "arn:aws:s3:::b""#, r#""Effect": "Deny", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b""#),
+    ("Condition key never present", X, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}"#, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}"#),
+    ("Condition key never present", W, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"ForAnyValue:StringEquals": {"aws:CalledVia": "x"}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"Bool": {"aws:ViaAWSService": "false"}}"#),
+    ("Condition key never present", S, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}"#, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"BoolIfExists": {"aws:SecureTransport": "false"}}"#),
+    ("Unsupported action for condition key", X, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"s3:prefix": "a"}}"#, r#""Effect": "Deny", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"s3:prefix": "a"}}"#),
+    ("Unsupported action for condition key", W, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringNotEquals": {"s3:prefix": "a"}}"#, r#""Effect": "Deny", "Action": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"], "Condition": {"StringNotEquals": {"s3:prefix": "a"}}"#),
+    ("Unsupported action in policy", W, r#""Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "arn:aws:s3:::b/*""#, r#""Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "arn:aws:s3:::b*""#),
+    ("Unsupported resource for action", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]"#, r#""Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]"#),
+    ("Action of another service", W, r#""Effect": "Allow", "Action": ["s3:GetObject", "kms:Decrypt"], "Resource": "arn:aws:s3:::b/*""#, r#""Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::b/*""#),
+    ("Resource of another service", W, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": ["arn:aws:s3:::b/*", "arn:aws:kms:r:123456789012:key/1"]"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": ["arn:aws:s3:::b/*", "arn:aws:s3:*:*:c/*"]"#),
+    ("Wildcard in service name", S, r#""Effect": "Allow", "Action": "s?:GetObject", "Resource": "arn:aws:s3:::b/*""#, r#""Effect": "Allow", "Action": "s3:GetObjec?", "Resource": "arn:aws:s3:::b/*""#),
+    ("Deny with unsupported tag condition key for service", X, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}"#, r#""Effect": "Deny", "Action": "s3:TagResource", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}"#),
+    ("Allow with unsupported tag condition key for service", S, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"s3:ExistingObjectTag/a": "b"}}"#),
+    ("Deny NotAction with unsupported tag condition key for service", X, r#""Effect": "Deny", "NotAction": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}"#, r#""Effect": "Deny", "NotAction": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:PrincipalTag/a": "b"}}"#),
+    ("Allow NotAction with unsupported tag condition key for service", S, r#""Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": "b"}}"#, r#""Effect": "Allow", "Action": "s3:TagResource", "Resource": "arn:aws:s3:::b", "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": "b"}}"#),
+    ("Missing paired condition keys", X, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}, "StringEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}}"#),
+    ("Private IP address", S, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": ["10.1.0.0/16", "fd00::/8"]}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": ["10.1.0.0/16", "21.21.21.0/24"]}}"#),
+    ("Private IP address subset", S, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": ["10.1.0.0/16", "21.21.21.0/24"]}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": ["11.1.0.0/16", "21.21.21.0/24"]}}"#),
+    ("Private NotIpAddress", S, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"NotIpAddress": {"aws:SourceIp": "192.168.1.0/24"}}"#, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"NotIpAddress": {"aws:SourceIp": "192.169.1.0/24"}}"#),
+    ("Private NotIpAddress subset", S, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"NotIpAddress": {"aws:SourceIp": ["172.16.0.0/12", "1.1.1.1"]}}"#, r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"NotIpAddress": {"aws:SourceIp": ["172.15.0.0/16", "1.1.1.1"]}}"#),
+    ("Improve IP range", S, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": "21.21.21.7/24"}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"IpAddress": {"aws:SourceIp": "21.21.21.7/32"}}"#),
+    ("Invalid vpc format", W, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-111bbb2"}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:SourceVpc": ["vpc-111bbb22", "vpc-0123456789abcdef0"]}}"#),
+    ("Invalid vpce format", W, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpc-111bbb22"}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringLike": {"aws:SourceVpce": ["vpce-111bbb22", "vpce-1*"]}}"#),
+    ("Redundant condition value num", S, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"NumericLessThan": {"s3:max-keys": [10, 20]}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"NumericEquals": {"s3:max-keys": [10, 20]}}"#),
+    ("Missing qualifier", W, r#""Effect": "Allow", "Action": "s3:PutObjectTagging", "Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"s3:RequestObjectTagKeys": "a"}}"#, r#""Effect": "Allow", "Action": "s3:PutObjectTagging", "Resource": "arn:aws:s3:::b/*", "Condition": {"ForAllValues:StringEquals": {"s3:RequestObjectTagKeys": "a"}}"#),
+    ("ForAllValues with single valued key", X, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"ForAllValues:StringEquals": {"s3:prefix": "a"}}"#, r#""Effect": "Deny", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"ForAllValues:StringEquals": {"s3:prefix": "a"}}"#),
+    ("Null with qualifier", S, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"ForAllValues:Null": {"s3:prefix": "true"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"Null": {"s3:prefix": "true"}}"#),
+    ("Type mismatch IP range", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringLike": {"aws:SourceIp": "21.*"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"Null": {"aws:SourceIp": "false"}}"#),
+    ("Type mismatch number", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"s3:max-keys": "10"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"NumericEquals": {"s3:max-keys": "10"}}"#),
+    ("Type mismatch date", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringLike": {"aws:CurrentTime": "2026*"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"NumericLessThan": {"aws:EpochTime": 1795295820}, "DateGreaterThan": {"aws:CurrentTime": "2026-11-21"}}"#),
+    ("Type mismatch Boolean", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"aws:SecureTransport": "true"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"Bool": {"aws:SecureTransport": "true"}}"#),
+    ("Type mismatch string", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"NumericEquals": {"s3:prefix": "1"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"s3:prefix": "1"}}"#),
+    ("Wildcard without like operator", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"s3:prefix": "home/*"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"s3:prefix": "home/${*}"}}"#),
+    ("Missing ARN field", W, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam:*"}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:*"}}"#),
+    ("Empty array action", S, r#""Effect": "Allow", "Action": [], "Resource": "arn:aws:s3:::b""#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b""#),
+    ("Empty array resource", S, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": []"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": ["arn:aws:s3:::b"]"#),
+    ("Empty array condition", S, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"s3:prefix": []}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEqualsIfExists": {"s3:prefix": []}}"#),
+    ("Empty array condition IfExists", S, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEqualsIfExists": {"s3:prefix": []}}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEqualsIfExists": {"s3:prefix": ""}}"#),
+    ("Empty array condition ForAllValues", S, r#""Effect": "Allow", "Action": "s3:TagResource", "Resource": "arn:aws:s3:::b", "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": []}}"#, r#""Effect": "Allow", "Action": "s3:TagResource", "Resource": "arn:aws:s3:::b", "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": ["a"]}}"#),
+    ("Empty array condition ForAnyValue", S, r#""Effect": "Allow", "Action": "s3:TagResource", "Resource": "arn:aws:s3:::b", "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": []}}"#, r#""Effect": "Allow", "Action": "s3:TagResource", "Resource": "arn:aws:s3:::b", "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}}"#),
+    ("Empty object condition", S, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {}"#, r#""Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {"StringEquals": {"s3:prefix": "a"}}"#),
+];
+
+#[test]
+fn every_finding_has_its_severity_and_stays_away_from_what_is_right() {
+    for (code, severity, with, without) in IDENTITY_ROWS {
+        let report = |statement: &str| {
+            let document = format!(r#"{{"Version": "2012-10-17", "Statement": [{{{statement}}}]}}"#);
+            let report = check(document.as_bytes(), ParseOptions::identity());
+            assert!(report.valid, "{report:?}\n{document}");
+            report
+        };
+        let found: Vec<_> = report(with).findings.into_iter().filter(|finding| finding.code == code).collect();
+        assert!(!found.is_empty(), "{code} is missing\n{with}");
+        for finding in &found {
+            assert_eq!(finding.severity, severity, "{code}\n{with}");
+            assert!(finding.pointer.starts_with("/Statement/0") && finding.column > 1, "{finding:?}");
+            assert!(!finding.resolution.is_empty() && finding.message.ends_with('.'), "{finding:?}");
+        }
+        let report = report(without);
+        assert!(report.findings.iter().all(|finding| finding.code != code), "{code} is false\n{without}\n{report:?}");
+    }
+}
+
+#[test]
+#[rustfmt::skip]
+fn findings_of_a_whole_document() {
+    let get = r#"{"Sid": "Get", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/a/*"}"#;
+    let on_condition = |statement: &str| statement.replace(r#""}"#, r#"", "Condition": {"Bool": {"aws:SecureTransport": "true"}}}"#);
+    let findings = |statements: &[&str]| {
+        let document = format!(r#"{{"Version": "2012-10-17", "Statement": [{}]}}"#, statements.join(","));
+        let report = check(document.as_bytes(), ParseOptions::identity());
+        assert!(report.valid, "{report:?}");
+        report.findings.into_iter().map(|finding| (finding.code, finding.pointer)).collect::<Vec<_>>()
+    };
+    let wide = r#"{"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/*"}"#;
+    let redundant = |at: usize| vec![("Redundant statement", format!("/Statement/{at}"))];
+    assert_eq!(findings(&[get, wide]), redundant(0));
+    assert_eq!(findings(&[wide, get]), redundant(1));
+    assert_eq!(findings(&[wide, &on_condition(get)]), redundant(1));
+    assert_eq!(findings(&[&on_condition(wide), &on_condition(get)]), redundant(1));
+    assert_eq!(findings(&[&on_condition(wide), get]), []);
+    assert_eq!(findings(&[wide, &get.replace("b/a", "c/a")]), []);
+    assert_eq!(findings(&[wide, &get.replace("GetObject", "PutObject")]), []);
+    assert_eq!(findings(&[&wide.replace("b/*", "b/a/?"), get]), []);
+    assert_eq!(findings(&[&wide.replace("b/*", "b/${aws:username}/*"), get]), []);
+    // Of two equal ones the second is needless.
+    assert_eq!(findings(&[get, &get.replace("\"Get\"", "\"Again\"")]), redundant(1));
+
+    let deny = r#"{"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b*"}"#;
+    let unreachable = |at: usize| vec![("Unreachable statement", format!("/Statement/{at}"))];
+    assert_eq!(findings(&[get, deny]), unreachable(0));
+    assert_eq!(findings(&[deny, get]), unreachable(1));
+    assert_eq!(findings(&[&on_condition(deny), get]), []);
+    assert_eq!(findings(&[&deny.replace("b*", "b/a/b/*"), get]), []);
+    assert_eq!(findings(&[&deny.replace("\"Action\"", "\"NotAction\"").replace("s3:*", "s3:PutObject"), get]), []);
+    // A Deny inside an Allow is neither.
+    assert_eq!(findings(&[wide, &get.replace("Allow", "Deny")]), []);
+}
+
+#[test]
+#[rustfmt::skip]
+fn findings_of_bucket_policies() {
+    let statement = |principal: &str, condition: &str| {
+        format!(r#"{{"Effect": "Deny", {principal}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {condition}}}"#)
+    };
+    let bucket = |statements: &str| {
+        let document = format!(r#"{{"Version": "2012-10-17", "Statement": [{statements}]}}"#);
+        let report = check(document.as_bytes(), ParseOptions::bucket("b"));
+        assert!(report.valid, "{report:?}");
+        report.findings.into_iter().map(|finding| (finding.code, finding.severity, finding.pointer)).collect::<Vec<_>>()
+    };
+    let tls = r#"{"Bool": {"aws:SecureTransport": "false"}}"#;
+    assert_eq!(bucket(&statement(r#""Principal": "*""#, tls)), []);
+    assert_eq!(
+        bucket(&statement(r#""Principal": {"Service": ["logging.s3.amazonaws.com", "Logging"]}"#, tls)),
+        [
+            ("Invalid service principal format", W, "/Statement/0/Principal/Service".to_owned()),
+            ("Unsupported principal", W, "/Statement/0/Principal/Service".to_owned()),
+        ]
+    );
+    assert_eq!(
+        bucket(&statement(r#""Principal": {"Federated": "cognito-identity.amazonaws.com"}"#, tls)),
+        [("Unsupported principal", W, "/Statement/0/Principal/Federated".to_owned())]
+    );
+    assert_eq!(bucket(&statement(r#""Principal": {"AWS": []}"#, tls)), [("Empty array principal", S, "/Statement/0/Principal/AWS".to_owned())]);
+    assert_eq!(bucket(&statement(r#""Principal": {}"#, tls)), [("Empty object principal", S, "/Statement/0/Principal".to_owned())]);
+    for (key, value) in [("s3:ResourceAccount", "123456789012"), ("aws:ResourceAccount", "123456789012")] {
+        let condition = format!(r#"{{"StringEquals": {{"{key}": "{value}"}}}}"#);
+        let place = format!("/Statement/0/Condition/StringEquals/{key}");
+        assert_eq!(bucket(&statement(r#""Principal": "*""#, &condition)), [("Irrelevant condition key in policy", S, place)]);
+        let own = format!(r#""Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {condition}"#);
+        assert!(!identity(&own).contains(&"Irrelevant condition key in policy"));
+    }
+    // A Deny of one principal makes only that one's Allows useless.
+    let allow = |principal: &str| statement(principal, "{}").replace("Deny", "Allow").replace(r#", "Condition": {}"#, "");
+    let deny = |principal: &str| statement(principal, "{}").replace(r#", "Condition": {}"#, "");
+    let (a, b) = (r#""Principal": {"AWS": "111111111111"}"#, r#""Principal": {"AWS": "222222222222"}"#);
+    let codes = |statements: String| bucket(&statements).into_iter().map(|(code, ..)| code).collect::<Vec<_>>();
+    assert_eq!(codes([allow(a), deny(a)].join(",")), ["Unreachable statement"]);
+    assert_eq!(codes([allow(a), deny(r#""Principal": "*""#)].join(",")), ["Unreachable statement"]);
+    assert_eq!(codes([allow(a), deny(b)].join(",")), [] as [&str; 0]);
+    assert_eq!(codes([deny(a), deny(r#""Principal": {"AWS": ["111111111111", "222222222222"]}"#)].join(",")), ["Redundant statement"]);
+    let not = |ids: &str| deny(&format!(r#""NotPrincipal": {{"AWS": [{ids}]}}"#));
+    assert_eq!(codes([not("\"111111111111\""), not("\"111111111111\", \"222222222222\"")].join(",")), [] as [&str; 0]);
+
+    let long = format!(r#"{{"Version": "2012-10-17", "Statement": [{}]}}{}"#, statement(r#""Principal": "*""#, tls), " ".repeat(18_500));
+    let report = check(long.as_bytes(), ParseOptions::bucket("b"));
+    assert_eq!(report.findings.iter().map(|finding| (finding.code, finding.severity)).collect::<Vec<_>>(), [("Policy size near quota", S)]);
+    // White space counts in bucket policies only.
+    let identity = long.replace(r#""Principal": "*","#, "");
+    assert_eq!(check(identity.as_bytes(), ParseOptions::identity()).findings, []);
+}
+
+#[test]
+fn errors_have_access_analyzers_names() {
+    for (statement, code) in [
+        (r#""Condition": {"StringEquals": {"aws:RequestTag/": "a"}}"#, "Missing tag key in condition"),
+        (r#""Condition": {"StringEquals": {"aws:nothing": "a"}}"#, "Invalid global condition key"),
+        (r#""Condition": {"StringEquals": {"s3:nothing": "a"}}"#, "Invalid service condition key"),
+        (r#""Condition": {"StringEquals": {"nothing": "a"}}"#, "Invalid condition key format"),
+        (
+            r#""Condition": {"StringEquals": {"s3:prefix": "a", "S3:prefix": "b"}}"#,
+            "Duplicate keys with different case",
+        ),
+        (r#""Condition": {"Strings": {"s3:prefix": "a"}}"#, "Invalid condition operator"),
+        (r#""Condition": {"NumericEquals": {"s3:max-keys": "a"}}"#, "Invalid condition data type"),
+        (r#""Principal": "*""#, "Invalid policy element"),
+    ] {
+        let document = format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "s3:*", "Resource": "*", {statement}}}}}"#
+        );
+        let report = check(document.as_bytes(), ParseOptions::identity());
+        assert_eq!(report.errors.iter().map(|error| error.code).collect::<Vec<_>>(), [code], "{statement}");
+    }
+    let large = |options| check(format!("{{\"Statement\": [{}]}}", "1,".repeat(11_000)).as_bytes(), options).errors;
+    assert_eq!(large(ParseOptions::identity()).len(), 1, "it is not JSON");
+    let large =
+        |options| check(format!("{{\"Statement\": [{}1]}}", "1,".repeat(11_000)).as_bytes(), options).errors[0].code;
+    assert_eq!(large(ParseOptions::identity()), "Policy size exceeds identity policy quota");
+    assert_eq!(large(ParseOptions::bucket("b")), "Policy size exceeds resource policy quota");
+}
