@@ -157,7 +157,7 @@ pub(crate) struct PolicyCheck {
     /// Rules that the documents must follow
     #[arg(long, value_name = "DIALECT", default_value = "aws", conflicts_with = "batch")]
     pub(crate) dialect: PolicyDialect,
-    /// Bucket that a bucket policy belongs to: resources of others are refused
+    /// Bucket of the documents, with --kind bucket or --batch: resources of others are refused
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,
     /// Check an array of {id, document_text, dialect, kind, bucket?}; prints JSON; - is standard input
@@ -167,14 +167,19 @@ pub(crate) struct PolicyCheck {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PolicyKind {
+    /// Of users and service accounts
     Identity,
+    /// Of a bucket
     Bucket,
+    /// Passed when a session is made
     Session,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PolicyDialect {
+    /// AWS's policy language, as S3 uses it
     Aws,
+    /// Permission files of Lyve Cloud
     Lyve,
 }
 
@@ -193,10 +198,10 @@ pub(crate) struct PolicyExplain {
     /// Identity policy of the caller; repeatable
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Vec<PathBuf>,
-    /// Policy of the bucket
+    /// Policy of the bucket; repeatable
     #[arg(long, value_name = "FILE")]
     pub(crate) bucket_policy: Vec<PathBuf>,
-    /// Session policy of the caller
+    /// Session policy of the caller; repeatable
     #[arg(long, value_name = "FILE")]
     pub(crate) session_policy: Vec<PathBuf>,
     /// ARN of the caller, or anonymous
@@ -208,7 +213,7 @@ pub(crate) struct PolicyExplain {
     /// ARN of the bucket or object
     #[arg(long, value_name = "ARN")]
     pub(crate) resource: Option<String>,
-    /// Fact about the request, such as aws:SourceIp=21.21.21.7; repeatable
+    /// Fact about the request, such as aws:SourceIp=21.21.21.7; repeatable, also for several values of a key
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) context: Vec<String>,
 }

@@ -85,6 +85,12 @@ fn write_statement(
     }
     if !trace.resource_matches {
         remark(fails(), &format!("it doesn't name this resource: {}", list(&trace.resources)));
+        let texts = trace.resources.shown.iter();
+        let mut open: Vec<&str> = texts.flat_map(|text| question.variables_without_value(text)).collect();
+        open.dedup();
+        for name in open {
+            remark(String::new(), &format!("${{{name}}} has no value: the request has no {name}"));
+        }
     }
     for condition in &trace.conditions {
         let label = if condition.holds { paint.green("holds: ") } else { fails() };

@@ -27,6 +27,8 @@ pub(super) struct Question {
     pub(super) sources: Vec<Source>,
     /// What to say before it is answered.
     pub(super) warnings: Vec<String>,
+    /// The keys of its context.
+    keys: Vec<ConditionKey>,
 }
 
 /// A document of a case.
@@ -42,6 +44,25 @@ enum Place {
     File { file: String, first_line: usize },
     /// In a file as a text, which has lines of its own.
     Text { within: String },
+}
+
+impl Question {
+    /// The variables in a text that have neither a value in the request nor a default, as they are written.
+    pub(super) fn variables_without_value<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let mut found = Vec::new();
+        let mut rest = text;
+        while let Some((_, after)) = rest.split_once("${") {
+            let Some((name, behind)) = after.split_once('}') else { break };
+            let is_literal = matches!(name, "*" | "?" | "$");
+            let key = ConditionKey::new(name);
+            let has_value = self.keys.iter().any(|known| known.canonical() == key.canonical());
+            if !is_literal && !name.contains(',') && !has_value && !found.contains(&name) {
+                found.push(name);
+            }
+            rest = behind;
+        }
+        found
+    }
 }
 
 impl Source {
@@ -133,12 +154,14 @@ fn from_file(file: &Path) -> Result<Question, Failure> {
     if let Err(error) = known_action(&parsed.request.action) {
         warnings.push(format!("case file {name}: request.action: {error}"));
     }
+    let mut keys = Vec::new();
     for key in parsed.request.context.iter().flat_map(Map::keys) {
+        keys.push(ConditionKey::new(key));
         if let Err(error) = known_key(key) {
             warnings.push(format!("case file {name}: request.context: {error}"));
         }
     }
-    Ok(Question { case: inner.to_owned(), name: format!("case file {name}"), sources, warnings })
+    Ok(Question { case: inner.to_owned(), name: format!("case file {name}"), sources, warnings, keys })
 }
 
 fn from_flags(arguments: &PolicyExplain) -> Result<Question, Failure> {
@@ -154,6 +177,7 @@ fn from_flags(arguments: &PolicyExplain) -> Result<Question, Failure> {
     let mut warnings = Vec::new();
     check_resource(action, resource, &mut warnings)?;
     let context = context_of(&arguments.context, action, &mut warnings)?;
+    let keys = context.keys().map(|key| ConditionKey::new(key)).collect();
     let (mut policies, mut sources) = (Vec::new(), Vec::new());
     for (kind, files) in [
         (PolicyKind::Identity, &arguments.policy),
@@ -171,7 +195,7 @@ fn from_flags(arguments: &PolicyExplain) -> Result<Question, Failure> {
         "policies": policies,
         "request": { "principal": arguments.principal, "action": asked, "resource": resource, "context": context },
     });
-    Ok(Question { case: case.to_string(), name: "the request".to_owned(), sources, warnings })
+    Ok(Question { case: case.to_string(), name: "the request".to_owned(), sources, warnings, keys })
 }
 
 /// Reads a document that can be judged; what keeps it from being stored only is a warning.
@@ -307,6 +331,16 @@ fn check_value(name: &str, kind: Kind, value: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_without_value_are_those_that_the_request_leaves_open() {
+        let keys = vec![ConditionKey::new("AWS:username")];
+        let (case, name) = (String::new(), String::new());
+        let question = Question { case, name, sources: Vec::new(), warnings: Vec::new(), keys };
+        let open = |text| question.variables_without_value(text);
+        assert_eq!(open("${aws:username}/${aws:userid}/${aws:userid}/${s3:prefix"), ["aws:userid"]);
+        assert_eq!(open("${*}${?}${$}${aws:userid, 'x'}}${"), Vec::<&str>::new());
+    }
 
     fn context(pairs: &[&str]) -> Result<Value, String> {
         let pairs: Vec<String> = pairs.iter().map(|&pair| pair.to_owned()).collect();

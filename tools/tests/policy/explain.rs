@@ -78,6 +78,16 @@ nearly allowed by Inside of p.json
 }
 
 #[test]
+fn variable_without_value_is_named() {
+    let place = Place::with(&[("p.json", &GOOD.replace("datalake/*", "datalake/${aws:username}*"))]);
+    let open = "  = ${aws:username} has no value: the request has no aws:username\n";
+    let (_, out, _) = place.policy(&cow(&[]));
+    assert!(out.contains(open), "{out}");
+    let (_, out, _) = place.policy(&cow(&["--context", "aws:username=bob"]));
+    assert!(out.contains("it doesn't name this resource") && !out.contains(open), "{out}");
+}
+
+#[test]
 fn deny_of_the_bucket_is_shown_with_its_place_in_the_case_file() {
     let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*",
         "Resource": "arn:aws:s3:::datalake/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]});
