@@ -149,6 +149,34 @@ fn every_decision_of_the_corpus_is_made_on_the_command_line() {
     compare(&decision_files(), eval, decision_differs);
 }
 
+/// Of every policy, the one that speaks for its caller and the one that speaks of the same user must agree.
+#[test]
+fn statements_decide_alike_in_an_identity_policy_and_in_a_bucket_policy_for_the_user() {
+    let mut count = 0;
+    for file in decision_files() {
+        for case in file.cases.iter().filter_map(carry::in_a_bucket_policy) {
+            assert_eq!(carry::decide(&case), case["expect"]["decision"], "{}", case["id"]);
+            count += 1;
+        }
+    }
+    assert!(count >= 800, "only {count} cases were moved");
+}
+
+/// Neither the order of policies nor that of statements means anything.
+#[test]
+fn decisions_of_the_corpus_stay_when_everything_is_turned_around() {
+    for file in decision_files() {
+        for mut case in file.cases {
+            let policies = case["policies"].as_array_mut().expect("policies");
+            policies.reverse();
+            for statements in policies.iter_mut().filter_map(|policy| policy["document"]["Statement"].as_array_mut()) {
+                statements.reverse();
+            }
+            assert_eq!(carry::decide(&case), case["expect"]["decision"], "{} turned around", case["id"]);
+        }
+    }
+}
+
 #[test]
 fn every_document_of_the_corpus_is_checked_in_process() {
     let check = |file: &CaseFile| policy::check_batch(&file.text, None).expect("an array of documents");

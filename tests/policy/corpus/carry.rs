@@ -64,6 +64,26 @@ pub(super) fn conditions(document: &Value, each: &mut dyn FnMut(&str, &str)) {
     }
 }
 
+/// The same statements in a bucket policy that names the caller: an Allow or Deny for the user itself decides as one of the user's own.
+/// None for cases that other callers or other policies have a part in.
+pub(super) fn in_a_bucket_policy(case: &Value) -> Option<Value> {
+    let principal = text(&case["request"], "principal");
+    let [policy] = case["policies"].as_array().expect("policies").as_slice() else { return None };
+    let is_user = principal.starts_with(&format!("arn:aws:iam::{ACCOUNT_ID}:user/"));
+    if !is_user || policy["kind"] != "identity" {
+        return None;
+    }
+    let mut moved = case.clone();
+    moved["id"] = json!(format!("{}-in-a-bucket-policy", text(case, "id")));
+    moved["policies"][0]["kind"] = json!("bucket");
+    let name = |statement: &mut Value| statement["Principal"] = json!({"AWS": principal});
+    match &mut moved["policies"][0]["document"]["Statement"] {
+        Value::Array(statements) => statements.iter_mut().for_each(name),
+        statement => name(statement),
+    }
+    Some(moved)
+}
+
 /// Makes the case with this number into a request.
 pub(super) fn carry(case: &Value, number: usize) -> Result<Carried, Reason> {
     let case = &renamed(case, number)?;
@@ -100,6 +120,10 @@ pub(super) fn carry(case: &Value, number: usize) -> Result<Carried, Reason> {
     if !wire.bucket.is_empty() && wire.bucket != bucket && bucket_policy.is_some() {
         return Err("the request is for another bucket than the policy");
     }
+    let is_created = text(request, "action") == "s3:CreateBucket";
+    if is_created && bucket_policy.is_some() {
+        return Err("a bucket that isn't there has no policy");
+    }
     if needs_more(case, &wire) {
         return Err("the request needs a second action that the policies don't allow");
     }
@@ -109,14 +133,14 @@ pub(super) fn carry(case: &Value, number: usize) -> Result<Carried, Reason> {
         sender,
         identity_policies,
         bucket_policy,
-        is_created: text(request, "action") == "s3:CreateBucket",
+        is_created,
         bucket,
         object,
         wire,
     })
 }
 
-/// The case with names of its own; a case whose answer hangs on the names can't be carried.
+/// The case with names of its own; a case whose decision hangs on the names can't be carried.
 fn renamed(case: &Value, number: usize) -> Result<Value, Reason> {
     let mut renamed = json!({"policies": case["policies"], "request": case["request"]}).to_string();
     for name in NAMES {
@@ -125,10 +149,10 @@ fn renamed(case: &Value, number: usize) -> Result<Value, Reason> {
     let mut renamed: Value = serde_json::from_str(&renamed).expect("names are plain letters");
     renamed["id"] = case["id"].clone();
     renamed["expect"] = case["expect"].clone();
-    if decide(&renamed) == case["expect"]["decision"] { Ok(renamed) } else { Err("the answer hangs on the names") }
+    if decide(&renamed) == decide(case) { Ok(renamed) } else { Err("the decision hangs on the names") }
 }
 
-fn decide(case: &Value) -> Value {
+pub(super) fn decide(case: &Value) -> Value {
     let answers = policy::eval_cases(&json!([case]).to_string()).expect("an array");
     let answers: Value = serde_json::from_str(&answers).expect("an array");
     answers[0]["decision"].clone()
@@ -185,7 +209,12 @@ fn asked(case: &Value, sender: &Sender) -> Result<(Wire, Option<(String, String)
     if let Some(address) = wire::address(&keys)? {
         wire.headers.push(("x-forwarded-for".into(), address));
     }
-    for key in named(case) {
+    let names = named(case);
+    let is_dated = names.contains("aws:currenttime") || names.contains("aws:epochtime");
+    if is_dated && decide(&dated(case)) != case["expect"]["decision"] {
+        return Err("the time is the node's, and later or earlier than the case's");
+    }
+    for key in names {
         wire::place(&key, &keys, request, sender, &mut wire)?;
     }
     let tags = keys.below("s3:ExistingObjectTag/");
@@ -208,6 +237,17 @@ fn asked(case: &Value, sender: &Sender) -> Result<(Wire, Option<(String, String)
         return Err("a bucket's policy is for the owner's account only, whatever it says");
     }
     Ok((wire, object))
+}
+
+/// The case at the present time, which is the node's.
+fn dated(case: &Value) -> Value {
+    let mut dated = case.clone();
+    let now = jiff::Timestamp::now();
+    let context = dated["request"]["context"].as_object_mut().expect("a context");
+    context.retain(|key, _| !key.eq_ignore_ascii_case("aws:CurrentTime") && !key.eq_ignore_ascii_case("aws:EpochTime"));
+    context.insert("aws:CurrentTime".into(), json!(now.to_string()));
+    context.insert("aws:EpochTime".into(), json!(now.as_second()));
+    dated
 }
 
 fn bucket_of_policies(case: &Value) -> String {

@@ -23,17 +23,27 @@ const GUEST_ROOT: &str = "guestroot";
 /// tells them apart for callers of the bucket's account; others read "Access Denied" and no more.
 #[test]
 fn node_decides_as_the_corpus_says() {
-    let mut carried = Vec::new();
+    let (mut carried, mut cases, mut as_they_are) = (Vec::new(), 0, 0);
     let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
     for file in super::decision_files() {
-        for case in &file.cases {
+        let moved: Vec<Value> = file.cases.iter().filter_map(carry::in_a_bucket_policy).collect();
+        cases += file.cases.len();
+        for (index, case) in file.cases.iter().chain(&moved).enumerate() {
             match carry::carry(case, carried.len()) {
-                Ok(case) => carried.push(case),
-                Err(reason) => *reasons.entry(reason).or_default() += 1,
+                Ok(case) => {
+                    carried.push(case);
+                    as_they_are += usize::from(index < file.cases.len());
+                }
+                Err(reason) if index < file.cases.len() => *reasons.entry(reason).or_default() += 1,
+                // What a bucket policy may not say is not lost: the case itself was carried, or counted.
+                Err(_) => {}
             }
         }
     }
-    println!("{} cases are carried over HTTP", carried.len());
+    println!(
+        "{as_they_are} of {cases} cases are carried over HTTP, {} more in a bucket policy",
+        carried.len() - as_they_are
+    );
     for (reason, count) in &reasons {
         println!("{count} are not: {reason}");
     }
@@ -52,7 +62,7 @@ fn node_decides_as_the_corpus_says() {
     });
     let faults = faults.into_inner().expect("no holder panics");
     assert!(faults.is_empty(), "{} of {} differ:\n{}", faults.len(), carried.len(), faults.join("\n"));
-    assert!(carried.len() >= CARRIED_MIN, "only {} cases were carried", carried.len());
+    assert!(as_they_are >= CARRIED_MIN, "only {as_they_are} cases were carried");
 }
 
 /// A refused document is AWS's 400 MalformedPolicy with the text that `check` reports, and leaves the policy before it in force; an
