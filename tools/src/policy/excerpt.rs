@@ -93,7 +93,7 @@ fn excerpt(line: &str, column: u32) -> Excerpt {
     if cut_meant || cut_after {
         text.push_str(CUT);
     }
-    Excerpt { text, indent, width: columns(meant).max(1) + 0 }
+    Excerpt { text, indent, width: columns(meant).max(1) }
 }
 
 /// Byte offset of a one-based column, which counts characters but no byte order marks, as the policy language does.
