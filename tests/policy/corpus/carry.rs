@@ -9,8 +9,8 @@ use policy::{Dialect, Level, ParseOptions, PolicyKind};
 use serde_json::{Value, json};
 use tests::node::ACCOUNT_ID;
 
-use super::text;
 use super::wire::{self, Keys, Wire};
+use super::{is_refused, text};
 
 /// A second account, for callers from outside.
 pub(super) const GUEST_ACCOUNT_ID: &str = "210987654321";
@@ -70,7 +70,7 @@ pub(super) fn in_a_bucket_policy(case: &Value) -> Option<Value> {
     let principal = text(&case["request"], "principal");
     let [policy] = case["policies"].as_array().expect("policies").as_slice() else { return None };
     let is_user = principal.starts_with(&format!("arn:aws:iam::{ACCOUNT_ID}:user/"));
-    if !is_user || policy["kind"] != "identity" {
+    if !is_user || policy["kind"] != "identity" || is_refused(case) {
         return None;
     }
     let mut moved = case.clone();
@@ -86,6 +86,9 @@ pub(super) fn in_a_bucket_policy(case: &Value) -> Option<Value> {
 
 /// Makes the case with this number into a request.
 pub(super) fn carry(case: &Value, number: usize) -> Result<Carried, Reason> {
+    if is_refused(case) {
+        return Err("a document that breaks the grammar");
+    }
     let case = &renamed(case, number)?;
     let request = &case["request"];
     let bucket = format!("datalake{number:04}");
