@@ -224,8 +224,7 @@ fn asked(case: &Value, sender: &Sender) -> Result<(Wire, Option<(String, String)
     if !tags.is_empty() {
         object_tags = tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
     }
-    let reads = ["s3:Get", "s3:PutObjectTagging", "s3:DeleteObjectTagging"];
-    let is_there = !wire.key.is_empty() && reads.iter().any(|read| action.starts_with(read));
+    let is_there = !wire.key.is_empty() && wire::has_object(action);
     let object = is_there.then(|| (wire.key.clone(), object_tags));
     if action == "s3:ListAllMyBuckets" && case["expect"]["decision"] == "ImplicitDeny" {
         let mut listing = case.clone();

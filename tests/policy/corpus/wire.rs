@@ -83,7 +83,9 @@ pub(super) fn target(action: &str, resource: &str, keys: &Keys<'_>) -> Result<Wi
         "PutObject" | "CreateBucket" => ("PUT", vec![]),
         "PutObjectTagging" => ("PUT", with("tagging")),
         "PutObjectRetention" => ("PUT", with("retention")),
+        "GetObjectAcl" => ("GET", with("acl")),
         "DeleteObject" | "DeleteBucket" => ("DELETE", vec![]),
+        "DeleteObjectTagging" => ("DELETE", with("tagging")),
         "DeleteObjectVersion" => ("DELETE", version()),
         "AbortMultipartUpload" => ("DELETE", upload()),
         "ListMultipartUploadParts" => ("GET", upload()),
@@ -115,6 +117,11 @@ pub(super) fn target(action: &str, resource: &str, keys: &Keys<'_>) -> Result<Wi
         headers.push(("x-amz-confirm-remove-self-bucket-access".to_owned(), "true".to_owned()));
     }
     Ok(Wire { method, bucket: bucket.into(), key: key.into(), query, headers, body, is_presigned: false })
+}
+
+/// Whether an action is asked for on an object that is there: what the test must put first.
+pub(super) fn has_object(action: &str) -> bool {
+    action.starts_with("s3:GetObject") || matches!(action, "s3:PutObjectTagging" | "s3:DeleteObjectTagging")
 }
 
 /// The tags that a case says are sent.
@@ -201,6 +208,15 @@ pub(super) fn place(
             let name = if let Sender::User { name, .. } = sender { Some(name.as_str()) } else { None };
             must_be(name, "the node knows who calls")
         }
+        "aws:principaltype" => {
+            let kind = match sender {
+                Sender::Anonymous => "Anonymous",
+                Sender::Root | Sender::GuestRoot => "Account",
+                Sender::User { .. } => "User",
+            };
+            must_be(Some(kind), "the node knows who calls")
+        }
+        "aws:requestedregion" => must_be(Some("us-east-1"), "the node has one region"),
         "aws:userid" => Err("the node makes ids"),
         "aws:resourceaccount" | "s3:resourceaccount" => must_be(Some(ACCOUNT_ID), "the node knows whose the bucket is"),
         // Whether the present time decides alike was asked before.
@@ -234,8 +250,11 @@ pub(super) fn place(
         "s3:requestobjecttagkeys" | "aws:tagkeys" => tag_keys(keys, action, wire),
         _ if key.starts_with("s3:requestobjecttag/") => tag_keys(keys, action, wire),
         _ if key.starts_with("s3:existingobjecttag/") => {
-            let reads = action.starts_with("s3:Get") && !wire.key.is_empty();
-            if reads { Ok(()) } else { Err("an object's tags are asked for where it is read") }
+            if has_object(action) {
+                Ok(())
+            } else {
+                Err("an object's tags are asked for where there is an object")
+            }
         }
         "s3:objectcreationoperation" if is_object_write => value.map(drop).ok_or("a write creates an object or not"),
         "s3:if-none-match" | "s3:if-match" if is_object_write => header(wire, &key["s3:".len()..], value),
