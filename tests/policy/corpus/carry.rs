@@ -38,6 +38,8 @@ pub(super) enum Sender {
 pub(super) struct Carried {
     pub(super) id: String,
     pub(super) decision: String,
+    /// The statement that decides, where the case names one.
+    pub(super) sid: Option<String>,
     pub(super) sender: Sender,
     pub(super) identity_policies: Vec<Value>,
     pub(super) bucket_policy: Option<Value>,
@@ -133,6 +135,7 @@ pub(super) fn carry(case: &Value, number: usize) -> Result<Carried, Reason> {
     Ok(Carried {
         id: text(case, "id").to_owned(),
         decision: text(&case["expect"], "decision").to_owned(),
+        sid: case["expect"]["sid"].as_str().map(str::to_owned),
         sender,
         identity_policies,
         bucket_policy,

@@ -20,7 +20,7 @@ const WORKERS: usize = 4;
 const GUEST_ROOT: &str = "guestroot";
 
 /// Allow is any answer but a denial: what isn't there is 404, what isn't served 501. Both denials are 403 AccessDenied, and AWS's text
-/// tells them apart for callers of the bucket's account; others read "Access Denied" and no more.
+/// tells them apart for callers of the bucket's account; others read "Access Denied" and no more. The header of an explicit denial names the case's statement.
 #[test]
 fn node_decides_as_the_corpus_says() {
     let (mut carried, mut cases, mut as_they_are) = (Vec::new(), 0, 0);
@@ -132,7 +132,8 @@ fn start(carried: &[Carried]) -> Node {
     guest["accountId"] = json!(GUEST_ACCOUNT_ID);
     guest["root"] = json!({"accessKey": fixture::access_key(GUEST_ROOT), "secretKey": fixture::secret_key(GUEST_ROOT)});
     state["accounts"].as_array_mut().expect("accounts").push(guest);
-    let mut arguments = vec!["--durability".to_owned(), "relaxed".into(), "--trusted-proxy".into(), "127.0.0.1".into()];
+    let mut arguments: Vec<String> =
+        ["--durability", "relaxed", "--trusted-proxy", "127.0.0.1", "--explain-denials"].map(str::to_owned).into();
     for (network, _, vpc, endpoint) in NETWORKS {
         let endpoint = endpoint.map(|endpoint| format!(",{endpoint}")).unwrap_or_default();
         arguments.extend(["--network".into(), format!("{network}={vpc}{endpoint}")]);
@@ -167,7 +168,13 @@ fn ask(node: &Node, case: &Carried) -> Result<(), String> {
         decision => {
             let message = answer.xml("Message");
             let is_explicit = message.contains("with an explicit deny");
-            is_denied && if is_told { is_explicit == (decision == "ExplicitDeny") } else { message == "Access Denied" }
+            let names_sid = |sid: &String| {
+                let denied_by = answer.header("x-strongroom-denied-by").unwrap_or_default();
+                decision != "ExplicitDeny" || denied_by.ends_with(&format!("/{sid}"))
+            };
+            is_denied
+                && case.sid.as_ref().is_none_or(names_sid)
+                && if is_told { is_explicit == (decision == "ExplicitDeny") } else { message == "Access Denied" }
         }
     };
     if is_right { Ok(()) } else { Err(format!("expected {}, got {answer}", case.decision)) }
