@@ -136,6 +136,7 @@ mod tests {
             "",
             "**",
             "12345678901",
+            "12345678901a",
             "1234567890123",
             "alice",
             "arn:aws:iam::123456789012:user/*",
@@ -152,6 +153,9 @@ mod tests {
         assert!(PrincipalPattern::new("Service", "cloudtrail.amazonaws.com").is_some());
         assert!(PrincipalPattern::new("CanonicalUser", "79a5").is_some());
         assert!(PrincipalPattern::new("CanonicalUser", "*").is_none());
+        for kind in ["Service", "Federated", "CanonicalUser"] {
+            assert!(PrincipalPattern::new(kind, "").is_none() && PrincipalPattern::new(kind, "a*").is_none(), "{kind}");
+        }
         assert!(PrincipalPattern::new("aws", "*").is_none());
     }
 }

@@ -61,6 +61,39 @@ mod tests {
     }
 
     #[test]
+    fn private_networks_are_those_that_nobody_outside_has_an_address_of() {
+        for text in [
+            "10.0.0.0/8",
+            "172.31.255.0/24",
+            "192.168.0.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "::1",
+            "fd00::/8",
+            "fc00::/7",
+            "fe80::/10",
+            "fe80::1",
+            "::ffff:10.1.2.3",
+        ] {
+            assert!(is_private(&parse_network(text).unwrap()), "{text}");
+        }
+        for text in [
+            "10.0.0.0/7",
+            "172.32.0.0/16",
+            "192.169.0.1",
+            "0.0.0.0/0",
+            "::/127",
+            "::2",
+            "fc00::/6",
+            "fe80::/9",
+            "fec0::/10",
+            "2001:db8::1",
+        ] {
+            assert!(!is_private(&parse_network(text).unwrap()), "{text}");
+        }
+    }
+
+    #[test]
     fn other_texts_are_no_networks() {
         for text in [
             "",

@@ -121,5 +121,7 @@ mod tests {
         assert!(m("arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::1:user/alice"));
         assert!(m("arn:aws:iam:${aws:username}:*:x", "arn:aws:iam:alice:1:x"));
         assert!(!m("arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::1:user/bob"));
+        assert!(!m("arn:aws:s3::*:user/${aws:username}", "arn:aws:iam::1:user/alice"));
+        assert!(!m("arn:aws:iam:${aws:username}:*:x", "arn:aws:iam:bob:1:x"));
     }
 }

@@ -414,17 +414,7 @@ impl Fault {
         };
         let text = if lyve { text } else { text.trim_end_matches(" to the policy permission file.") };
         let text = if text.ends_with('.') { text.to_owned() } else { format!("{text}.") };
-        with_import_hint(text, only_aws && self.aws_accepts())
-    }
-
-    /// Whether AWS's identity policies have what a permission file has not.
-    pub(crate) fn aws_accepts(&self) -> bool {
-        match self {
-            Fault::NotAllowed { element } => matches!(element.as_str(), "NotAction" | "NotResource"),
-            Fault::MissingVersion => true,
-            Fault::Empty(_) => true,
-            _ => false,
-        }
+        with_import_hint(text, only_aws)
     }
 }
 

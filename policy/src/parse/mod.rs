@@ -95,7 +95,7 @@ pub fn parse(document: &[u8], options: ParseOptions<'_>) -> Result<Policy, Polic
     let policy = read(document, &mut faults);
     match (policy, faults.list.is_empty()) {
         (Some(policy), true) => Ok(policy),
-        _ => Err(faults.into_errors()),
+        _ => Err(faults.into_errors(document)),
     }
 }
 
@@ -232,10 +232,13 @@ impl Faults<'_, '_> {
         self.list.len() >= FAULTS_MAX
     }
 
-    fn into_errors(mut self) -> PolicyErrors {
+    fn into_errors(mut self, document: &[u8]) -> PolicyErrors {
         self.list.sort_by_key(|found| found.rank);
         let options = self.options;
-        let only_aws = options.dialect == Dialect::Lyve && self.list.iter().all(|found| found.fault.aws_accepts());
+        // What the other dialect says is asked, not guessed, so that the advice to import the file there is never wrong.
+        let only_aws = options.dialect == Dialect::Lyve
+            && options.level == Level::Storage
+            && parse(document, ParseOptions { dialect: Dialect::Aws, ..options }).is_ok();
         let code = match (options.dialect, options.kind) {
             (Dialect::Lyve, _) => "FileImportFailed",
             (Dialect::Aws, PolicyKind::Bucket) => "MalformedPolicy",

@@ -271,3 +271,85 @@ fn variables_without_a_value_match_nothing_and_negated_operators_hold() {
     many.insert("s3:prefix", Value::text("a"));
     assert!(!both(r#"{"StringEquals": {"s3:prefix": "${aws:TagKeys}"}}"#, &many));
 }
+
+#[test]
+fn only_the_like_operators_have_wildcards() {
+    let prefix = |text: &str| context(&[("s3:prefix", text)]);
+    for operator in ["StringEquals", "StringEqualsIgnoreCase"] {
+        let condition = format!(r#"{{"{operator}": {{"s3:prefix": ["a*", "b?"]}}}}"#);
+        assert!(both(&condition, &prefix("a*")) && both(&condition, &prefix("b?")), "{operator}");
+        assert!(!both(&condition, &prefix("ab")) && !both(&condition, &prefix("bc")), "{operator}");
+    }
+    assert!(both(r#"{"StringNotEqualsIgnoreCase": {"s3:prefix": "A*"}}"#, &prefix("ab")));
+    assert!(!both(r#"{"StringNotEqualsIgnoreCase": {"s3:prefix": "A*"}}"#, &prefix("a*")));
+    // An escape is a character under both.
+    assert!(both(r#"{"StringLike": {"s3:prefix": "a${*}"}}"#, &prefix("a*")));
+    assert!(!both(r#"{"StringLike": {"s3:prefix": "a${*}"}}"#, &prefix("ab")));
+    assert!(both(r#"{"StringEquals": {"s3:prefix": "a${?}${$}"}}"#, &prefix("a?$")));
+}
+
+#[test]
+fn an_empty_list_matches_an_empty_set_only_under_forallvalues() {
+    for (operator, expected) in [
+        ("StringEquals", false),
+        ("StringNotEquals", false),
+        ("StringEqualsIfExists", false),
+        ("StringNotEqualsIfExists", false),
+        ("ForAllValues:StringEquals", true),
+        ("ForAllValues:StringNotEqualsIfExists", true),
+        ("ForAnyValue:StringEquals", false),
+        ("ForAnyValue:StringNotEquals", false),
+    ] {
+        let condition = format!(r#"{{"{operator}": {{"aws:TagKeys": []}}}}"#);
+        assert_eq!(both(&condition, &tags(&[])), expected, "{operator}");
+        assert!(!both(&condition, &tags(&["a"])) && !both(&condition, &tags(&["a", "b"])), "{operator}");
+    }
+}
+
+#[test]
+fn an_operator_takes_values_of_its_own_type_only() {
+    let typed: [(&str, Value<'static>); 4] = [
+        ("boolean", Value::Boolean(true)),
+        ("number", Value::Number(7)),
+        ("address", Value::Address([10, 0, 0, 1].into())),
+        ("seconds", Value::Seconds(7)),
+    ];
+    for (operator, value, takes) in [
+        ("NumericNotEquals", "8", &["number", "seconds"][..]),
+        ("DateNotEquals", "2026-11-21", &["number", "seconds"]),
+        ("Bool", "true", &["boolean"]),
+        ("BinaryEquals", "QQ==", &[]),
+        ("NotIpAddress", "11.0.0.0/8", &["address"]),
+        ("ArnNotLike", "arn:aws:iam::1:user/a", &[]),
+        ("StringNotEquals", "x", &["boolean", "number", "address", "seconds"]),
+    ] {
+        for (kind, found) in &typed {
+            let mut context = MapContext::new();
+            context.insert("aws:Referer", found.clone());
+            let condition = format!(r#"{{"{operator}": {{"aws:Referer": "{value}"}}}}"#);
+            let holds = takes.contains(kind);
+            assert_eq!(applies("Allow", &condition, &context), holds, "{operator} {kind}");
+            // What can't be read makes no Deny miss.
+            assert!(applies("Deny", &condition, &context), "{operator} {kind}");
+        }
+    }
+}
+
+#[test]
+fn garbage_in_a_list_fails_closed_only_where_it_decides() {
+    let keys = |values: &[&str]| {
+        let mut context = MapContext::new();
+        context
+            .insert_many("s3:max-keys", values.iter().map(|text| Value::String((*text).to_owned().into())).collect());
+        context
+    };
+    let is = |operator: &str, values: &[&str]| {
+        let condition = format!(r#"{{"{operator}": {{"s3:max-keys": "1"}}}}"#);
+        (applies("Allow", &condition, &keys(values)), applies("Deny", &condition, &keys(values)))
+    };
+    assert_eq!(is("ForAllValues:NumericEquals", &["1", "x"]), (false, true));
+    assert_eq!(is("ForAllValues:NumericEquals", &["2", "x"]), (false, false));
+    assert_eq!(is("ForAnyValue:NumericEquals", &["1", "x"]), (true, true));
+    assert_eq!(is("ForAnyValue:NumericEquals", &["2", "x"]), (false, true));
+    assert_eq!(is("ForAllValues:NumericNotEquals", &["2", "x"]), (false, true));
+}

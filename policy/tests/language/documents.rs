@@ -301,3 +301,78 @@ fn wrapped_and_encoded_documents_are_recognised() {
     assert!(parse(b"{\"\xff\"", ParseOptions::lyve()).unwrap_err().errors[0].message.contains("UTF-8"));
     assert!(parse(format!("\u{feff}{GRANT}").as_bytes(), ParseOptions::bucket("b")).is_ok());
 }
+
+#[test]
+fn a_broken_variable_is_named() {
+    for (variable, told) in [
+        ("${aws:user name}", "a variable may not contain spaces"),
+        ("${aws:username }", "a variable may not contain spaces"),
+        ("${aws:PrincipalTag/a }", "a variable may not contain spaces"),
+        ("${}", "the variable is empty"),
+        ("${aws:username", "a closing brace is missing"),
+        ("${aws:username, 'x}", "the closing quote of the default value is missing"),
+        ("${aws:username, x}", "the default value must be in single quotes"),
+        ("${aws:username, 'x' y}", "a closing brace is missing"),
+        ("${aws:${aws:userid}}", "a variable may not contain another one"),
+        ("${aws:nothing}", "has a variable of an unknown key"),
+    ] {
+        for statement in [
+            format!(r#""Resource": "arn:aws:s3:::b/{variable}""#),
+            format!(r#""Resource": "*", "Condition": {{"StringLike": {{"s3:prefix": ["a", "{variable}"]}}}}"#),
+            format!(
+                r#""Resource": "*", "Condition": {{"ArnLike": {{"aws:PrincipalArn": "arn:aws:iam::*:{variable}"}}}}"#
+            ),
+        ] {
+            let document = format!(
+                r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "s3:*", {statement}}}}}"#
+            );
+            let errors = refused(&document, ParseOptions::identity()).errors;
+            assert!(errors.len() == 1 && errors[0].message.contains(told), "{document}\n{errors:?}");
+        }
+    }
+    let tag = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/${aws:PrincipalTag/cost center}"}}"#;
+    assert!(parse(tag.as_bytes(), ParseOptions::identity()).is_ok(), "names of tags have spaces");
+}
+
+#[test]
+fn what_a_bucket_policy_names_must_be_in_its_bucket() {
+    let with = |action: &str, resource: &str| {
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Principal": "*", "Action": "{action}", "Resource": "{resource}"}}}}"#
+        )
+    };
+    let unknown = ParseOptions { bucket: None, ..ParseOptions::bucket("b") };
+    for (resource, own, any) in [
+        ("arn:aws:s3:::b/*", true, true),
+        ("arn:aws:s3:::b*", true, true),
+        ("arn:aws:s3:::b?*", true, true),
+        ("arn:aws:s3:::b/${aws:username}/*", true, true),
+        ("arn:aws:s3:::c/*", false, true),
+        ("arn:aws:s3:::bc/*", false, true),
+        ("arn:aws:s3:::a*", false, true),
+        ("arn:aws:s3:::*", false, false),
+        ("arn:aws:s3:::*/b", false, false),
+        ("arn:aws:s3:::${aws:username}/*", false, false),
+        ("*", false, false),
+        ("arn:aws-cn:s3:::b/*", false, false),
+        ("arn:aws:s3:::", false, false),
+    ] {
+        let document = with("s3:GetObject", resource);
+        assert_eq!(parse(document.as_bytes(), ParseOptions::bucket("b")).is_ok(), own, "{resource}");
+        assert_eq!(parse(document.as_bytes(), unknown).is_ok(), any, "{resource}");
+    }
+    // Wildcards reach what the action is asked on.
+    for (action, resource, fits) in [
+        ("s3:ListBucket", "arn:aws:s3:::b", true),
+        ("s3:ListBucket", "arn:aws:s3:::b*", true),
+        ("s3:ListBucket", "arn:aws:s3:::b/*", false),
+        ("s3:GetObject", "arn:aws:s3:::b", false),
+        ("s3:GetObject", "arn:aws:s3:::b*", true),
+        ("s3:GetObject", "arn:aws:s3:::b/x", true),
+        ("s3:*", "arn:aws:s3:::b", true),
+        ("s3:ListAllMyBuckets", "arn:aws:s3:::b*", false),
+    ] {
+        let parsed = parse(with(action, resource).as_bytes(), ParseOptions::bucket("b"));
+        assert_eq!(parsed.is_ok(), fits, "{action} {resource}");
+    }
+}
