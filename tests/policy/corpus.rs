@@ -159,6 +159,20 @@ fn every_decision_of_the_corpus_is_made_on_the_command_line() {
     compare(&decision_files(), eval, decision_differs);
 }
 
+/// An explanation is of the decision that is made, and names the same statement.
+#[test]
+fn every_decision_of_the_corpus_is_explained_as_it_is_made() {
+    for file in decision_files() {
+        for case in file.cases.iter().filter(|case| !is_refused(case)) {
+            let explanation = policy::explain_case(&case.to_string())
+                .unwrap_or_else(|error| panic!("{} isn't explained: {error}", case["id"]));
+            assert!(is_decided(case, &format!("{:?}", explanation.decision)), "{}: {explanation}", case["id"]);
+            let sid = case["expect"]["sid"].as_str().unwrap_or_default();
+            assert!(explanation.to_string().contains(sid), "{} doesn't name {sid}: {explanation}", case["id"]);
+        }
+    }
+}
+
 /// Of every policy, the one that speaks for its caller and the one that speaks of the same user must agree.
 #[test]
 fn statements_decide_alike_in_an_identity_policy_and_in_a_bucket_policy_for_the_user() {
