@@ -223,10 +223,26 @@ fn listing_is_judged_on_the_bucket_with_the_prefix_as_condition() {
     }
     home.list("box", &[("prefix", "home/a"), ("max-keys", "11")]).expect(403, "AccessDenied");
     home.list("box", &[("prefix", "home/a")]).expect(403, "AccessDenied");
+    // The prefix is a parameter of the listings: elsewhere it would grant what isn't limited to it.
+    let head = home.request("HEAD", "box", "").query("prefix", "home/a").query("max-keys", "1");
+    assert_eq!(home.send(head).status, 403);
     let objects = caller(&node, "objects");
     objects.put("box", "k", "body").expect(200, "");
     objects.list("box", &[]).expect(403, "AccessDenied");
     objects.send(objects.request("DELETE", "box", "")).expect(403, "AccessDenied");
+}
+
+/// Who may list only below a prefix isn't told by a made-up parameter whether another key is there.
+#[test]
+fn parameter_of_a_listing_means_nothing_to_a_read() {
+    let mut list = allow(&["s3:ListBucket"], &["arn:aws:s3:::box"]);
+    list["Condition"] = json!({"StringLike": {"s3:prefix": "home/*"}});
+    let statements = json!([list, allow(&["s3:GetObject"], &["arn:aws:s3:::box/*"])]);
+    let node = fixture::node(&["box"], &[("u", statements)]);
+    let user = caller(&node, "u");
+    user.list("box", &[("prefix", "home/a")]).expect(200, "");
+    user.get("box", "missing").expect(403, "AccessDenied");
+    user.send(user.request("GET", "box", "missing").query("prefix", "home/a")).expect(403, "AccessDenied");
 }
 
 /// C15: elsewhere a user name with a star in it matched everybody's directory.

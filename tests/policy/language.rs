@@ -125,3 +125,21 @@ fn wildcards_and_case_of_actions_and_resources() {
         assert_eq!(statuses, [get, put, tags, longer], "{name}");
     }
 }
+
+/// C10: NotPrincipal in a Deny is everybody but those whom it names; with Allow it is refused.
+#[test]
+fn not_principal_denies_all_others() {
+    let read = json!([allow(&["s3:GetObject"], &["arn:aws:s3:::box/*"])]);
+    let node = fixture::node(&["box"], &[("u", read.clone()), ("v", read)]);
+    let root = node.client();
+    root.put("box", "k", "x").ok();
+    let statement = |effect: &str, named: Value| {
+        fixture::policy(
+            &json!([{"Effect": effect, "NotPrincipal": {"AWS": named}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"}]),
+        )
+    };
+    root.put_policy("box", &statement("Deny", json!([user_arn("u")]))).expect(204, "");
+    let statuses = ["u", "v"].map(|name| caller(&node, name).get("box", "k").status);
+    assert_eq!((statuses, root.anonymous().get("box", "k").status), ([200, 403], 403));
+    root.put_policy("box", &statement("Allow", json!([user_arn("u")]))).expect(400, "MalformedPolicy");
+}

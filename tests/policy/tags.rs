@@ -62,6 +62,43 @@ fn tags_are_read_only_when_a_statement_asks() {
     assert_eq!(reads(&node, || get(&node.client().anonymous())), 1);
 }
 
+/// C13: tags count wherever an object is judged: as the source of a copy, for its tags, by version, key by key.
+#[test]
+fn tags_count_on_every_operation_that_has_them() {
+    let all = allow(&["s3:*"], &["arn:aws:s3:::box", "arn:aws:s3:::box/*"]);
+    let actions = ["s3:GetObject*", "s3:PutObjectTagging", "s3:PutObjectAcl", "s3:DeleteObjectTagging"];
+    let mut refuse = deny(&actions, &["arn:aws:s3:::box/*"]);
+    refuse["Condition"] = json!({"StringEquals": {"s3:ExistingObjectTag/secret": "yes"}});
+    let node = fixture::node(&["box"], &[("u", json!([all, refuse]))]);
+    put_tagged(&node.client(), "secret", "secret=yes");
+    put_tagged(&node.client(), "open", "secret=no");
+    let user = caller(&node, "u");
+    let requests = |key: &str| {
+        let object = |method: &str, query: &str| user.request(method, "box", key).query(query, "");
+        let tags = "<Tagging><TagSet><Tag><Key>secret</Key><Value>no</Value></Tag></TagSet></Tagging>";
+        let upload = node.client().create_upload("box", "copy");
+        let source = format!("box/{key}");
+        vec![
+            user.request("GET", "box", key),
+            user.request("HEAD", "box", key),
+            user.request("GET", "box", key).query("versionId", "null"),
+            object("GET", "attributes").header("x-amz-object-attributes", "ETag"),
+            object("GET", "tagging"),
+            object("GET", "acl"),
+            object("PUT", "acl").header("x-amz-acl", "private"),
+            user.request("PUT", "box", "copy").header("x-amz-copy-source", source.clone()),
+            user.part_request("box", "copy", &upload, 1).header("x-amz-copy-source", source),
+            object("PUT", "tagging").body(tags),
+            object("DELETE", "tagging"),
+        ]
+    };
+    for (secret, open) in requests("secret").into_iter().zip(requests("open")) {
+        let what = format!("{} {}", secret.method, secret.target);
+        assert_eq!(user.send(secret).status, 403, "{what}");
+        assert_ne!(user.send(open).status, 403, "{what}");
+    }
+}
+
 /// C13, C17: elsewhere tags that weren't loaded, or couldn't be, looked absent. Here what depends on them fails closed.
 #[test]
 fn tags_that_cannot_be_read_fail_closed() {

@@ -77,6 +77,11 @@ fn condition_on_the_copy_source_holds_for_copies_and_parts() {
     let copy = |source: &str, to: tests::Request| copier.send(to.header("x-amz-copy-source", source));
     copy("box/public/k", copier.request("PUT", "box", "to")).expect(200, "");
     copy("box/private/k", copier.request("PUT", "box", "to")).expect(403, "AccessDenied");
+    // However the header spells it, the key is what will be read.
+    for source in ["/box/private/k", "box/%70rivate/k", "box/public/../private/k", "box/private/k?versionId=null"] {
+        copy(source, copier.request("PUT", "box", "to")).expect(403, "AccessDenied");
+    }
+    copy("/box/%70ublic/k", copier.request("PUT", "box", "to")).expect(200, "");
     copier.put("box", "to", "no source at all").expect(403, "AccessDenied");
     let upload = root.create_upload("box", "parts");
     let part = || copier.part_request("box", "parts", &upload, 1);

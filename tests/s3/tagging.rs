@@ -52,6 +52,15 @@ fn tags_in_a_put_need_their_own_permission() {
     writer.put("box", "k", "x").expect(200, "");
     let upload = writer.request("POST", "box", "k").query("uploads", "").header("x-amz-tagging", "public=yes");
     writer.send(upload).expect(403, "AccessDenied");
+    // Nor retention, nor a hold.
+    for (name, value, action) in [
+        ("x-amz-object-lock-mode", "COMPLIANCE", "s3:PutObjectRetention"),
+        ("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z", "s3:PutObjectRetention"),
+        ("x-amz-object-lock-legal-hold", "ON", "s3:PutObjectLegalHold"),
+    ] {
+        let answer = writer.send(writer.request("PUT", "box", "k").header(name, value).body("x"));
+        assert!(answer.expect(403, "AccessDenied").xml("Message").contains(action), "{answer}");
+    }
 }
 
 /// C13: elsewhere tags were not loaded where a policy asked for them, so a tagged object looked untagged.
