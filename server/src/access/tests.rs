@@ -29,8 +29,18 @@ use crate::state::State;
 
 const ACCOUNT: &str = r#"{"accounts": [{"name": "main", "accountId": "123456789012",
     "root": {"accessKey": "AKROOT", "secretKey": "root-secret-value"},
-    "permissions": [{"name": "all", "type": "all-buckets", "actions": "all-operations"}],
-    "serviceAccounts": [{"name": "worker", "accessKey": "AKWORK", "secretKey": "worker-secret-value", "permissions": ["all"]}],
+    "permissions": [{"name": "all", "type": "all-buckets", "actions": "all-operations"},
+        {"name": "guarded", "type": "policy", "dialect": "aws", "policy": {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"NotIpAddress": {"aws:SourceIp": "127.0.0.0/8"}}},
+            {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}},
+            {"Effect": "Deny", "Action": "s3:*", "Resource": "*", "Condition": {"NumericGreaterThan": {"s3:signatureAge": "60000"}}},
+            {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*", "Condition": {"StringLike": {"s3:x-amz-copy-source": "secret/*"}}},
+            {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*", "Condition": {"Null": {"s3:x-amz-storage-class": "false"}}},
+            {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], "Resource": ["arn:aws:s3:::box", "arn:aws:s3:::box/*"],
+             "Condition": {"StringLike": {"aws:UserAgent": "*"}, "Bool": {"aws:ViaAWSService": "false"}}}]}}],
+    "serviceAccounts": [
+        {"name": "worker", "accessKey": "AKWORK", "secretKey": "worker-secret-value", "permissions": ["all"]},
+        {"name": "guarded", "accessKey": "AKGUARD", "secretKey": "guarded-secret-value", "permissions": ["guarded"]}],
     "buckets": [{"name": "box"}, {"name": "src"}]}]}"#;
 
 /// A node's state over a directory, with an account, two buckets and tagged objects in both.
@@ -68,9 +78,13 @@ async fn state(directory: &Path) -> State {
     state
 }
 
-fn worker(state: &State) -> Caller {
+fn caller(state: &State, access_key: &str) -> Caller {
     let snapshot = state.identities.snapshot();
-    Caller::verified(Some(snapshot.credential("AKWORK", jiff::Timestamp::now()).unwrap().clone()))
+    Caller::verified(Some(snapshot.credential(access_key, jiff::Timestamp::now()).unwrap().clone()))
+}
+
+fn worker(state: &State) -> Caller {
+    caller(state, "AKWORK")
 }
 
 fn fixture(text: &str) -> Value {
@@ -340,10 +354,7 @@ async fn c17_bucket_policy_that_cannot_be_read_refuses_every_request_to_its_buck
     state.store.put_config_batch(vec![change]).await.unwrap();
     state.bucket_policies = Arc::new(BucketPolicies::load(&state.store));
     let requests = fixture(include_str!("../../../tests/fixtures/s3-requests.json"));
-    let root = || {
-        let snapshot = state.identities.snapshot();
-        Caller::verified(Some(snapshot.credential("AKROOT", jiff::Timestamp::now()).unwrap().clone()))
-    };
+    let root = || caller(&state, "AKROOT");
     for (name, base) in requests["operations"].as_object().unwrap() {
         for caller in [worker(&state), root()] {
             let (operation, request) = row_tests::request(base, &Value::Null);
@@ -362,5 +373,22 @@ async fn c17_bucket_policy_that_cannot_be_read_refuses_every_request_to_its_buck
                 _ => assert_eq!(judged.unwrap_err().code, Code::ServiceUnavailable, "{name}"),
             }
         }
+    }
+}
+
+/// Judging an ordinary request allocates nothing: its facts are borrowed, and the policies are compiled.
+#[tokio::test]
+async fn judging_a_request_allocates_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = state(directory.path()).await;
+    let requests = fixture(include_str!("../../../tests/fixtures/s3-requests.json"));
+    for name in ["GetObject", "HeadObject", "PutObject", "ListObjectsV2", "UploadPart"] {
+        let added = json!({"headers": {"user-agent": "agent"}});
+        let (operation, request) = row_tests::request(&requests["operations"][name], &added);
+        let context = RequestContext::new(&state, request, caller(&state, "AKGUARD"), operation);
+        let mut judged = None;
+        let counted = allocation_counter::measure(|| judged = Some(judge_operation(&state, &context)));
+        assert!(judged.unwrap().is_ok(), "{name}");
+        assert_eq!(counted.count_total, 0, "{name}: {counted:?}");
     }
 }
