@@ -175,8 +175,7 @@ fn of_every_two_errors_the_earlier_kind_is_the_first() {
         document.contains(right).then(|| document.replacen(right, wrong, 1))
     };
     let mut pairs = 0;
-    for first in 0..KINDS.len() {
-        let (.., text, resolution) = KINDS[first];
+    for (first, (.., text, resolution)) in KINDS.into_iter().enumerate() {
         let one = edit(RIGHT, first).unwrap_or_else(|| panic!("{text}"));
         let errors = refused(&one);
         assert_eq!(errors.message, format!("File Import Failed: {text}"), "{one}");
