@@ -14,8 +14,19 @@ pub(super) fn statement(view: &View<'_>, findings: &mut Findings<'_>) {
         qualifiers(condition, view.statement.effect, &place, findings);
         types(condition, &place, findings);
         texts(condition, &place, findings);
+        booleans(condition, &place, findings);
         numbers(condition, &place, findings);
         network_names(condition, &place, findings);
+    }
+}
+
+/// A list of both booleans, which every value is in.
+fn booleans(condition: &Condition, place: &(String, usize), findings: &mut Findings<'_>) {
+    let Values::Booleans(values) = &condition.values else { return };
+    if values.contains(&Some(true)) && values.contains(&Some(false)) {
+        let message = format!("{} has true and false, so it says nothing of the value.", condition.operator);
+        let advice = "Keep one of them, or ask with Null whether the key is there.";
+        findings.add(Severity::Warning, "Invalid condition multiple Boolean", place.clone(), message, advice);
     }
 }
 

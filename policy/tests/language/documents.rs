@@ -376,3 +376,32 @@ fn what_a_bucket_policy_names_must_be_in_its_bucket() {
         assert_eq!(parsed.is_ok(), fits, "{action} {resource}");
     }
 }
+
+#[test]
+fn documents_at_every_limit_are_read_and_one_step_beyond_are_refused() {
+    let is = |document: &str| parse(document.as_bytes(), ParseOptions::grammar(PolicyKind::Identity)).is_ok();
+    let statement =
+        |rest: &str| format!(r#"{{"Statement": {{"Effect": "Allow", "Action": "s3:*", "Resource": {rest}}}}}"#);
+    // Bytes.
+    let fill = |length: usize| {
+        let document = statement("\"*\"");
+        format!("{document}{}", " ".repeat(length - document.len()))
+    };
+    assert!(is(&fill(policy::DOCUMENT_BYTES_MAX)) && !is(&fill(policy::DOCUMENT_BYTES_MAX + 1)));
+    // Values: those of a document of one resource, and one for each more.
+    let list = |count: usize| statement(&format!("[{}\"*\"]", "\"\",".repeat(count - 1)));
+    assert!(is(&list(100_000 - 5)) && !is(&list(100_000 - 4)));
+    // Levels: too deep is another error than the wrong type.
+    let deep = |levels: usize| statement(&format!("{}\"*\"{}", "[".repeat(levels), "]".repeat(levels)));
+    let code = |document: &str| refused(document, ParseOptions::grammar(PolicyKind::Identity)).errors[0].code;
+    assert_eq!(code(&deep(30)), "Data type mismatch");
+    assert_eq!(code(&deep(31)), "Nested too deeply");
+    // Errors.
+    let wrong = statement(&format!("[{}]", vec!["7"; 5_000].join(",")));
+    assert_eq!(refused(&wrong, ParseOptions::grammar(PolicyKind::Identity)).errors.len(), policy::ERRORS_MAX);
+    // Each of these shapes goes through every body that a fuzzer drives.
+    for document in [fill(policy::DOCUMENT_BYTES_MAX), list(10_000), deep(31), wrong] {
+        policy::fuzz::documents(document.as_bytes());
+        policy::fuzz::decisions(&format!("arn:aws:s3:::a/b\ns3:prefix\na\nalice\n{document}"));
+    }
+}

@@ -114,7 +114,8 @@ const W: Severity = Severity::Warning;
 const X: Severity = Severity::SecurityWarning;
 
 #[rustfmt::skip]
-const IDENTITY_ROWS: [Row; 45] = [
+const IDENTITY_ROWS: [Row; 46] = [
+    ("Invalid condition multiple Boolean", W, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"Bool": {"aws:SecureTransport": ["true", false]}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"Bool": {"aws:SecureTransport": [true]}}"#),
     ("Star on star", X, r#""Effect": "Allow", "Action": "*", "Resource": "*""#, r#""Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*""#),
     ("Star on star", X, r#""Effect": "Allow", "Action": "s3:Put*", "Resource": "arn:aws:s3:::*""#, r#""Effect": "Allow", "Action": "s3:Get*", "Resource": "*""#),
     ("Star on star", X, r#""Effect": "Allow", "NotAction": "s3:DeleteBucket", "Resource": "*""#, r#""Effect": "Deny", "Action": "*", "Resource": "*""#),

@@ -1,6 +1,6 @@
 //! Properties that hold for every policy and request.
 
-use policy::{Action, Level, MapContext, Outcome, ParseOptions, Policy, PolicyKind, fuzz, parse};
+use policy::{Action, Level, MapContext, Outcome, ParseOptions, Policy, PolicyKind, Principal, fuzz, parse};
 use proptest::prelude::*;
 
 use crate::support::{ALICE, decide, request};
@@ -33,6 +33,41 @@ fn compile(statements: &[String]) -> Policy {
     let document = format!(r#"{{"Version": "2012-10-17", "Statement": [{}]}}"#, statements.join(","));
     let options = ParseOptions { level: Level::Grammar, ..ParseOptions::identity() };
     parse(document.as_bytes(), options).expect("generated documents are grammatical")
+}
+
+const CALLERS: [Principal<'static>; 5] = [
+    ALICE,
+    Principal::Anonymous,
+    Principal::Root { account: "123456789012" },
+    Principal::User { account: "999999999999", name: "carol", arn: "arn:aws:iam::999999999999:user/carol" },
+    Principal::Session {
+        account: "123456789012",
+        role_arn: "arn:aws:iam::123456789012:role/reader",
+        session_arn: "arn:aws:sts::123456789012:assumed-role/reader/one",
+    },
+];
+
+/// A document of one statement and what it is attached to.
+fn attached() -> impl Strategy<Value = (PolicyKind, String)> {
+    let kind = prop_oneof![Just(PolicyKind::Identity), Just(PolicyKind::Bucket), Just(PolicyKind::Session)];
+    let principal = prop_oneof![
+        Just("\"*\""),
+        Just(r#"{"AWS": "123456789012"}"#),
+        Just(r#"{"AWS": "999999999999"}"#),
+        Just(r#"{"AWS": ["arn:aws:iam::123456789012:user/alice", "arn:aws:iam::999999999999:user/carol"]}"#),
+        Just(r#"{"AWS": "arn:aws:iam::123456789012:role/reader"}"#),
+    ];
+    (kind, principal, statement()).prop_map(|(kind, principal, statement)| {
+        let statement = match kind {
+            PolicyKind::Bucket => statement.replacen('{', &format!("{{\"Principal\": {principal}, "), 1),
+            PolicyKind::Identity | PolicyKind::Session => statement,
+        };
+        (kind, format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#))
+    })
+}
+
+fn compile_as(kind: PolicyKind, document: &str) -> Policy {
+    parse(document.as_bytes(), ParseOptions::grammar(kind)).expect("generated documents are grammatical")
 }
 
 fn contexts() -> impl Strategy<Value = MapContext> {
@@ -119,6 +154,43 @@ proptest! {
         let split: Vec<Policy> = statements.iter().map(|statement| compile(std::slice::from_ref(statement))).collect();
         let together = judge(&statements, &arn, &context);
         prop_assert_eq!(decide(&split, &request(ALICE, Action::GetObject, &arn, &context)).outcome, together);
+    }
+
+    #[test]
+    fn the_order_of_policies_of_all_kinds_never_matters(policies in prop::collection::vec(attached(), 1..6), extra in attached(), caller in 0..CALLERS.len(), key in "[ab/]{0,4}", context in contexts(), turn in 0..6_usize) {
+        let arn = format!("arn:aws:s3:::a/{key}");
+        let request = request(CALLERS[caller], Action::GetObject, &arn, &context);
+        let compiled: Vec<Policy> = policies.iter().map(|(kind, document)| compile_as(*kind, document)).collect();
+        let decided = decide(&compiled, &request).outcome;
+        let mut turned = compiled.clone();
+        turned.rotate_left(turn % compiled.len());
+        prop_assert_eq!(decide(&turned, &request).outcome, decided);
+        turned.reverse();
+        prop_assert_eq!(decide(&turned, &request).outcome, decided);
+        // A Deny of any kind never widens; said twice, nothing changes.
+        turned.push(compile_as(extra.0, &extra.1.replace("\"Allow\"", "\"Deny\"")));
+        let narrowed = decide(&turned, &request).outcome;
+        prop_assert!(decided == Outcome::Allow || narrowed != Outcome::Allow);
+        let twice: Vec<Policy> = compiled.iter().chain(&compiled).cloned().collect();
+        prop_assert_eq!(decide(&twice, &request).outcome, decided);
+        // What is explained is what is decided.
+        let attached = || compiled.iter().map(|policy| policy::AttachedPolicy::new(policy, "policy"));
+        let explanation = policy::explain(attached(), &request);
+        prop_assert_eq!(explanation.decision, decided);
+        prop_assert!(explanation.nearly.iter().all(|trace| trace.conditions.iter().any(|one| !one.holds)
+            || !trace.action_matches || !trace.principal_matches || !trace.resource_matches));
+    }
+
+    #[test]
+    fn a_policy_keeps_its_source_which_is_the_policy_again(statements in prop::collection::vec(statement(), 1..4), space in "[ \n\t]{0,3}") {
+        let document = format!(r#"{{"Version": "2012-10-17",{space} "Statement": [{}]}}{space}"#, statements.join(","));
+        for options in [ParseOptions::identity(), ParseOptions::grammar(PolicyKind::Identity)] {
+            if let Ok(policy) = parse(document.as_bytes(), options) {
+                prop_assert_eq!(policy.source(), document.as_str());
+                let again = parse(policy.source().as_bytes(), options).expect("what was parsed parses");
+                prop_assert_eq!(format!("{again:?}"), format!("{policy:?}"));
+            }
+        }
     }
 
     #[test]
