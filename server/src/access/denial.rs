@@ -16,12 +16,10 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(explanation: &Explanation, request: &policy::Request<'_>, decision: &Decision<'_>) -> Told {
-        Told {
-            message: policy::denial_message(request, decision),
-            trace: explanation.one_line(),
-            nearly: (!explanation.nearly.is_empty()).then(|| explanation.header_value()),
-        }
+    /// AWS's text, and the reasons where they are wanted.
+    pub(super) fn new(message: String, explanation: Option<&Explanation>) -> Told {
+        let nearly = explanation.filter(|it| !it.nearly.is_empty()).map(Explanation::header_value);
+        Told { message, trace: explanation.map(Explanation::one_line).unwrap_or_default(), nearly }
     }
 }
 

@@ -227,7 +227,12 @@ impl RequestContext {
             Tell::Denials => !decision.is_allowed(),
             Tell::ExplicitDenials => decision.outcome == Outcome::ExplicitDeny,
         };
-        let told = is_told.then(|| Told::new(&policy::explain(policies(), &request), &request, &decision));
+        let told = is_told.then(|| {
+            // Of several keys the first one that is refused stands for all.
+            let is_explained = self.refused_key().is_none();
+            let explanation = is_explained.then(|| policy::explain(policies(), &request));
+            Told::new(policy::denial_message(&request, &decision), explanation.as_ref())
+        });
         (decision, told)
     }
 }
