@@ -264,8 +264,12 @@ pub(super) fn place(
         }
         _ if key.starts_with("s3:x-amz-") && is_object_write => header(wire, &key["s3:".len()..], value),
         "s3:locationconstraint" if action == "s3:CreateBucket" => {
-            // The node takes no other place than its own, and says so only to those who may create a bucket at all.
-            must_be(None, "a bucket is judged before the node reads where it shall be")
+            let body = |place| {
+                let constraint = format!("<LocationConstraint>{place}</LocationConstraint>");
+                format!("<CreateBucketConfiguration>{constraint}</CreateBucketConfiguration>")
+            };
+            wire.body = value.map(body).unwrap_or_default();
+            Ok(())
         }
         _ => must_be(None, "a key that no request to this operation has"),
     }
