@@ -245,6 +245,39 @@ fn parameter_of_a_listing_means_nothing_to_a_read() {
     user.send(user.request("GET", "box", "missing").query("prefix", "home/a")).expect(403, "AccessDenied");
 }
 
+/// CreateBucket is judged by the region and the tags of its body.
+#[test]
+fn new_bucket_is_judged_by_what_its_body_asks_for() {
+    let create = |condition: Value| {
+        let mut statement = allow(&["s3:CreateBucket"], &["arn:aws:s3:::new-*"]);
+        statement["Condition"] = condition;
+        json!([statement])
+    };
+    let tags = json!({"StringEquals": {"aws:RequestTag/team": "blue"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}});
+    let node = fixture::node(
+        &["box"],
+        &[
+            ("located", create(json!({"StringEquals": {"s3:locationconstraint": "us-east-1"}}))),
+            ("tagged", create(tags)),
+        ],
+    );
+    let put = |name: &str, inner: &str| {
+        let client = caller(&node, name);
+        let body = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+        client.send(client.request("PUT", "new-box", "").body(if inner.is_empty() { String::new() } else { body }))
+    };
+    let tag = |key: &str, value: &str| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>");
+    put("located", "").expect(403, "AccessDenied");
+    put("located", "<LocationConstraint>eu-west-1</LocationConstraint>").expect(403, "AccessDenied");
+    put("located", "<broken>").expect(403, "AccessDenied");
+    put("located", "<LocationConstraint>us-east-1</LocationConstraint>").expect(200, "");
+    put("tagged", "<LocationConstraint>us-east-1</LocationConstraint>").expect(403, "AccessDenied");
+    put("tagged", &format!("<Tags>{}</Tags>", tag("team", "red"))).expect(403, "AccessDenied");
+    put("tagged", &format!("<Tags>{}{}</Tags>", tag("team", "blue"), tag("more", "x"))).expect(403, "AccessDenied");
+    // Buckets have no tags yet: what can't be kept is refused, not dropped.
+    put("tagged", &format!("<Tags>{}</Tags>", tag("team", "blue"))).expect(501, "NotImplemented");
+}
+
 /// C15: elsewhere a user name with a star in it matched everybody's directory.
 #[test]
 fn variables_stand_for_their_value_and_nothing_else() {
