@@ -320,6 +320,9 @@ mod tests {
         assert_eq!(answer["id"], "dup");
         assert!(answer["error"].is_string() && answer.get("decision").is_none(), "{answer}");
         assert_eq!(eval(r#"{"id": 3}"#)["id"], 3);
+        let twice = r#"{"id": 4, "policies": [], "request": {"principal": "anonymous", "action": "s3:GetObject", "resource": "arn:aws:s3:::b/k",
+            "context": {"s3:prefix": "a", "S3:Prefix": "b"}}}"#;
+        assert!(eval(twice)["error"].as_str().is_some_and(|error| error.contains("twice")), "{}", eval(twice));
         assert!(eval_cases("{}").is_err());
     }
 

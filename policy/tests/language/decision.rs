@@ -363,6 +363,20 @@ fn object_tags_are_asked_for_only_by_statements_that_could_apply() {
     };
     assert!(asks(&tagged, Action::GetObject) && !asks(&tagged, Action::PutObject));
     assert!(asks(&variable, Action::PutObject));
+    // Nor for what another bucket's objects, or keys with another ending, are tagged with.
+    for (resource, expected) in [
+        ("arn:aws:s3:::c/${s3:ExistingObjectTag/team}", false),
+        ("arn:aws:s3:::b/${s3:ExistingObjectTag/team}/x", false),
+        ("arn:aws:s3:::${s3:ExistingObjectTag/team}/k", true),
+        ("arn:aws:s3:::b/${s3:ExistingObjectTag/team}k", true),
+    ] {
+        let document = format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "s3:*", "Resource": "{resource}"}}}}"#
+        );
+        assert_eq!(asks(&of_kind(PolicyKind::Identity, &document), Action::GetObject), expected, "{resource}");
+        let inverted = document.replace("\"Resource\"", "\"NotResource\"");
+        assert!(asks(&of_kind(PolicyKind::Identity, &inverted), Action::GetObject), "{resource}");
+    }
     assert!(!asks(&plain(PolicyKind::Identity, "Allow"), Action::GetObject));
 }
 

@@ -405,3 +405,51 @@ fn documents_at_every_limit_are_read_and_one_step_beyond_are_refused() {
         policy::fuzz::decisions(&format!("arn:aws:s3:::a/b\ns3:prefix\na\nalice\n{document}"));
     }
 }
+
+#[test]
+fn texts_that_are_no_actions_resources_or_principals_are_told_apart() {
+    let identity = |action: &str, resource: &str| {
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}}}"#
+        )
+    };
+    for action in [
+        "s3:",
+        ":GetObject",
+        "s3:Get Object",
+        "s3:Get/Object",
+        "s3:Get:Object",
+        "strongroom:CreateUser",
+        "strongroom:*",
+    ] {
+        for options in [ParseOptions::identity(), ParseOptions::session(), ParseOptions::lyve()] {
+            let errors = refused(&identity(action, "*"), options).errors;
+            assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["Invalid action"], "{action}");
+        }
+    }
+    for resource in ["urn:aws:s3:::b", "arn::s3:::b", "arn:aws::::b", "arn:aws:s3:::", "arn:aws:s3:*", "b", "**"] {
+        let accepted = parse(identity("s3:*", resource).as_bytes(), ParseOptions::identity()).is_ok();
+        assert!(!accepted, "{resource}");
+    }
+    let bucket = |principal: &str| {
+        format!(
+            r#"{{"Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {{"Like": {{}}}}}}}}"#
+        )
+    };
+    for (principal, told) in [
+        (r#"{"AWS": "arn:aws:iam::123456789012:user/*"}"#, "a wildcard stands alone or not at all"),
+        (r#"{"AWS": "alice"}"#, "is no principal of this kind"),
+        (r#"{"Aws": "*"}"#, "is no kind of principal"),
+        ("\"alice\"", "name its kind"),
+    ] {
+        let errors = refused(&bucket(principal), ParseOptions::bucket("b"));
+        assert_eq!(errors.message, "Invalid principal in policy", "{principal}");
+        assert!(errors.errors[0].message.contains(told), "{errors:?}");
+    }
+    let key = "{\"Statement\": {\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:GetObject\", \"Resource\": \"arn:aws:s3:::b/*\",\n\"Condition\": {\"StringEquals\": {\"aws:Referer\": \"a\",\n \"s3:prefix\": \"a\"}}}}";
+    let error = &refused(key, ParseOptions::bucket("b")).errors[0];
+    assert_eq!(
+        (error.pointer.as_str(), error.line, error.column),
+        ("/Statement/Condition/StringEquals/s3:prefix", 3, 2)
+    );
+}

@@ -104,6 +104,16 @@ fn a_batch_is_answered_in_its_own_shape() {
         false
     );
     assert!(check_batch("{}", None).is_err());
+    // A case that is none says so and spoils no other; what is not said is AWS's identity policy.
+    let batch = r#"[{"id": 1, "document_text": 7}, {"id": 2, "document_text": "{}", "kind": "role"}, 7,
+        {"id": 3, "document_text": "{\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": \"*\"}}"},
+        {"id": 4, "document_text": "{\"Version\": \"2012-10-17\", \"Statement\": {\"Effect\": \"Allow\", \"Action\": \"s3:*\", \"Resource\": \"*\"}}", "dialect": "lyve", "kind": "bucket"}]"#;
+    let answers: serde_json::Value = serde_json::from_str(&check_batch(batch, None).unwrap()).unwrap();
+    for (at, id) in [(0, serde_json::json!(1)), (1, serde_json::json!(2)), (2, serde_json::Value::Null)] {
+        assert_eq!(answers[at]["id"], id);
+        assert!(answers[at]["error"].is_string() && answers[at].get("valid").is_none(), "{answers}");
+    }
+    assert_eq!((&answers[3]["valid"], &answers[4]["valid"]), (&true.into(), &true.into()), "{answers}");
 }
 
 /// A finding, its severity, a statement that has it, and the nearest one that hasn't.
@@ -114,7 +124,10 @@ const W: Severity = Severity::Warning;
 const X: Severity = Severity::SecurityWarning;
 
 #[rustfmt::skip]
-const IDENTITY_ROWS: [Row; 46] = [
+const IDENTITY_ROWS: [Row; 49] = [
+    ("Deny leaves objects reachable", X, r#""Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b""#, r#""Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b""#),
+    ("Unsupported action in policy", W, r#""Effect": "Allow", "Action": ["s3:CreateJob", "s3:GetObject"], "Resource": "arn:aws:s3:::b/*""#, r#""Effect": "Allow", "Action": "s3:CreateJob", "NotResource": "arn:aws:s3:::b/*""#),
+    ("Unsupported action in policy", W, r#""Effect": "Allow", "Action": ["s3:GetAccessPoint", "s3:ListBucket"], "Resource": "arn:aws:s3:::b""#, r#""Effect": "Allow", "Action": "s3:GetAccessPoint", "Resource": "arn:aws:s3:us-east-1:123456789012:accesspoint/x""#),
     ("Invalid condition multiple Boolean", W, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"Bool": {"aws:SecureTransport": ["true", false]}}"#, r#""Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*", "Condition": {"Bool": {"aws:SecureTransport": [true]}}"#),
     ("Star on star", X, r#""Effect": "Allow", "Action": "*", "Resource": "*""#, r#""Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*""#),
     ("Star on star", X, r#""Effect": "Allow", "Action": "s3:Put*", "Resource": "arn:aws:s3:::*""#, r#""Effect": "Allow", "Action": "s3:Get*", "Resource": "*""#),

@@ -67,6 +67,15 @@ fn every_text_of_the_table_is_said_to_the_letter() {
         (r#"{"StringLik": {"s3:prefix": "a"}}"#, "Condition name is not valid: StringLik."),
         (r#"{"StringLike": {"s3:prefx": "a"}}"#, "Condition key is not valid: s3:prefx."),
         (r#"{"IpAddress": {"aws:SourceIp": "300.0.0.1"}}"#, "Condition key is not valid: aws:SourceIp."),
+        (r#"{"StringLike": {"s3:prefix": [null]}}"#, "Condition key is not valid: s3:prefix."),
+        (r#"{"StringLike": {"s3:prefix": "a", "S3:prefix": "b"}}"#, "Condition key is not valid: S3:prefix."),
+        (
+            r#"{"StringLike": {"s3:prefix": "a", "S3:prefix": "b"}, "Like": {"s3:prefix": "a"}}"#,
+            "Condition name is not valid: Like.",
+        ),
+        ("[]", "Condition canot be empty."),
+        ("\"\"", "Condition canot be empty."),
+        ("null", "Condition canot be empty."),
     ] {
         assert_eq!(refused(&condition(block)).message, format!("File Import Failed: {text}"), "{block}");
     }
@@ -280,4 +289,16 @@ fn files_of_other_tools_and_encodings_are_recognised() {
     let marked = format!("\u{feff}{}", document(&STATEMENT.replace("s3:Get", "s3:Gt")));
     let column = u32::try_from(marked.chars().position(|c| c == 'G').expect("the action")).expect("small") - 4;
     assert_eq!((refused(&marked).errors[0].line, refused(&marked).errors[0].column), (1, column));
+}
+
+#[test]
+fn ids_are_judged_last() {
+    let with =
+        |id: &str, statement: &str| format!(r#"{{"Version": "2012-10-17", "Id": {id}, "Statement": [{statement}]}}"#);
+    let long = format!("\"{}\"", "i".repeat(257));
+    for id in [long.as_str(), "7", "\"a\\u0000\""] {
+        assert_eq!(refused(&with(id, STATEMENT)).message, "File Import Failed: Invalid JSON file.", "{id}");
+        let wrong = STATEMENT.replace("s3:Get", "s3:Gt");
+        assert_eq!(refused(&with(id, &wrong)).message, "File Import Failed: Action value s3:GtObject is not valid.");
+    }
 }
