@@ -11,8 +11,8 @@ use crate::statement::{Named, Scope, applies};
 pub(crate) struct Applied {
     /// Position of the policy.
     pub(crate) policy: usize,
-    /// Position of the statement in it.
-    pub(crate) statement: usize,
+    /// The statement's Sid, or `#` and its number.
+    pub(crate) name: String,
     pub(crate) deny: bool,
     kind: String,
     named: Named,
@@ -31,7 +31,8 @@ pub(crate) fn applied(case: &Value) -> Vec<Applied> {
             if let Some(named) = applies(body, &scope, &question) {
                 let kind = attached["kind"].as_str().unwrap_or_default().to_owned();
                 let enabled = attached["enabled"] != false;
-                found.push(Applied { policy, statement, deny, kind, named, enabled });
+                let name = body["Sid"].as_str().map_or_else(|| format!("#{}", statement + 1), str::to_owned);
+                found.push(Applied { policy, name, deny, kind, named, enabled });
             }
         }
     }

@@ -92,7 +92,9 @@ fn respelt(key: &str, random: &mut Random) -> String {
 
 fn policy(random: &mut Random, request: &Value) -> Value {
     let kind = random.pick(&["identity", "identity", "identity", "bucket", "bucket", "session"]);
-    let mut statements: Vec<Value> = (0..random.few(1, 4)).map(|_| statement(kind, random, request)).collect();
+    // Now and then more statements than an evaluator would go through one by one.
+    let count = if random.below(400) == 0 { random.few(50, 200) } else { random.few(1, 4) };
+    let mut statements: Vec<Value> = (0..count).map(|_| statement(kind, random, request)).collect();
     for (index, statement) in statements.iter_mut().enumerate() {
         if random.percent(50) {
             statement["Sid"] = json!(format!("Statement{index}"));

@@ -14,8 +14,8 @@ pub(crate) type Compiled = Vec<(Policy, bool)>;
 /// What the library says.
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
-    /// Positions of the deciding policy and statement.
-    pub(crate) deciding: Option<(usize, usize)>,
+    /// Position of the deciding policy, and the statement's name in it.
+    pub(crate) deciding: Option<(usize, String)>,
 }
 
 /// Compiles the policies of a case.
@@ -58,7 +58,7 @@ pub(crate) fn decide(compiled: &Compiled, case: &Value, further: bool) -> Answer
         }
         let Decision { outcome, deciding, .. } = decision;
         let deciding = deciding.map(|deciding| {
-            (deciding.policy.parse().expect("policies are named by position"), deciding.statement.index())
+            (deciding.policy.parse().expect("policies are named by position"), deciding.statement.name())
         });
         Answer { outcome, deciding }
     })
@@ -125,10 +125,12 @@ fn typed(key: &str, value: &Value) -> ContextValue<'static> {
     }
 }
 
-/// What the JSON of the command line says of some cases; `None` for those that it can't express.
-pub(crate) fn eval(cases: &[&Value]) -> Vec<Value> {
-    let text = policy::eval_cases(&serde_json::to_string(cases).expect("cases are JSON")).expect("an array is judged");
-    serde_json::from_str(&text).expect("answers are JSON")
+/// What the JSON of the command line says.
+pub(crate) fn eval(case: &Value) -> Value {
+    let text = policy::eval_cases(&format!("[{case}]")).expect("an array is judged");
+    let mut answers: Vec<Value> = serde_json::from_str(&text).expect("answers are JSON");
+    assert_eq!(answers.len(), 1, "{text}");
+    answers.remove(0)
 }
 
 /// Whether a case says nothing that the JSON of the command line lacks.

@@ -6,10 +6,11 @@ use serde_json::Value;
 pub(crate) fn shrink(case: &Value, fails: impl Fn(&Value) -> bool) -> Value {
     let mut smallest = case.clone();
     loop {
-        let smaller = places(&smallest, String::new()).into_iter().find_map(|place| {
-            let candidate = without(&smallest, &place)?;
-            fails(&candidate).then_some(candidate)
-        });
+        let places = places(&smallest, String::new());
+        // Long lists are halved first.
+        let halves = places.iter().flat_map(|place| [half(&smallest, place, false), half(&smallest, place, true)]);
+        let others = places.iter().map(|place| without(&smallest, place));
+        let smaller = halves.chain(others).flatten().find(|candidate| fails(candidate));
         match smaller {
             Some(smaller) => smallest = smaller,
             None => return smallest,
@@ -33,6 +34,17 @@ fn places(value: &Value, pointer: String) -> Vec<String> {
         places.extend(self::places(child, pointer));
     }
     places
+}
+
+/// The case with one half of a list only.
+fn half(case: &Value, pointer: &str, second: bool) -> Option<Value> {
+    let mut case = case.clone();
+    let items = case.pointer_mut(pointer)?.as_array_mut().filter(|items| items.len() > 3)?;
+    let rest = items.split_off(items.len() / 2);
+    if second {
+        *items = rest;
+    }
+    Some(case)
 }
 
 fn without(case: &Value, pointer: &str) -> Option<Value> {

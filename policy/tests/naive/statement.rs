@@ -107,10 +107,13 @@ fn resource_matches(statement: &Value, scope: &Scope, question: &Question) -> bo
         match fill(tail, true, scope.variables, question) {
             Filled::Tokens(tail) => matched |= matches(&[wildcards(head), tail].concat(), question.resource()),
             Filled::NoValue => no_value = true,
-            // It could be any text, so what counts is what is written before.
+            // It could be any text: what counts is what stands before and behind all that isn't written out.
             Filled::Unreadable => {
-                let beginning = pattern.split(['*', '?']).next().unwrap_or_default().split("${").next();
-                unreadable |= negated || beginning.is_some_and(|beginning| question.resource().starts_with(beginning));
+                let before = pattern.find(['*', '?']).into_iter().chain(pattern.find("${")).min().unwrap_or_default();
+                let behind = pattern.rfind(['*', '?', '}']).map_or(0, |at| at + 1);
+                let asked = question.resource();
+                let written = asked.starts_with(&pattern[..before]) && asked.ends_with(&pattern[behind..]);
+                unreadable |= negated || written;
             }
         }
     }

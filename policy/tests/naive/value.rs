@@ -62,7 +62,7 @@ pub(crate) fn date(text: &str) -> Option<i128> {
     let (sign, unsigned) = text.strip_prefix('-').map_or((1, text), |unsigned| (-1, unsigned));
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
     if digits(whole) && digits(fraction) && !(text.len() == 4 && digits(text)) {
-        let (whole, fraction) = (whole.parse::<i64>().ok()?, number(&format!("{fraction:0<9}"), 9)?);
+        let (whole, fraction) = (whole.parse::<i64>().ok()?, number(&nanoseconds_of(fraction), 9)?);
         return Some(sign * (i128::from(whole) * SECOND + i128::from(fraction)));
     }
     let (day, time) = match text.split_once('T') {
@@ -100,14 +100,19 @@ pub(crate) fn date(text: &str) -> Option<i128> {
         Some(seconds) => seconds.split_once('.').unwrap_or((seconds, "0")),
         None => ("00", "0"),
     };
-    if !(2..=3).contains(&parts.len()) || fraction.is_empty() || fraction.len() > 9 {
+    if !(2..=3).contains(&parts.len()) || !digits(fraction) {
         return None;
     }
     let hours = number(parts[0], 2).filter(|hours| *hours < 24)?;
     let minutes = number(parts[1], 2).filter(|minutes| *minutes < 60)?;
     let seconds = number(whole, 2).filter(|seconds| *seconds < 60)?;
-    let fraction = i128::from(number(&format!("{fraction:0<9}"), 9)?);
+    let fraction = i128::from(number(&nanoseconds_of(fraction), 9)?);
     Some(nanoseconds + i128::from((hours * 60 + minutes - offset_minutes) * 60 + seconds) * SECOND + fraction)
+}
+
+/// The first nine digits of a fraction; the profile allows any number of them.
+fn nanoseconds_of(fraction: &str) -> String {
+    format!("{fraction:0<9}").chars().take(9).collect()
 }
 
 pub(crate) fn boolean(text: &str) -> Option<bool> {

@@ -38,14 +38,14 @@ pub(crate) const NAMES: &[&str] = &[
 pub(crate) const ACTIONS: &[&str] = &[
     "s3:GetObject", "s3:GetObject", "s3:GetObject", "s3:PutObject", "s3:PutObject", "s3:GetObjectVersion", "s3:GetObjectTagging",
     "s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy",
-    "s3:ListAllMyBuckets", "s3:DeleteObject", "strongroom:ListPermissions",
+    "s3:ListAllMyBuckets", "s3:DeleteObject", "strongroom:ListPermissions", "ec2:RunInstances",
 ];
 
 #[rustfmt::skip]
 pub(crate) const ACTION_PATTERNS: &[&str] = &[
     "*", "s3:*", "S3:*", "s3:Get*", "s3:get*", "s3:*Object", "s3:?etObject", "s3:G*t*O*t", "*:*", "*:GetObject", "s?:PutObject",
     "s3:PUTOBJECT", "s3:List*", "s3:*Bucket*", "s3:*Policy", "s3:GetObject?*", "s3:GetObject*", "s3:????????????", "ec2:*",
-    "s3:Delete*", "strongroom:*", "STRONGROOM:list*", "strong*:*", "s*:List*",
+    "s3:Delete*", "strongroom:*", "STRONGROOM:list*", "strong*:*", "s*:List*", "**", "EC2:run*",
 ];
 
 #[rustfmt::skip]
