@@ -26,6 +26,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// The policy engine alone: what a decision costs, over policies of many sizes and shapes.
+    Decide(Decide),
     /// Serve fixed bytes from bare hyper, as the limit that nodes are set in relation to.
     #[command(hide = true)]
     Bare,
@@ -65,6 +67,19 @@ pub(crate) struct Common {
     pub(crate) json: Option<PathBuf>,
 }
 
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Decide {
+    /// How often each shape gets its turn.
+    #[arg(long, default_value_t = 11, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub(crate) rounds: usize,
+    /// How long a turn lasts, in seconds.
+    #[arg(long, default_value_t = 0.05, value_parser = turn_seconds)]
+    pub(crate) seconds: f64,
+    /// Write everything as JSON, each round included.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     /// Rates of disk, memory and hashes.
@@ -73,6 +88,8 @@ pub(crate) enum Part {
     Small,
     /// Gets and puts of 1 MiB and 64 MiB.
     Large,
+    /// Gets of 4 KiB by callers with policies of 1, 100 and 1,000 statements.
+    Policies,
     /// Pages of lists.
     List,
     /// Starts on an empty directory and after kill -9.
@@ -107,6 +124,13 @@ fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.05..=600.0).contains(&seconds) => Ok(seconds),
         _ => Err("a number of seconds from 0.05 to 600, shorter than a signature is valid".into()),
+    }
+}
+
+fn turn_seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.001..=60.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds from 0.001 to 60".into()),
     }
 }
 

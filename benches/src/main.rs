@@ -2,11 +2,12 @@
 //!
 //! Speed is promised as ratios on one machine in one run; this is where the ratios come from. People run it and read it; nothing is asserted.
 //!
-//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `run` decides what is run, `report` shows it.
+//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `run` decides what is run, `report` shows it. `shape` and `decide` measure the policy engine by itself.
 
 mod arguments;
 mod bare;
 mod content;
+mod decide;
 mod fact;
 mod failure;
 mod http;
@@ -17,6 +18,7 @@ mod node;
 mod process;
 mod report;
 mod run;
+mod shape;
 mod sign;
 mod target;
 mod work;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Node(common) => measure(&common, None),
         Command::Compare { endpoint, common } => measure(&common, Some(&endpoint)),
+        Command::Decide(arguments) => decide::run(&arguments),
         Command::Bare => bare::run(),
     };
     match done {

@@ -130,7 +130,7 @@ impl Report {
 }
 
 /// Three significant digits, thousands set apart.
-fn number(value: Option<f64>) -> String {
+pub(crate) fn number(value: Option<f64>) -> String {
     let Some(value) = value.filter(|value| value.is_finite()) else { return "-".into() };
     if value >= 100.0 {
         let digits = format!("{value:.0}");
@@ -152,7 +152,7 @@ fn number(value: Option<f64>) -> String {
 }
 
 /// Columns set under each other, those of numbers at the right. The first row is the header.
-fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();

@@ -243,8 +243,8 @@ fn condition(random: &mut Random, request: &Value) -> Value {
         }
         let operator = match random.below(12) {
             0 => {
-                let values = |random: &mut Random| json!(random.pick(&["true", "false", "TRUE"]));
-                keys.values_mut().for_each(|wanted| *wanted = values(random));
+                let mut wanted = || list(random, |random| random.pick(&["true", "false", "TRUE", "maybe"]).to_owned());
+                keys.values_mut().for_each(|values| *values = wanted());
                 "Null".to_owned()
             }
             1 | 2 => format!("{}IfExists", random.pick(family.operators())),
