@@ -57,7 +57,7 @@ fn request(random: &mut Random) -> Value {
         "canonical_user": if random.percent(50) { json!(CANONICAL) } else { Value::Null },
         "unreadable": [],
     });
-    if random.percent(10) {
+    if random.percent(20) {
         request["unreadable"] =
             json!([random.pick(&["s3:ExistingObjectTag/team", "aws:PrincipalTag/team", "aws:SourceIp"])]);
     }
@@ -93,8 +93,19 @@ fn respelt(key: &str, random: &mut Random) -> String {
 fn policy(random: &mut Random, request: &Value) -> Value {
     let kind = random.pick(&["identity", "identity", "identity", "bucket", "bucket", "session"]);
     // Now and then more statements than an evaluator would go through one by one.
-    let count = if random.below(400) == 0 { random.few(50, 200) } else { random.few(1, 4) };
+    let count = if random.below(200) == 0 { 65 + random.below(60) } else { random.few(1, 4) };
     let mut statements: Vec<Value> = (0..count).map(|_| statement(kind, random, request)).collect();
+    if count > 64 {
+        // All but a few are about everything asked for, and then it's their conditions that differ.
+        for statement in statements.iter_mut().filter(|statement| statement.get("Resource").is_some()) {
+            statement["Resource"] = json!(random.pick(&["*", "*", "arn:aws:s3:::b*", "arn:aws:s3:::*/a"]));
+            if statement.get("Action").is_some() {
+                statement["Action"] = json!("s3:*");
+            }
+            statement["Condition"] =
+                json!({ "StringEquals": { "aws:username": random.pick(&["alice", "a", "b", "ab", "A"]) } });
+        }
+    }
     for (index, statement) in statements.iter_mut().enumerate() {
         if random.percent(50) {
             statement["Sid"] = json!(format!("Statement{index}"));
@@ -263,7 +274,12 @@ fn wanted(family: Family, key: &str, random: &mut Random, request: &Value) -> Va
         Value::Array(values) => values.first().map(text_of).unwrap_or_default(),
         one => text_of(one),
     });
+    let unreadable = request["unreadable"][0].as_str();
     let values = list(random, |random| match &here {
+        // What couldn't be read is asked for, else it would hardly ever matter.
+        _ if family == Family::Text && unreadable.is_some() && random.percent(25) => {
+            format!("${{{}}}", unreadable.unwrap_or_default())
+        }
         Some(here) if random.percent(40) => match family {
             Family::Text | Family::Arn if random.percent(40) => blurred(here, random),
             _ => here.clone(),

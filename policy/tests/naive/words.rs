@@ -38,14 +38,14 @@ pub(crate) const NAMES: &[&str] = &[
 pub(crate) const ACTIONS: &[&str] = &[
     "s3:GetObject", "s3:GetObject", "s3:GetObject", "s3:PutObject", "s3:PutObject", "s3:GetObjectVersion", "s3:GetObjectTagging",
     "s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy",
-    "s3:ListAllMyBuckets", "s3:DeleteObject", "strongroom:ListPermissions", "ec2:RunInstances",
+    "s3:ListAllMyBuckets", "s3:DeleteObject", "strongroom:ListPermissions", "strongroom:ListPermissions", "ec2:RunInstances",
 ];
 
 #[rustfmt::skip]
 pub(crate) const ACTION_PATTERNS: &[&str] = &[
     "*", "s3:*", "S3:*", "s3:Get*", "s3:get*", "s3:*Object", "s3:?etObject", "s3:G*t*O*t", "*:*", "*:GetObject", "s?:PutObject",
     "s3:PUTOBJECT", "s3:List*", "s3:*Bucket*", "s3:*Policy", "s3:GetObject?*", "s3:GetObject*", "s3:????????????", "ec2:*",
-    "s3:Delete*", "strongroom:*", "STRONGROOM:list*", "strong*:*", "s*:List*", "**", "EC2:run*",
+    "s3:Delete*", "strongroom:*", "STRONGROOM:list*", "strongroom:Get*", "strongroom:GetPermission", "strong*:*", "s*:List*", "**", "EC2:run*",
 ];
 
 #[rustfmt::skip]
@@ -136,13 +136,14 @@ impl Family {
             ],
             Family::Number => &[
                 "0", "-0", "1", "1.0", "01", "-1", "-1.00", "10", "9", "9.999", "10.0000000000000000000000000001", "1e2", "100", "0.1",
-                "abc", "", "1.5", "9007199254740993", "9007199254740992", "1234567890123456789012345678901234567890", "-10", "10E-1",
+                "abc", "", "1.5", "9007199254740993", "9007199254740992", "1234567890123456789012345678901234567890", "-10", "-2", "-1.5", "10E-1",
             ],
             Family::Date => &[
                 "2026", "2026-01", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00Z", "2026-01-01T01:00:00+01:00", "1767225600",
                 "1767225599", "2025-12-31T23:59:59Z", "2025-12-31T23:59:59.999Z", "2026-01-01T00:00:00.001Z", "2026-13-01",
                 "2026-02-29", "2024-02-29", "soon", "", "0", "1970-01-01", "-1", "1969-12-31T23:59:59Z", "2025-12-31T19:00:00-05:00",
-                "1767225600.5", "2026-01-01T00:00:00",
+                "1767225600.5", "2026-01-01T00:00:00", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.5Z", "2025-12-31T23:59:59.999Z",
+                "2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z",
             ],
             Family::Boolean => &["true", "false", "TRUE", "False", "yes", "", "1"],
             Family::Binary => &["QUJD", "QUI=", "QQ==", "QQ", "", "!!!!", "qujd", "QUJDRA=="],
@@ -165,7 +166,7 @@ impl Family {
                 "*", "a*", "*b", "a*b", "?", "??", "*a*b*", "a?b", "${aws:username}", "${aws:username}*", "*${s3:prefix}", "${*}",
                 "a${*}", "${?}", "${$}", "${aws:PrincipalTag/team}", "${aws:PrincipalTag/team, 'alice'}",
                 "${s3:ExistingObjectTag/team,'a'}", "${aws:TagKeys}", "${s3:ExistingObjectTag/Team}", "${my:key}", "${my:key, '*'}",
-                "?*?", "${aws:SecureTransport}", "*?b",
+                "?*?", "${aws:SecureTransport}", "*?b", "${s3:ExistingObjectTag/team}", "x${aws:PrincipalTag/team}",
             ],
             Family::Address => &[
                 "10.0.0.0/8", "10.0.0.7/30", "0.0.0.0/0", "::/0", "2001:db8::/32", "2001:db8::ffff/64", "::ffff:10.0.0.0/104",
