@@ -6,6 +6,7 @@
 
 mod arguments;
 mod bare;
+mod callers;
 mod content;
 mod decide;
 mod fact;

@@ -24,6 +24,8 @@ pub(crate) struct Program {
     pub(crate) durability: String,
     /// Further arguments of `serve`.
     pub(crate) arguments: Vec<String>,
+    /// The state that a new node begins with; without one it has a root and nothing else.
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// A running node.
@@ -32,8 +34,8 @@ pub(crate) struct Node {
     pub(crate) target: Target,
 }
 
-const ACCESS_KEY: &str = "BENCHMARKROOT";
-const SECRET_KEY: &str = "benchmark-secret-of-no-value";
+pub(crate) const ACCESS_KEY: &str = "BENCHMARKROOT";
+pub(crate) const SECRET_KEY: &str = "benchmark-secret-of-no-value";
 const REGION: &str = "us-east-1";
 
 impl Program {
@@ -50,7 +52,10 @@ impl Program {
         let mut command = Command::new(&self.path);
         command.arg("serve").arg("--data").arg(directory);
         command.args(["--listen", "127.0.0.1:0", "--console", "127.0.0.1:0", "--region", REGION]);
-        command.args(["--root-access-key", ACCESS_KEY, "--root-secret-key", SECRET_KEY]);
+        match &self.state {
+            Some(state) => command.arg("--bootstrap").arg(state),
+            None => command.args(["--root-access-key", ACCESS_KEY, "--root-secret-key", SECRET_KEY]),
+        };
         command.args(["--durability", &self.durability]).args(&self.arguments);
         let server = Server::start(&mut command, &directory.with_extension("log"))?;
         let url = |name: &str| server.ready[name].as_str().context(format!("the ready line names no {name}"));

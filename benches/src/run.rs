@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::arguments::{Common, Endpoint, Part};
+use crate::callers;
 use crate::fact::Fact;
 use crate::failure::{Context, Failure, Result};
 use crate::limits::Limits;
@@ -34,6 +35,7 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
         path: common.bin.clone(),
         durability: common.durability.clone(),
         arguments: common.serve_arg.clone(),
+        state: None,
     };
     let place =
         tempfile::tempdir_in(&common.directory).context(format!("a directory in {}", common.directory.display()))?;
@@ -51,6 +53,12 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
     }
     if !small.is_empty() {
         requests(common, &program, other, &small, &place.path().join("requests"), &limits, &mut report).await?;
+    }
+    if wanted(Part::Policies) {
+        let state = place.path().join("state.json");
+        callers::write_state(&state)?;
+        let program = Program { state: Some(state), ..program.clone() };
+        policies(common, &program, &place.path().join("policies"), &limits, &mut report).await?;
     }
     if wanted(Part::List) || wanted(Part::Start) {
         let directory = place.path().join("filled");
@@ -144,6 +152,34 @@ async fn requests(
     {
         target.remove_bucket(BUCKET).await?;
     }
+    node.server.stop()?;
+    bare.server.kill()?;
+    node::remove(directory)
+}
+
+/// Gets by callers who differ in their policies only.
+async fn policies(
+    common: &Common,
+    program: &Program,
+    directory: &Path,
+    limits: &Limits,
+    report: &mut Report,
+) -> Result<()> {
+    let kind = Kind::Get { bytes: 4 << 10, objects: SMALL_OBJECTS };
+    let works = [16, 64].map(|connections| Work { name: "get 4 KiB under policies", connections, kind });
+    let loaded = program.serve(directory)?;
+    prepare(&works, &loaded.target).await?;
+    loaded.server.stop()?;
+    let bare = bare_hyper(directory)?;
+    let node = program.serve(directory)?;
+    let root = Target { name: "root, no policy".into(), ..node.target.clone() };
+    let mut targets = vec![bare.target, root.clone()];
+    targets.extend(callers::targets(&node.target));
+    let time = Duration::from_secs_f64(common.seconds);
+    let (measurements, facts) = interleave(&works, &targets, common.rounds, time, limits).await?;
+    report.facts.extend(facts);
+    report.facts.extend(callers::facts(&measurements, &root.name));
+    report.measurements.extend(measurements);
     node.server.stop()?;
     bare.server.kill()?;
     node::remove(directory)
