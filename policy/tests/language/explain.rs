@@ -115,6 +115,8 @@ fn the_nearest_is_the_one_with_the_fewest_failing_parts() {
     let text = explanation.to_string();
     assert!(text.contains("it doesn't name this resource (arn:aws:s3:::c/*)"), "{text}");
     assert!(text.contains("it doesn't name this action (s3:PutObject, s3:List*)"), "{text}");
+    let others = get(&format!(r#"{{"Statement": [{other_action}, {other_resource}]}}"#), &MapContext::new());
+    assert_eq!(others.nearly.len(), 2);
     // Where nothing is near, the nearest is still told.
     let lonely = get(&format!(r#"{{"Statement": [{far}, {far}]}}"#), &MapContext::new());
     assert_eq!(lonely.nearly.len(), 1);

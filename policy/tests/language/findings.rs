@@ -229,6 +229,9 @@ fn findings_of_a_whole_document() {
     assert_eq!(findings(&[&on_condition(deny), get]), []);
     assert_eq!(findings(&[&deny.replace("b*", "b/a/b/*"), get]), []);
     assert_eq!(findings(&[&deny.replace("\"Action\"", "\"NotAction\"").replace("s3:*", "s3:PutObject"), get]), []);
+    assert_eq!(findings(&[&on_condition(deny), &on_condition(get)]), []);
+    assert_eq!(findings(&[&on_condition(wide), &on_condition(get).replace("\"true\"", "\"false\"")]), []);
+    assert_eq!(findings(&[&on_condition(wide), &on_condition(get).replace("\"Bool\"", "\"BoolIfExists\"")]), []);
     // A Deny inside an Allow is neither.
     assert_eq!(findings(&[wide, &get.replace("Allow", "Deny")]), []);
 }
