@@ -248,7 +248,7 @@ impl OwnedPrincipal {
 fn read_context(raw: Option<&str>) -> Result<MapContext, String> {
     let mut context = MapContext::new();
     let Some(raw) = raw.filter(|raw| *raw != "null") else { return Ok(context) };
-    let node = json::read(raw).map_err(|error| format!("the context is not a JSON object: {error:?}"))?;
+    let node = json::read(raw).map_err(|error| format!("the context is not a JSON object: {}", error.kind))?;
     let members = node.as_object().ok_or("the context is not a JSON object")?;
     let mut seen = HashSet::new();
     for member in members {

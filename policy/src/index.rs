@@ -99,7 +99,7 @@ impl StatementIndex {
         if !self.actions.contains(action) {
             return Some(&[]);
         }
-        let Target::S3(tail) = target else { return None };
+        let tail = target.s3_tail()?;
         let mut found = Found { action, count: 0, buffer };
         found.push(&self.everywhere)?;
         if !self.prefixes.nodes.is_empty() {
@@ -260,7 +260,10 @@ mod tests {
 
     fn found(index: &StatementIndex, tail: &str) -> Vec<u32> {
         let mut buffer = [0; CANDIDATES_MAX];
-        index.candidates(Action::GetObject, &Target::S3(tail), &mut buffer).unwrap().to_vec()
+        index
+            .candidates(Action::GetObject, &Target::new(&format!("arn:aws:s3:::{tail}")), &mut buffer)
+            .unwrap()
+            .to_vec()
     }
 
     #[test]
@@ -293,9 +296,9 @@ mod tests {
     fn other_actions_have_no_candidates_and_other_services_are_read_through() {
         let index = index(&["b/*", "*"]);
         let mut buffer = [0; CANDIDATES_MAX];
-        let none = index.candidates(Action::PutObject, &Target::S3("b/x"), &mut buffer);
+        let none = index.candidates(Action::PutObject, &Target::new("arn:aws:s3:::b/x"), &mut buffer);
         assert_eq!(none, Some([].as_slice()));
-        assert!(index.candidates(Action::GetObject, &Target::Other("arn:aws:kms:::x"), &mut buffer).is_none());
+        assert!(index.candidates(Action::GetObject, &Target::new("arn:aws:kms:::x"), &mut buffer).is_none());
     }
 
     #[test]
@@ -304,7 +307,7 @@ mod tests {
         let full = index(&["b/*"; CANDIDATES_MAX]);
         assert_eq!(found(&full, "b/x").len(), CANDIDATES_MAX);
         let over = index(&["b/*"; CANDIDATES_MAX + 1]);
-        assert!(over.candidates(Action::GetObject, &Target::S3("b/x"), &mut buffer).is_none());
+        assert!(over.candidates(Action::GetObject, &Target::new("arn:aws:s3:::b/x"), &mut buffer).is_none());
         assert_eq!(found(&over, "c/x"), [] as [u32; 0]);
     }
 }

@@ -52,6 +52,16 @@ pub(crate) enum JsonErrorKind {
     TooDeep,
 }
 
+impl std::fmt::Display for JsonErrorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            JsonErrorKind::Syntax(expected) => f.write_str(expected),
+            JsonErrorKind::DuplicateKey(key) => write!(f, "the key {key:?} stands twice"),
+            JsonErrorKind::TooDeep => write!(f, "more than {DEPTH_MAX} levels or {VALUES_MAX} values"),
+        }
+    }
+}
+
 impl Node {
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.value {

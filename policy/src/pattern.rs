@@ -74,6 +74,17 @@ impl Pattern {
         }
     }
 
+    /// The pattern as pieces, whatever its form.
+    pub(crate) fn into_pieces(self) -> Vec<Piece> {
+        match self {
+            Pattern::Any => vec![Piece::Run],
+            Pattern::Exact(text) if text.is_empty() => Vec::new(),
+            Pattern::Exact(text) => vec![Piece::Literal(text)],
+            Pattern::Prefix(text) => vec![Piece::Literal(text), Piece::Run],
+            Pattern::General(pieces) => pieces.into_vec(),
+        }
+    }
+
     /// Whether the whole of `text` matches.
     pub(crate) fn matches(&self, text: &str) -> bool {
         match self {

@@ -1,12 +1,16 @@
 //! Patterns of resources.
 //!
-//! An ARN has six fields; a pattern is compared field by field, and the first five of S3's own are compared once, when the
-//! policy is compiled. What is left is the bucket and key, taken byte for byte: `..`, `//` and `%2F` are text.
+//! A pattern is compared with the whole ARN, in which `*` stands for any run of characters, colons and slashes included. Nearly
+//! all patterns write out what S3's ARNs begin with; then only bucket and key are left to compare, byte for byte: `..`, `//`
+//! and `%2F` are text.
 
 use crate::pattern::Pattern;
 use crate::request::Resource;
 use crate::value::Context;
 use crate::variable::{Matched, Template, Variable};
+
+/// What the ARNs of buckets and objects begin with.
+const S3_ARN_START: &str = "arn:aws:s3:::";
 
 /// One entry of a Resource or NotResource list.
 #[derive(Debug, Clone)]
@@ -20,12 +24,16 @@ pub(crate) struct ResourcePattern {
 enum Form {
     /// `*`
     Everything,
-    /// Not an ARN: it names nothing.
-    Nothing,
-    /// The first five fields name S3 here; the template is bucket and key.
+    /// It begins as S3's ARNs do; the template is bucket and key.
     S3(Template),
-    /// Anything else; it can't name a bucket or an object.
-    Other(Box<[Pattern; 5]>, Template),
+    /// Anything else: the template is of the whole ARN.
+    Whole {
+        whole: Template,
+        /// The template of bucket and key where the first five fields, each for itself, can be S3's.
+        s3_tail: Option<Template>,
+        /// Whether it has the six fields of an ARN.
+        is_arn: bool,
+    },
 }
 
 impl ResourcePattern {
@@ -45,25 +53,28 @@ impl ResourcePattern {
 
     /// Whether it is an ARN or `*`.
     pub(crate) fn is_well_formed(&self) -> bool {
-        !matches!(self.form, Form::Nothing)
+        !matches!(self.form, Form::Whole { is_arn: false, .. })
     }
 
     /// The template of bucket and key, when it can name one.
     pub(crate) fn s3_tail(&self) -> Option<&Template> {
         match &self.form {
+            Form::Everything => None,
             Form::S3(tail) => Some(tail),
-            _ => None,
+            Form::Whole { s3_tail, .. } => s3_tail.as_ref(),
         }
     }
 
     /// Whether the resource begins and ends with the literal text in front of the first and behind the last wildcard or
     /// variable, so that some value of the variables could make it match.
     pub(crate) fn can_name(&self, target: &Target<'_>) -> bool {
-        match (&self.form, target) {
-            (Form::S3(template), Target::S3(tail)) => {
-                tail.starts_with(template.literal_prefix()) && tail.ends_with(template.literal_suffix())
-            }
-            _ => true,
+        let between = |text: &str, template: &Template| {
+            text.starts_with(template.literal_prefix()) && text.ends_with(template.literal_suffix())
+        };
+        match &self.form {
+            Form::Everything => true,
+            Form::S3(template) => target.s3_tail.is_some_and(|tail| between(tail, template)),
+            Form::Whole { whole, .. } => between(target.arn, whole),
         }
     }
 
@@ -73,30 +84,23 @@ impl ResourcePattern {
         match &self.form {
             Form::Everything => Some(("", "")),
             Form::S3(tail) => Some((tail.literal_prefix(), tail.literal_suffix())),
-            Form::Nothing | Form::Other(..) => None,
+            Form::Whole { whole, .. } => S3_ARN_START.starts_with(whole.literal_prefix()).then_some(("", "")),
         }
     }
 
     pub(crate) fn variables(&self) -> impl Iterator<Item = &Variable> {
         let template = match &self.form {
-            Form::S3(tail) | Form::Other(_, tail) => Some(tail),
-            Form::Everything | Form::Nothing => None,
+            Form::Everything => None,
+            Form::S3(template) | Form::Whole { whole: template, .. } => Some(template),
         };
         template.into_iter().flat_map(Template::variables)
     }
 
     pub(crate) fn matches(&self, target: &Target<'_>, context: &dyn Context) -> Matched {
-        match (&self.form, target) {
-            (Form::Everything, _) => Matched::Yes,
-            (Form::S3(template), Target::S3(tail)) => template.matches(tail, context),
-            (Form::Other(patterns, template), Target::Other(arn)) => match split_arn(arn) {
-                Some((fields, tail)) if patterns.iter().zip(fields).all(|(pattern, field)| pattern.matches(field)) => {
-                    template.matches(tail, context)
-                }
-                _ => Matched::No,
-            },
-            // Patterns such as `arn:*:*:*:*:x` name S3 and more.
-            (Form::S3(_), Target::Other(_)) | (Form::Other(..), Target::S3(_)) | (Form::Nothing, _) => Matched::No,
+        match &self.form {
+            Form::Everything => Matched::Yes,
+            Form::S3(template) => target.s3_tail.map_or(Matched::No, |tail| template.matches(tail, context)),
+            Form::Whole { whole, .. } => whole.matches(target.arn, context),
         }
     }
 }
@@ -106,49 +110,71 @@ impl Form {
         if !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
             return Form::Everything;
         }
-        let Some((fields, tail)) = split_arn(text) else { return Form::Nothing };
-        let patterns = fields.map(Pattern::new);
-        let tail = Template::new(tail, variables, true);
-        let is_s3 = patterns.iter().zip(["arn", "aws", "s3", "", ""]).all(|(pattern, field)| pattern.matches(field));
-        if is_s3 { Form::S3(tail) } else { Form::Other(Box::new(patterns), tail) }
+        if let Some(tail) = text.strip_prefix(S3_ARN_START) {
+            return Form::S3(Template::new(tail, variables, true));
+        }
+        let Some((fields, tail)) = split_arn(text) else {
+            return Form::Whole { whole: Template::new(text, false, true), s3_tail: None, is_arn: false };
+        };
+        let can_be_s3 =
+            fields.iter().zip(["arn", "aws", "s3", "", ""]).all(|(field, s3)| Pattern::new(field).matches(s3));
+        Form::Whole {
+            // Variables live behind the fifth colon.
+            whole: Template::new(text.strip_suffix(tail).unwrap_or_default(), false, true)
+                .followed_by(Template::new(tail, variables, true)),
+            s3_tail: can_be_s3.then(|| Template::new(tail, variables, true)),
+            is_arn: true,
+        }
     }
 }
 
 /// The resource of a request in the form that patterns are compared with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Target<'a> {
-    /// Bucket, bucket and key joined by `/`, or `*` for the service.
-    S3(&'a str),
-    /// A whole ARN of something else.
-    Other(&'a str),
+pub(crate) struct Target<'a> {
+    /// The whole ARN.
+    arn: &'a str,
+    /// Bucket, bucket and key joined by `/`, or `*` for the service; `None` of what isn't S3's.
+    s3_tail: Option<&'a str>,
 }
 
-/// Room for a bucket's name, a slash and the longest key; longer ones go to the heap.
-const TAIL_BYTES_MAX: usize = 63 + 1 + 1024;
-
-/// Joins bucket and key on the stack and hands the result on.
-pub(crate) fn with_target<R>(resource: &Resource<'_>, f: impl FnOnce(Target<'_>) -> R) -> R {
-    match resource {
-        Resource::Service { .. } => f(Target::S3("*")),
-        Resource::Bucket { bucket, .. } => f(Target::S3(bucket)),
-        Resource::Arn { arn, .. } => f(Target::Other(arn)),
-        Resource::Object { bucket, key, .. } => {
-            let mut buffer = [0_u8; TAIL_BYTES_MAX];
-            let length = bucket.len() + 1 + key.len();
-            let joined = buffer.get_mut(..length).and_then(|joined| {
-                let (head, rest) = joined.split_at_mut_checked(bucket.len())?;
-                let (slash, tail) = rest.split_first_mut()?;
-                head.copy_from_slice(bucket.as_bytes());
-                *slash = b'/';
-                tail.copy_from_slice(key.as_bytes());
-                std::str::from_utf8(joined).ok()
-            });
-            match joined {
-                Some(joined) => f(Target::S3(joined)),
-                None => f(Target::S3(&format!("{bucket}/{key}"))),
-            }
-        }
+impl<'a> Target<'a> {
+    pub(crate) fn new(arn: &'a str) -> Target<'a> {
+        Target { arn, s3_tail: arn.strip_prefix(S3_ARN_START) }
     }
+
+    /// Bucket, bucket and key joined by `/`, or `*` for the service; `None` of what isn't S3's.
+    pub(crate) fn s3_tail(&self) -> Option<&'a str> {
+        self.s3_tail
+    }
+}
+
+/// Room for the ARN of an object with the longest key; longer ones go to the heap.
+const ARN_BYTES_MAX: usize = S3_ARN_START.len() + 63 + 1 + 1024;
+
+/// Writes the ARN on the stack and hands it on.
+pub(crate) fn with_target<R>(resource: &Resource<'_>, f: impl FnOnce(Target<'_>) -> R) -> R {
+    let parts = match resource {
+        Resource::Service { .. } => [S3_ARN_START, "*", "", ""],
+        Resource::Bucket { bucket, .. } => [S3_ARN_START, bucket, "", ""],
+        Resource::Object { bucket, key, .. } => [S3_ARN_START, bucket, "/", key],
+        Resource::Arn { arn, .. } => return f(Target::new(arn)),
+    };
+    let mut buffer = [0_u8; ARN_BYTES_MAX];
+    match join(parts, &mut buffer) {
+        Some(arn) => f(Target::new(arn)),
+        None => f(Target::new(&parts.concat())),
+    }
+}
+
+/// Joins texts in a buffer; `None` when it is too small.
+fn join<'b>(parts: [&str; 4], buffer: &'b mut [u8]) -> Option<&'b str> {
+    let mut length = 0;
+    for part in parts {
+        let end = length + part.len();
+        buffer.get_mut(length..end)?.copy_from_slice(part.as_bytes());
+        length = end;
+    }
+    std::str::from_utf8(buffer.get(..length)?).ok()
 }
 
 /// Splits a text at its first five colons.
@@ -195,7 +221,14 @@ mod tests {
         assert!(m("arn:aws:s3::*:b", "arn:aws:s3:::b"));
         assert!(m("arn:*:s?:::b", "arn:aws:s3:::b"));
         assert!(!m("arn:aws:s3:us-east-1::b", "arn:aws:s3:::b"));
-        assert!(!m("arn:aws:s3:*", "arn:aws:s3:::b"));
+        for pattern in
+            ["arn:aws:s3:*", "arn:*", "arn:aws:s3::*", "a*b", "arn:aws:s3*b", "*s3:::?", "arn:*:b", "arn:aws:s3::*:*b"]
+        {
+            assert!(m(pattern, "arn:aws:s3:::b"), "{pattern}");
+        }
+        for pattern in ["arn:aws:s3", "arn:aws:s3:", "arn:aws:kms:*", "arn:aws:s3:*c", "arn:aws:s3::*:*:*b"] {
+            assert!(!m(pattern, "arn:aws:s3:::b"), "{pattern}");
+        }
         assert!(!m("b", "arn:aws:s3:::b"));
         assert!(m("*", "arn:aws:kms:r:a:key/1"));
         assert!(m("arn:aws:kms:*:*:key/*", "arn:aws:kms:r:a:key/1"));

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::key::ConditionKey;
-use crate::pattern::{self, Pattern, Piece, Token};
+use crate::pattern::{self, AsToken, Pattern, Piece, Token};
 use crate::value::{Context, Lookup};
 
 /// A text with wildcards and, perhaps, variables.
@@ -71,6 +71,10 @@ impl Template {
             }
             rest = after;
         }
+        Template::from_parts(parts)
+    }
+
+    fn from_parts(parts: Vec<Part>) -> Template {
         if parts.iter().any(|part| matches!(part, Part::Variable(_))) {
             return Template::Dynamic(parts.into_boxed_slice());
         }
@@ -79,6 +83,28 @@ impl Template {
             Part::Variable(_) => None,
         });
         Template::Static(Pattern::from_pieces(pieces.collect()))
+    }
+
+    /// This template and then another one.
+    pub(crate) fn followed_by(self, next: Template) -> Template {
+        let mut parts = self.into_parts();
+        for part in next.into_parts() {
+            match part {
+                Part::Piece(Piece::Literal(text)) => push_literal(&mut parts, &text),
+                // Two runs in a row say no more than one.
+                Part::Piece(Piece::Run) if matches!(parts.last(), Some(Part::Piece(Piece::Run))) => {}
+                other => parts.push(other),
+            }
+        }
+        Template::from_parts(parts)
+    }
+
+    fn into_parts(self) -> Vec<Part> {
+        let pieces = match self {
+            Template::Dynamic(parts) => return parts.into_vec(),
+            Template::Static(pattern) => pattern.into_pieces(),
+        };
+        pieces.into_iter().map(Part::Piece).collect()
     }
 
     /// The variables in it.
@@ -152,7 +178,18 @@ impl Template {
     pub(crate) fn matches(&self, text: &str, context: &dyn Context) -> Matched {
         match self {
             Template::Static(pattern) => pattern.matches(text).into(),
-            Template::Dynamic(parts) => match_dynamic(parts, text, context),
+            Template::Dynamic(parts) => with_tokens(parts, context, |tokens| pattern::matches_tokens(tokens, text)),
+        }
+    }
+
+    /// Asks about the tokens that the template has in this request.
+    pub(crate) fn matches_by(&self, context: &dyn Context, matches: impl FnOnce(&[Token<'_>]) -> bool) -> Matched {
+        match self {
+            Template::Static(pattern) => {
+                let pieces = pattern.clone().into_pieces();
+                matches(&pieces.iter().map(AsToken::token).collect::<Vec<_>>()).into()
+            }
+            Template::Dynamic(parts) => with_tokens(parts, context, matches),
         }
     }
 
@@ -285,7 +322,8 @@ fn read_variable(body: &str) -> (Result<&str, Variable>, &str) {
     (Err(Variable { key: ConditionKey::new(name), default, broken: None }), after)
 }
 
-fn match_dynamic(parts: &[Part], text: &str, context: &dyn Context) -> Matched {
+/// Puts in the values of variables and asks `matches` about the result; without a value, says why there is none.
+fn with_tokens(parts: &[Part], context: &dyn Context, matches: impl FnOnce(&[Token<'_>]) -> bool) -> Matched {
     let mut values: [Cow<'_, str>; TOKENS_ON_STACK] = std::array::from_fn(|_| Cow::Borrowed(""));
     let mut many_values = Vec::new();
     let small = parts.len() <= TOKENS_ON_STACK;
@@ -322,14 +360,16 @@ fn match_dynamic(parts: &[Part], text: &str, context: &dyn Context) -> Matched {
             Part::Variable(_) => Token::Literal(value),
         };
     }
-    pattern::matches_tokens(tokens, text).into()
+    matches(tokens).into()
 }
 
 fn equal_ignoring_case(left: &str, right: &str) -> bool {
     if left.is_ascii() && right.is_ascii() {
         return left.eq_ignore_ascii_case(right);
     }
-    left.chars().flat_map(char::to_lowercase).eq(right.chars().flat_map(char::to_lowercase))
+    // By way of upper case, where letters with two lower-case forms (σ and ς) meet.
+    let fold = |text: &str| text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    fold(left) == fold(right)
 }
 
 #[cfg(test)]

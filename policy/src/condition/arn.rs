@@ -1,6 +1,6 @@
 //! Amazon resource names, compared field by field.
 
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, Token, matches_tokens};
 use crate::resource::split_arn;
 use crate::value::Context;
 use crate::variable::{Matched, Template, Variable};
@@ -10,10 +10,10 @@ use crate::variable::{Matched, Template, Variable};
 pub(crate) enum ArnTemplate {
     /// `*`
     Everything,
-    /// Six fields, each with wildcards and variables.
-    Fields(Box<[Template; 6]>),
     /// A pattern without variables in its first five fields, by far the most.
     Plain(Box<[Pattern; 5]>, Template),
+    /// A pattern whose fields are known only when the values of its variables are: one value may be a whole ARN.
+    Filled(Template),
     /// Fewer than six fields: no ARN is like it.
     Nothing,
 }
@@ -23,26 +23,19 @@ impl ArnTemplate {
         if !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
             return ArnTemplate::Everything;
         }
-        // A colon inside `${aws:username}` separates no fields.
-        let Some(fields) = split_outside_variables(text, variables) else { return ArnTemplate::Nothing };
-        let [a, b, c, d, e, last] = fields.map(|field| Template::new(field, variables, true));
-        match [a, b, c, d, e] {
-            [
-                Template::Static(a),
-                Template::Static(b),
-                Template::Static(c),
-                Template::Static(d),
-                Template::Static(e),
-            ] => ArnTemplate::Plain(Box::new([a, b, c, d, e]), last),
-            [a, b, c, d, e] => ArnTemplate::Fields(Box::new([a, b, c, d, e, last])),
+        match split_arn(text) {
+            Some((fields, last)) if !variables || fields.iter().all(|field| !field.contains("${")) => {
+                ArnTemplate::Plain(Box::new(fields.map(Pattern::new)), Template::new(last, variables, true))
+            }
+            _ if variables && text.contains("${") => ArnTemplate::Filled(Template::new(text, true, true)),
+            _ => ArnTemplate::Nothing,
         }
     }
 
     pub(crate) fn variables(&self) -> Box<dyn Iterator<Item = &Variable> + '_> {
         match self {
             ArnTemplate::Everything | ArnTemplate::Nothing => Box::new(std::iter::empty()),
-            ArnTemplate::Plain(_, last) => Box::new(last.variables()),
-            ArnTemplate::Fields(fields) => Box::new(fields.iter().flat_map(Template::variables)),
+            ArnTemplate::Plain(_, template) | ArnTemplate::Filled(template) => Box::new(template.variables()),
         }
     }
 
@@ -58,46 +51,38 @@ impl ArnTemplate {
                     Matched::No
                 }
             }
-            ArnTemplate::Fields(templates) => {
-                for (template, field) in templates.iter().zip(fields.iter().chain([&last])) {
-                    match template.matches(field, context) {
-                        Matched::Yes => {}
-                        other => return other,
-                    }
-                }
-                Matched::Yes
-            }
+            ArnTemplate::Filled(template) => template.matches_by(context, |tokens| {
+                let wanted = split_tokens(tokens);
+                let found = fields.iter().copied().chain([last]);
+                wanted.len() == 6 && wanted.iter().zip(found).all(|(tokens, field)| matches_tokens(tokens, field))
+            }),
         }
     }
+}
+
+/// Splits tokens at the first five colons of their literals.
+fn split_tokens<'t>(tokens: &[Token<'t>]) -> Vec<Vec<Token<'t>>> {
+    let mut fields = vec![Vec::new()];
+    for token in tokens {
+        let Token::Literal(mut text) = *token else {
+            fields.last_mut().into_iter().for_each(|field: &mut Vec<_>| field.push(*token));
+            continue;
+        };
+        while fields.len() < 6
+            && let Some((before, after)) = text.split_once(':')
+        {
+            fields.last_mut().into_iter().for_each(|field| field.push(Token::Literal(before)));
+            fields.push(Vec::new());
+            text = after;
+        }
+        fields.last_mut().into_iter().for_each(|field| field.push(Token::Literal(text)));
+    }
+    fields
 }
 
 /// Splits a value of a context; `None` when it is no ARN.
 pub(crate) fn split_value(text: &str) -> Option<([&str; 5], &str)> {
     split_arn(text).filter(|(fields, _)| fields[0] == "arn")
-}
-
-fn split_outside_variables(text: &str, variables: bool) -> Option<[&str; 6]> {
-    let mut fields = [""; 6];
-    let mut start = 0;
-    let mut at = 0;
-    for slot in fields.iter_mut().take(5) {
-        loop {
-            let rest = text.get(at..)?;
-            if variables && rest.starts_with("${") {
-                at += rest.find('}')? + 1;
-                continue;
-            }
-            match rest.chars().next()? {
-                ':' => break,
-                c => at += c.len_utf8(),
-            }
-        }
-        *slot = text.get(start..at)?;
-        at += 1;
-        start = at;
-    }
-    fields[5] = text.get(start..)?;
-    Some(fields)
 }
 
 #[cfg(test)]
@@ -123,5 +108,22 @@ mod tests {
         assert!(!m("arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::1:user/bob"));
         assert!(!m("arn:aws:s3::*:user/${aws:username}", "arn:aws:iam::1:user/alice"));
         assert!(!m("arn:aws:iam:${aws:username}:*:x", "arn:aws:iam:bob:1:x"));
+    }
+
+    #[test]
+    fn a_variable_may_hold_a_whole_arn_or_some_of_its_fields() {
+        let user = "arn:aws:iam::123456789012:user/a:*";
+        let context = MapContext::new().with("aws:PrincipalArn", user).with("aws:userid", "iam::123456789012");
+        let m = |pattern: &str, arn: &str| {
+            let (fields, last) = split_value(arn).unwrap();
+            ArnTemplate::new(pattern, true).matches(&fields, last, &context)
+        };
+        assert_eq!(m("${aws:PrincipalArn}", user), Matched::Yes);
+        assert_eq!(m("${aws:PrincipalArn}", "arn:aws:iam::123456789012:user/a:b"), Matched::No);
+        assert_eq!(m("${aws:PrincipalArn}?", &format!("{user}x")), Matched::Yes);
+        assert_eq!(m("arn:*:${aws:userid}:user/*", user), Matched::Yes);
+        assert_eq!(m("arn:${aws:userid}:user/*", user), Matched::No);
+        assert_eq!(m("${aws:Referer}", user), Matched::Unresolved);
+        assert_eq!(m("${aws:userid}", user), Matched::No);
     }
 }

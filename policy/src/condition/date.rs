@@ -19,7 +19,8 @@ impl Instant {
     ///
     /// Four digits are a year; no policy means the first hours of 1970. A time without an offset is in UTC.
     pub(crate) fn parse(text: &str) -> Option<Instant> {
-        if text.len() != 4 && text.bytes().skip(1).all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        let is_year = digits(text, 4).is_some();
+        if !is_year && text.bytes().skip(1).all(|byte| byte.is_ascii_digit() || byte == b'.') {
             return epoch(text);
         }
         let (date, time) = match text.split_once('T') {
@@ -128,6 +129,7 @@ mod tests {
         assert_eq!(i("2026"), i("2026-01-01T00:00:00Z"));
         assert_eq!(i("2026-11"), i("2026-11-01"));
         assert_eq!(i("0"), i("1970-01-01"));
+        assert!(i("-100") < i("0") && i("9.99") > i("9") && i("9.99") < i("10"));
         assert_eq!(i("2026-11-21T23:59:59+23:59"), i("2026-11-21T00:00:59Z"));
         assert!(i("2026-11-21T21:17:00.001Z") > second && i("-1") < i("0"));
     }

@@ -13,7 +13,7 @@ pub(crate) mod operator;
 use ipnet::IpNet;
 
 use crate::effect::Effect;
-use crate::key::ConditionKey;
+use crate::key::{ConditionKey, KnownKey};
 use crate::value::{Context, Lookup, Value};
 use crate::variable::{Matched, Template, Variable};
 
@@ -201,9 +201,13 @@ impl Condition {
             }
             (Values::Numbers(numbers), Family::Number(comparison)) => {
                 let number = match value {
-                    Value::Number(number) | Value::Seconds(number) => Decimal::from_integer(*number),
+                    Value::Number(number) => Decimal::from_integer(*number),
+                    // Written out, only this key's point in time is a number.
+                    Value::Seconds(number) if self.key.known() == Some(KnownKey::EpochTime) => {
+                        Decimal::from_integer(*number)
+                    }
                     Value::String(text) => Decimal::parse(text)?,
-                    Value::Boolean(_) | Value::Address(_) => return None,
+                    Value::Seconds(_) | Value::Boolean(_) | Value::Address(_) => return None,
                 };
                 Some(any(numbers, |wanted| compares(comparison, &number, wanted.as_ref())))
             }

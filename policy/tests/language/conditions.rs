@@ -315,7 +315,7 @@ fn an_operator_takes_values_of_its_own_type_only() {
         ("seconds", Value::Seconds(7)),
     ];
     for (operator, value, takes) in [
-        ("NumericNotEquals", "8", &["number", "seconds"][..]),
+        ("NumericNotEquals", "8", &["number"][..]),
         ("DateNotEquals", "2026-11-21", &["number", "seconds"]),
         ("Bool", "true", &["boolean"]),
         ("BinaryEquals", "QQ==", &[]),
@@ -332,6 +332,13 @@ fn an_operator_takes_values_of_its_own_type_only() {
             // What can't be read makes no Deny miss.
             assert!(applies("Deny", &condition, &context), "{operator} {kind}");
         }
+    }
+    // Only this key's point in time is written as a number.
+    for (key, holds) in [("aws:EpochTime", true), ("aws:CurrentTime", false)] {
+        let mut context = MapContext::new();
+        context.insert(key, Value::Seconds(7));
+        let condition = format!(r#"{{"NumericEquals": {{"{key}": "7"}}}}"#);
+        assert_eq!(applies("Allow", &condition, &context), holds, "{key}");
     }
 }
 
