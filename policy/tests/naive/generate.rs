@@ -11,9 +11,27 @@ use crate::words::{
 
 /// A case: policies and a request of the form of `strongroom policy eval`.
 pub(crate) fn case(random: &mut Random) -> Value {
-    let request = request(random);
+    let mut request = request(random);
+    if random.percent(30) {
+        request["principal"] = json!("arn:aws:iam::123456789012:user/alice");
+        return json!({ "policies": [one_condition(random, &request)], "request": request });
+    }
     let policies: Vec<Value> = (0..random.few(1, 4)).map(|_| policy(random, &request)).collect();
     json!({ "policies": policies, "request": request })
+}
+
+/// A policy of which nothing decides but one Condition block.
+fn one_condition(random: &mut Random, request: &Value) -> Value {
+    let mut statements = vec![json!({
+        "Effect": random.pick(&["Allow", "Deny"]),
+        "Action": "*",
+        "Resource": "*",
+        "Condition": condition(random, request),
+    })];
+    if statements[0]["Effect"] == "Deny" {
+        statements.push(json!({ "Effect": "Allow", "Action": "*", "Resource": "*" }));
+    }
+    json!({ "kind": "identity", "document": { "Version": "2012-10-17", "Statement": statements } })
 }
 
 /// The same policies, asked about something similar.

@@ -2,18 +2,22 @@
 
 use serde_json::Value;
 
-/// Leaves out members and elements, one after the other, as long as the case still fails.
+/// Leaves out members and elements as long as the case still fails, the outer first, long lists by halves; and again until
+/// nothing more can be left out. A pointer to what has moved meanwhile points to something else, which is tried as well.
 pub(crate) fn shrink(case: &Value, fails: impl Fn(&Value) -> bool) -> Value {
     let mut smallest = case.clone();
     loop {
-        let places = places(&smallest, String::new());
-        // Long lists are halved first.
-        let halves = places.iter().flat_map(|place| [half(&smallest, place, false), half(&smallest, place, true)]);
-        let others = places.iter().map(|place| without(&smallest, place));
-        let smaller = halves.chain(others).flatten().find(|candidate| fails(candidate));
-        match smaller {
-            Some(smaller) => smallest = smaller,
-            None => return smallest,
+        let mut smaller = false;
+        for place in places(&smallest, String::new()) {
+            let halves = [half(&smallest, &place, false), half(&smallest, &place, true)];
+            let candidates = halves.into_iter().chain([without(&smallest, &place)]);
+            if let Some(candidate) = candidates.flatten().find(|candidate| fails(candidate)) {
+                smallest = candidate;
+                smaller = true;
+            }
+        }
+        if !smaller {
+            return smallest;
         }
     }
 }
@@ -51,7 +55,10 @@ fn without(case: &Value, pointer: &str) -> Option<Value> {
     let mut case = case.clone();
     let (parent, name) = pointer.rsplit_once('/')?;
     match case.pointer_mut(parent)? {
-        Value::Array(items) => drop(items.remove(name.parse().ok()?)),
+        Value::Array(items) => {
+            let at = name.parse().ok().filter(|at| *at < items.len())?;
+            items.remove(at);
+        }
         Value::Object(members) => {
             members.shift_remove(&name.replace("~1", "/").replace("~0", "~"))?;
         }
