@@ -60,7 +60,7 @@ pub(crate) const RESOURCES: &[&str] = &[
 pub(crate) const RESOURCE_PATTERNS: &[&str] = &[
     "*", "arn:aws:s3:::*", "arn:aws:s3:::b", "arn:aws:s3:::b*", "arn:aws:s3:::b/*", "arn:aws:s3:::b?", "arn:aws:s3:::b?a*",
     "arn:aws:s3:::*/a", "arn:aws:s3:::*/*", "arn:aws:s3:::b/a*b", "arn:aws:s3:::b/*a*b*", "arn:aws:s3:::b/?", "arn:aws:s3:::b/??b",
-    "arn:aws:s3:::b/alice/*", "arn:*:s3:::b/*", "arn:aws:*:*:*:b/*", "arn:aws:s3:::b/${aws:username}/*",
+    "arn:aws:s3:::b/alice/*", "arn:*:s3:::b/*", "arn:aws:*:*:*:b/*", "arn:aws:s3:*", "arn:*", "arn:aws:s3::*/a", "arn:*:b/${aws:username}/*", "arn:aws:s3:::b/${aws:username}/*",
     "arn:aws:s3:::b/${AWS:UserName}/a", "arn:aws:s3:::${s3:prefix}/*", "arn:aws:s3:::b/${s3:ExistingObjectTag/team}*",
     "arn:aws:s3:::b/${aws:PrincipalTag/team, 'alice'}/*", "arn:aws:s3:::b/${*}/a", "arn:aws:s3:::b/${aws:TagKeys}",
     "arn:aws:s3:::b/${$}{aws:username}/?", "arn:aws:s3:::*${aws:username}*", "arn:aws:s3:::b/${aws:username}${s3:prefix, ''}/a",
@@ -132,7 +132,7 @@ impl Family {
         match self {
             Family::Text => &[
                 "", "a", "A", "ab", "aab", "abab", "alice", "Alice", "ALICE", "*", "?", "a*", "a/b", "\u{e9}", "\u{c9}",
-                "${aws:username}", "b", "\u{3c3}", "\u{3a3}", "a\u{3c3}", "A\u{3a3}",
+                "${aws:username}", "b", "\u{3c3}", "\u{3a3}", "a\u{3c2}", "A\u{3a3}",
             ],
             Family::Number => &[
                 "0", "-0", "1", "1.0", "01", "-1", "-1.00", "10", "9", "9.999", "10.0000000000000000000000000001", "1e2", "100", "0.1",
@@ -142,7 +142,7 @@ impl Family {
                 "2026", "2026-01", "2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T00:00Z", "2026-01-01T01:00:00+01:00", "1767225600",
                 "1767225599", "2025-12-31T23:59:59Z", "2025-12-31T23:59:59.999Z", "2026-01-01T00:00:00.001Z", "2026-13-01",
                 "2026-02-29", "2024-02-29", "soon", "", "0", "1970-01-01", "-1", "1969-12-31T23:59:59Z", "2025-12-31T19:00:00-05:00",
-                "1767225600.5", "2026-01-01T00:00:00", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.5Z", "2025-12-31T23:59:59.999Z",
+                "1767225600.5", "-100", "9.99", "2026-01-01T00:00:00", "2026-01-01T00:00:00.001Z", "2026-01-01T00:00:00.5Z", "2025-12-31T23:59:59.999Z",
                 "2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z",
             ],
             Family::Boolean => &["true", "false", "TRUE", "False", "yes", "", "1"],
@@ -175,7 +175,7 @@ impl Family {
             Family::Arn => &[
                 "*", "arn:aws:iam::123456789012:user/*", "arn:aws:iam::*:user/alice", "arn:*:*:*:*:*", "arn:aws:iam::*",
                 "arn:aws:iam::??????789012:user/?????", "arn:aws:iam::123456789012:user/${aws:username}",
-                "arn:aws:iam::123456789012:*b", "arn:aws:*:user/alice",
+                "arn:aws:iam::123456789012:*b", "arn:aws:*:user/alice", "${aws:PrincipalArn}", "arn:aws:iam::${my:key}:user/alice",
             ],
             _ => self.values(),
         }
