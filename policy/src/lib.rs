@@ -57,7 +57,7 @@ pub use check::{CheckReport, Finding, Severity, check, check_batch};
 pub use decide::{AttachedPolicy, Deciding, Decision, Outcome, Reason, asks_for_object_tags, decide, denial_message};
 pub use effect::Effect;
 pub use error::{ERRORS_MAX, PolicyError, PolicyErrors};
-pub use explain::{ConditionTrace, Explanation, Found, HEADER_BYTES_MAX, StatementTrace, Texts, explain};
+pub use explain::{ConditionTrace, Explanation, Found, HEADER_BYTES_MAX, StatementTrace, Texts, explain, header_text};
 pub use key::{ConditionKey, Kind, KnownKey};
 pub use lower::{
     BUCKET_NAMES_MAX, BUCKET_PREFIX_CHARACTERS_MAX, BucketActions, BucketScope, LowerError, describe, lower,

@@ -229,6 +229,17 @@ impl Template {
 }
 
 impl Variable {
+    /// Why no request gives it a value.
+    pub(crate) fn never_has_a_value(&self) -> Option<&'static str> {
+        match self.key.known() {
+            _ if self.key.as_str().is_empty() => Some("has an empty variable"),
+            None => Some("has a variable of an unknown key"),
+            Some(_) if self.key.tag_key() == Some("") => Some("has a variable of a tag without a name"),
+            Some(known) if known.is_multivalued() => Some("has a variable of a key with several values"),
+            Some(_) => None,
+        }
+    }
+
     /// The value in this request, or why there is none.
     fn resolve<'v>(&'v self, context: &'v dyn Context) -> Result<Cow<'v, str>, Matched> {
         let missing = || self.default.as_deref().map(Cow::Borrowed).ok_or(Matched::Unresolved);
@@ -288,7 +299,7 @@ fn read_variable(body: &str) -> (Result<&str, Variable>, &str) {
             return (Ok(escape), after);
         }
     }
-    let Some(name_end) = body.find(['}', ',']) else { return broken("a closing brace is missing", "") };
+    let Some(name_end) = body.find(['}', ',']) else { return broken("has a variable without a closing brace", "") };
     let (name, tail) = body.split_at(name_end);
     let mut default = None;
     let after = if let Some(after) = tail.strip_prefix('}') {
@@ -297,27 +308,32 @@ fn read_variable(body: &str) -> (Result<&str, Variable>, &str) {
         let tail = tail.get(1..).unwrap_or_default().trim_start_matches(' ');
         let Some(quoted) = tail.strip_prefix('\'') else {
             let after = tail.split_once('}').map_or("", |(_, after)| after);
-            return broken("the default value must be in single quotes", after);
+            return broken("has a variable whose default value is not in single quotes", after);
         };
         let Some((text, tail)) = quoted.split_once('\'') else {
-            return broken("the closing quote of the default value is missing", "");
+            return broken("has a variable whose default value lacks its closing quote", "");
         };
         default = Some(text.into());
         match tail.trim_start_matches(' ').strip_prefix('}') {
             Some(after) => after,
-            None => return broken("a closing brace is missing", tail.split_once('}').map_or("", |(_, after)| after)),
+            None => {
+                return broken(
+                    "has a variable without a closing brace",
+                    tail.split_once('}').map_or("", |(_, after)| after),
+                );
+            }
         }
     };
     if name.is_empty() {
-        return broken("the variable is empty", after);
+        return broken("has an empty variable", after);
     }
     // Names of tags may contain spaces; the rest of a key may not.
     let plain_name = name.split('/').next().unwrap_or_default();
     if plain_name.contains(char::is_whitespace) || name.ends_with(' ') {
-        return broken("a variable may not contain spaces", after);
+        return broken("has a variable with a space in its key", after);
     }
     if plain_name.contains(['$', '{']) {
-        return broken("a variable may not contain another one", after);
+        return broken("has a variable inside another one", after);
     }
     (Err(Variable { key: ConditionKey::new(name), default, broken: None }), after)
 }
@@ -367,9 +383,15 @@ fn equal_ignoring_case(left: &str, right: &str) -> bool {
     if left.is_ascii() && right.is_ascii() {
         return left.eq_ignore_ascii_case(right);
     }
-    // By way of upper case, where letters with two lower-case forms (σ and ς) meet.
-    let fold = |text: &str| text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
-    fold(left) == fold(right)
+    left.chars().map(fold).eq(right.chars().map(fold))
+}
+
+/// One letter for all its cases: by way of upper case, where letters with two lower-case forms (σ and ς) meet. A letter whose
+/// other case is several letters (ß) stays itself, so that no two texts of different lengths are equal.
+fn fold(letter: char) -> char {
+    let single = |mut mapped: Box<dyn Iterator<Item = char>>| mapped.next().filter(|_| mapped.next().is_none());
+    let upper = single(Box::new(letter.to_uppercase())).unwrap_or(letter);
+    single(Box::new(upper.to_lowercase())).unwrap_or(upper)
 }
 
 #[cfg(test)]

@@ -74,7 +74,8 @@ impl S3Application {
             let allowed_by = context.as_ref().and_then(|context| context.decided_by());
             let denial = error.as_ref().and_then(|error| error.denial.as_ref()).or(refused_key);
             let code = error.as_ref().map_or("", |error| error.code.name());
-            let cause = error.as_ref().and_then(|error| error.cause.as_deref()).unwrap_or("");
+            let asked = denial.map_or("", |denial| denial.asked.as_str());
+            let cause = error.as_ref().and_then(|error| error.cause.as_deref()).unwrap_or(asked);
             let decision = match (denial, allowed_by) {
                 (Some(denial), _) => denial.outcome(),
                 (None, Some(_)) => "Allow",
@@ -111,7 +112,7 @@ impl S3Application {
         if self.state.config.explain_denials
             && let Some(denial) = &error.denial
         {
-            respond::set(headers, "x-strongroom-denied-by", &denial.by);
+            respond::set(headers, "x-strongroom-denied-by", &policy::header_text(&denial.by));
             if let Some(nearly) = &denial.nearly {
                 respond::set(headers, "x-strongroom-nearly-allowed-by", nearly);
             }

@@ -96,6 +96,7 @@ fn answer_tells_the_denied_client_nothing_of_the_policies() {
     assert!(line.contains("ForReaders of bucket policy") && line.contains("203.0.113.0/24"), "{line}");
     let line = node.logged(&["DeleteObjects"]);
     assert!(line.contains("status=200") && line.contains("decision=\"ImplicitDeny\""), "{line}");
+    assert!(line.contains("s3:DeleteObject on arn:aws:s3:::box/k"), "{line}");
 }
 
 #[test]
@@ -139,6 +140,11 @@ fn explanation_is_bounded_and_ascii() {
     let answer = caller(&node, "u").get("box", "kß\u{7}");
     let near = answer.expect(403, "AccessDenied").header("x-strongroom-nearly-allowed-by").expect("a near miss");
     assert!(near.len() <= 1024 && near.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{near}");
+    let policy = fixture::policy(&json!([{"Sid": "日本", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::box/*"}]));
+    node.client().put_policy("box", &policy).expect(204, "");
+    let answer = caller(&node, "u").get("box", "k");
+    assert_eq!(answer.header("x-strongroom-denied-by"), Some(r"bucket policy/\u{65e5}\u{672c}"), "{answer}");
     let line = node.logged(&["ImplicitDeny"]);
     assert!(line.len() < 8192 && !line.contains('\u{7}'), "{} {line}", line.len());
 }

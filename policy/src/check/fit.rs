@@ -9,6 +9,7 @@ use crate::effect::Effect;
 use crate::key::KnownKey;
 use crate::parse::Reach;
 use crate::policy::PolicyKind;
+use crate::value::EmptyContext;
 
 pub(super) fn statement(view: &View<'_>, kind: PolicyKind, findings: &mut Findings<'_>) {
     if !view.statement.actions.inverted && kind != PolicyKind::Bucket {
@@ -117,10 +118,14 @@ fn key(view: &View<'_>, condition: &Condition, findings: &mut Findings<'_>) {
     let needs_key = needs_key || operator.qualifier == Qualifier::ForAnyValue;
     let effect = view.statement.effect;
     if !known.can_be_present() {
-        let (severity, consequence) = match (needs_key, effect) {
-            (true, Effect::Deny) => (Severity::SecurityWarning, "so the Deny never applies"),
-            (true, Effect::Allow) => (Severity::Warning, "so the Allow never applies"),
-            (false, _) => (Severity::Suggestion, "so the condition says nothing"),
+        let (severity, consequence) = match (condition.holds(&EmptyContext, effect), effect) {
+            (false, Effect::Deny) => (Severity::SecurityWarning, "so the Deny never applies"),
+            (false, Effect::Allow) => (Severity::Warning, "so the Allow never applies"),
+            (true, Effect::Deny) => (
+                Severity::Warning,
+                "so the condition always holds: the Deny applies to whomever the key was to tell apart",
+            ),
+            (true, Effect::Allow) => (Severity::Suggestion, "so the condition says nothing"),
         };
         let message = format!("No request to this node carries {name}, {consequence}.");
         findings.add(

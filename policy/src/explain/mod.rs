@@ -18,7 +18,7 @@ use crate::resource::with_target;
 use crate::statement::{Ask, Statement};
 use crate::value::{Context, Lookup, Value};
 
-pub use text::HEADER_BYTES_MAX;
+pub use text::{HEADER_BYTES_MAX, header_text};
 
 /// A decision with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

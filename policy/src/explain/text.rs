@@ -40,26 +40,31 @@ impl Explanation {
         super::clip(&line, LINE_CHARACTERS_MAX - 1)
     }
 
-    /// [`one_line`](Explanation::one_line) in visible ASCII and spaces, of at most [`HEADER_BYTES_MAX`] bytes, so that it can be
-    /// the value of a header (RFC 9110, section 5.5). Other characters are written as `\u{e9}`.
+    /// [`one_line`](Explanation::one_line) as the value of a header.
     pub fn header_value(&self) -> String {
-        const CUT: &str = "...";
-        let mut value = String::new();
-        for c in self.one_line().chars() {
-            let before = value.len();
-            match c {
-                ' '..='~' => value.push(c),
-                '…' => value.push_str(CUT),
-                other => value.extend(other.escape_unicode()),
-            }
-            if value.len() > HEADER_BYTES_MAX - CUT.len() {
-                value.truncate(before);
-                value.push_str(CUT);
-                break;
-            }
-        }
-        value
+        header_text(&self.one_line())
     }
+}
+
+/// A text in visible ASCII and spaces, of at most [`HEADER_BYTES_MAX`] bytes, so that it can be the value of a header (RFC 9110,
+/// section 5.5). Other characters are written as `\u{e9}`.
+pub fn header_text(text: &str) -> String {
+    const CUT: &str = "...";
+    let mut value = String::new();
+    for c in text.chars() {
+        let before = value.len();
+        match c {
+            ' '..='~' => value.push(c),
+            '…' => value.push_str(CUT),
+            other => value.extend(other.escape_unicode()),
+        }
+        if value.len() > HEADER_BYTES_MAX - CUT.len() {
+            value.truncate(before);
+            value.push_str(CUT);
+            break;
+        }
+    }
+    value
 }
 
 impl fmt::Display for Explanation {

@@ -5,10 +5,13 @@ use std::collections::HashSet;
 use super::fault::Fault;
 use super::statement::StatementReader;
 use super::{Dialect, Phase, pointer_part, suggest};
+use crate::condition::address::parse_network;
+use crate::condition::date::Instant;
+use crate::condition::number::Decimal;
 use crate::condition::operator::{self, Operator};
-use crate::condition::{Condition, Values};
+use crate::condition::{Condition, Values, parse_boolean};
 use crate::json::{JsonValue, Member, Node};
-use crate::key::{ConditionKey, known_keys};
+use crate::key::{ConditionKey, Kind, known_keys};
 use crate::policy::PolicyKind;
 
 pub(crate) fn read(reader: &mut StatementReader<'_, '_, '_, '_>, node: &Node) -> Vec<Condition> {
@@ -98,15 +101,8 @@ fn read_values(reader: &mut StatementReader<'_, '_, '_, '_>, node: &Node, key: &
             JsonValue::Boolean(value) => texts.push(value.to_string().into()),
             JsonValue::Null | JsonValue::Array(_) | JsonValue::Object(_) => {
                 let path = if is_list { format!("{path}/{index}") } else { path.to_owned() };
-                let expected = "a string, a number, true, false, or a list of them";
-                let found =
-                    if reader.faults.options.dialect == Dialect::Lyve { key.to_owned() } else { item.describe() };
-                reader.fault(
-                    Phase::ConditionKey,
-                    Fault::Type { element: "Condition value", found, expected },
-                    &path,
-                    item.offset,
-                );
+                let fault = Fault::ConditionType { key: key.to_owned(), value: item.describe() };
+                reader.fault(Phase::ConditionKey, fault, &path, item.offset);
             }
         }
     }
@@ -197,13 +193,11 @@ fn check_values(
     let wrong = values.first_wrong().map(|at| (at, wrong_type(operator)));
     let broken = values.variables().find_map(|variable| match variable.broken {
         Some(why) => Some(why),
-        None if variable.key.known().is_none() => Some("has a variable of an unknown key"),
-        None => None,
+        None => variable.never_has_a_value(),
     });
     let by_key = || {
         let known = key.known()?;
-        let at = texts.iter().position(|text| !fits_key(known.kind(), text, operator))?;
-        Some((at, "is of another type than the key"))
+        texts.iter().enumerate().find_map(|(at, text)| Some((at, other_type(known.kind(), text, operator)?)))
     };
     let found = wrong.or_else(|| broken.map(|why| (0, why))).or_else(by_key);
     let Some((at, why)) = found else { return };
@@ -228,14 +222,20 @@ fn wrong_type(operator: &Operator) -> &'static str {
     }
 }
 
-/// Whether a text under a string operator could be a value of the key at all.
-fn fits_key(kind: crate::key::Kind, text: &str, operator: &Operator) -> bool {
+/// Why a text can't be a value of the key at all, whatever operator compares it.
+fn other_type(kind: Kind, text: &str, operator: &Operator) -> Option<&'static str> {
     use crate::condition::operator::Family;
-    if kind == crate::key::Kind::Boolean
-        && matches!(operator.family, Family::String { .. })
-        && !text.contains(['*', '?', '$'])
-    {
-        return crate::condition::parse_boolean(text).is_some();
+    let has_many_values =
+        matches!(operator.family, Family::String { .. } | Family::Arn) && text.contains(['*', '?', '$']);
+    if has_many_values || operator.family == Family::Null {
+        return None;
     }
-    true
+    let (fits, why) = match kind {
+        Kind::Boolean => (parse_boolean(text).is_some(), "is neither true nor false"),
+        Kind::Number => (Decimal::parse(text).is_some(), "is not a number, which the key holds"),
+        Kind::Date => (Instant::parse(text).is_some(), "is not a date, which the key holds"),
+        Kind::Address => (parse_network(text).is_some(), "is not an IP address or network, which the key holds"),
+        Kind::String | Kind::Arn => (true, ""),
+    };
+    (!fits).then_some(why)
 }

@@ -63,6 +63,10 @@ pub(crate) enum Fault {
     RepeatedKey {
         key: String,
     },
+    ConditionType {
+        key: String,
+        value: String,
+    },
     ConditionValue {
         key: String,
         value: String,
@@ -131,7 +135,7 @@ impl Fault {
             Fault::TooLarge { .. } => "Policy size exceeds identity policy quota",
             Fault::Wrapped(_) | Fault::UrlEncoded => "Policy inside another document",
             Fault::MissingStatement | Fault::EmptyStatement => "Missing statement",
-            Fault::StatementType | Fault::Type { .. } => "Data type mismatch",
+            Fault::StatementType | Fault::Type { .. } | Fault::ConditionType { .. } => "Data type mismatch",
             Fault::MissingVersion => "Missing version",
             Fault::EmptyVersion | Fault::Version(_) => "Invalid version",
             Fault::Missing("Effect") => "Missing effect",
@@ -210,7 +214,7 @@ impl Fault {
             | Fault::RepeatedKey { key }
             | Fault::ConditionValue { key, .. }
             | Fault::ConditionNotApplicable { key }
-            | Fault::Type { element: "Condition value", found: key, .. } => {
+            | Fault::ConditionType { key, .. } => {
                 format!("Condition key is not valid: {key}.")
             }
             Fault::NotAllowed { element } | Fault::Unknown { element, .. } => {
@@ -242,7 +246,7 @@ impl Fault {
             Fault::EmptyStatement => {
                 either("Could not parse the policy: Statement is empty!", "Syntax errors in policy.")
             }
-            Fault::StatementType | Fault::Type { .. } | Fault::Empty(_) => {
+            Fault::StatementType | Fault::Type { .. } | Fault::ConditionType { .. } | Fault::Empty(_) => {
                 either("Invalid policy syntax.", "Syntax errors in policy.")
             }
             Fault::MissingVersion | Fault::EmptyVersion | Fault::Version(_) => either(
@@ -329,6 +333,9 @@ impl Fault {
             Fault::Missing(element) => format!("The statement has no {element}."),
             Fault::Empty(element) => format!("{element} has no value."),
             Fault::Effect(text) => format!("Effect is Allow or Deny, not {text:?}."),
+            Fault::ConditionType { value, .. } => {
+                format!("A condition's value must be a string, a number, true, false, or a list of them, not {value}.")
+            }
             Fault::Type { element, found, expected } => format!("{element} must be {expected}, not {found}."),
             Fault::Action { text, why, suggestion } => format!("{text:?} {why}.{}", did_you_mean(suggestion)),
             Fault::Resource { text, why, suggestion } => format!("{text:?} {why}.{}", did_you_mean(suggestion)),

@@ -9,6 +9,7 @@ use crate::policy::PolicyKind;
 use crate::principal::{PRINCIPAL_TYPES, PrincipalPattern};
 use crate::resource::{ResourcePattern, split_arn};
 use crate::statement::{Selector, Statement, selected_actions};
+use crate::variable::Variable;
 
 const ELEMENTS: [&str; 9] =
     ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
@@ -258,12 +259,7 @@ impl StatementReader<'_, '_, '_, '_> {
         if let Some(why) = pattern.variables().find_map(|variable| variable.broken) {
             return Some((why, None));
         }
-        if let Some(variable) = pattern.variables().find(|variable| variable.key.known().is_none()) {
-            let why = if variable.key.as_str().is_empty() {
-                "has an empty variable"
-            } else {
-                "has a variable of an unknown key"
-            };
+        if let Some(why) = pattern.variables().find_map(Variable::never_has_a_value) {
             return Some((why, None));
         }
         let Some(template) = pattern.s3_tail() else {

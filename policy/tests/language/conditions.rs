@@ -307,6 +307,16 @@ fn an_empty_list_matches_an_empty_set_only_under_forallvalues() {
 }
 
 #[test]
+fn letters_are_equal_in_every_case_of_theirs() {
+    for (left, right, equal) in
+        [("ΣΑΣ", "σας", true), ("Straße", "STRASSE", false), ("ÄÖ", "äö", true), ("K", "k", true), ("İ", "i", false)]
+    {
+        let condition = format!(r#"{{"StringEqualsIgnoreCase": {{"s3:prefix": "{left}"}}}}"#);
+        assert_eq!(both(&condition, &MapContext::new().with("s3:prefix", right)), equal, "{left} {right}");
+    }
+}
+
+#[test]
 fn an_operator_takes_values_of_its_own_type_only() {
     let typed: [(&str, Value<'static>); 4] = [
         ("boolean", Value::Boolean(true)),

@@ -305,16 +305,18 @@ fn wrapped_and_encoded_documents_are_recognised() {
 #[test]
 fn a_broken_variable_is_named() {
     for (variable, told) in [
-        ("${aws:user name}", "a variable may not contain spaces"),
-        ("${aws:username }", "a variable may not contain spaces"),
-        ("${aws:PrincipalTag/a }", "a variable may not contain spaces"),
-        ("${}", "the variable is empty"),
-        ("${aws:username", "a closing brace is missing"),
-        ("${aws:username, 'x}", "the closing quote of the default value is missing"),
-        ("${aws:username, x}", "the default value must be in single quotes"),
-        ("${aws:username, 'x' y}", "a closing brace is missing"),
-        ("${aws:${aws:userid}}", "a variable may not contain another one"),
+        ("${aws:user name}", "has a variable with a space in its key"),
+        ("${aws:username }", "has a variable with a space in its key"),
+        ("${aws:PrincipalTag/a }", "has a variable with a space in its key"),
+        ("${}", "has an empty variable"),
+        ("${aws:username", "has a variable without a closing brace"),
+        ("${aws:username, 'x}", "has a variable whose default value lacks its closing quote"),
+        ("${aws:username, x}", "has a variable whose default value is not in single quotes"),
+        ("${aws:username, 'x' y}", "has a variable without a closing brace"),
+        ("${aws:${aws:userid}}", "has a variable inside another one"),
         ("${aws:nothing}", "has a variable of an unknown key"),
+        ("${aws:TagKeys}", "has a variable of a key with several values"),
+        ("${aws:PrincipalTag/}", "has a variable of a tag without a name"),
     ] {
         for statement in [
             format!(r#""Resource": "arn:aws:s3:::b/{variable}""#),
@@ -452,4 +454,38 @@ fn texts_that_are_no_actions_resources_or_principals_are_told_apart() {
         (error.pointer.as_str(), error.line, error.column),
         ("/Statement/Condition/StringEquals/s3:prefix", 3, 2)
     );
+}
+
+#[test]
+fn a_value_that_the_key_never_holds_is_refused_under_every_operator() {
+    for (condition, why) in [
+        (r#"{"StringEquals": {"aws:SourceIp": "x"}}"#, "not an IP address"),
+        (r#"{"NumericEquals": {"aws:SourceIp": 5}}"#, "not an IP address"),
+        (r#"{"Bool": {"aws:SourceIp": true}}"#, "not an IP address"),
+        (r#"{"DateEquals": {"aws:SourceIp": ["2020-01-01"]}}"#, "not an IP address"),
+        (r#"{"StringLike": {"s3:max-keys": ["*", "x"]}}"#, "not a number"),
+        (r#"{"IpAddress": {"s3:max-keys": "1.1.1.1"}}"#, "not a number"),
+        (r#"{"StringNotEquals": {"s3:TlsVersion": "TLSv1.2"}}"#, "not a number"),
+        (r#"{"StringEquals": {"aws:CurrentTime": "today"}}"#, "not a date"),
+        (r#"{"NumericLessThan": {"aws:EpochTime": "1e300"}}"#, "not a date"),
+        (r#"{"StringEquals": {"aws:SecureTransport": "yes"}}"#, "neither true nor false"),
+    ] {
+        let document = format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {condition}}}}}"#
+        );
+        for options in [ParseOptions::identity(), ParseOptions::lyve()] {
+            let errors = refused(&document, options).errors;
+            assert!(errors.len() == 1 && errors[0].message.contains(why), "{document}\n{errors:?}");
+        }
+    }
+    for condition in [
+        r#"{"StringLike": {"aws:SourceIp": "10.*"}}"#,
+        r#"{"StringEquals": {"s3:max-keys": "${s3:max-keys}", "aws:SourceIp": "10.0.0.1"}}"#,
+        r#"{"NumericLessThan": {"aws:EpochTime": 1795295820}, "Null": {"aws:CurrentTime": "false"}}"#,
+    ] {
+        let document = format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b", "Condition": {condition}}}}}"#
+        );
+        assert!(parse(document.as_bytes(), ParseOptions::identity()).is_ok(), "{document}");
+    }
 }

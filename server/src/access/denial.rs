@@ -29,10 +29,14 @@ impl RequestContext {
         let Told { message, trace, nearly } = told.unwrap_or_default();
         let same_account = self.caller.account_id() == Some(question.resource.account());
         let text = if same_account { message } else { Code::AccessDenied.message().to_owned() };
-        let mut refusal =
-            Code::AccessDenied.with(text).because(format!("{} on {}", question.action, question.resource));
-        let explicit = decision.outcome == Outcome::ExplicitDeny;
-        refusal.denial = Some(Denial { explicit, by: decided_by(decision), nearly, trace });
+        let mut refusal = Code::AccessDenied.with(text);
+        refusal.denial = Some(Denial {
+            explicit: decision.outcome == Outcome::ExplicitDeny,
+            asked: format!("{} on {}", question.action, question.resource),
+            by: decided_by(decision),
+            nearly,
+            trace,
+        });
         refusal
     }
 }

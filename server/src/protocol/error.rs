@@ -33,6 +33,8 @@ pub struct Refusal {
 pub struct Denial {
     /// Whether a statement denies it; otherwise none allows it.
     pub explicit: bool,
+    /// What was asked: `ACTION on ARN`, for the log.
+    pub asked: String,
     /// `POLICY/SID` of the deciding statement, or what is missing.
     pub by: String,
     /// Where no statement denies: which Allows nearly applied and what they lacked, in ASCII, for a header.

@@ -3,8 +3,6 @@
 //! The file is read and found to be an array before anything is printed; the answers are then made and printed in runs, so that a large batch takes little more memory than its text.
 //! A case that is no case is answered with what is wrong and where, and doesn't hold up the others.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -55,11 +53,10 @@ pub(super) fn run(name: &str, text: &str, batch: &Batch<'_>) -> Result<(), Failu
         case::cases_of(text, batch.form).map_err(|error| Failure::usage(format!("case file {name}: {error}")))?;
     let mut printer = Printer::new();
     let mut places = Places { text, offset: 0, line: 1 };
-    let mut ids = HashMap::new();
     let (mut waiting, mut waiting_bytes) = (Vec::new(), 0);
     for (index, case) in cases.iter().enumerate() {
         let line = places.line(case);
-        let (id, shape) = inspect(case.get(), index + 1, &mut ids, batch.shape);
+        let (id, shape) = inspect(case.get(), batch.shape);
         if let Err(error) = shape {
             answer(&std::mem::take(&mut waiting), batch, &mut printer)?;
             waiting_bytes = 0;
@@ -81,12 +78,7 @@ pub(super) fn run(name: &str, text: &str, batch: &Batch<'_>) -> Result<(), Failu
 }
 
 /// The id of a case, and what is wrong with the case.
-fn inspect(
-    case: &str,
-    number: usize,
-    ids: &mut HashMap<String, usize>,
-    shape: fn(&str) -> Result<(), String>,
-) -> (Value, Result<(), String>) {
+fn inspect(case: &str, shape: fn(&str) -> Result<(), String>) -> (Value, Result<(), String>) {
     if !case.starts_with('{') {
         return (Value::Null, Err(format!("is {}, not an object", json_kind(case))));
     }
@@ -106,10 +98,6 @@ fn inspect(
         let error = format!("has an id that is no text of at most {ID_BYTES_MAX} bytes and no number; write one");
         return (value, Err(error));
     }
-    if let Some(first) = ids.get(&value.to_string()) {
-        return (value, Err(format!("has the id of case {first}; give each case its own")));
-    }
-    ids.insert(value.to_string(), number);
     (value, shape(case))
 }
 
