@@ -112,7 +112,7 @@ impl S3Application {
         if self.state.config.explain_denials
             && let Some(denial) = &error.denial
         {
-            respond::set(headers, "x-strongroom-denied-by", &policy::header_text(&denial.by));
+            respond::set(headers, "x-strongroom-denied-by", policy::header_text(&denial.by));
             if let Some(nearly) = &denial.nearly {
                 respond::set(headers, "x-strongroom-nearly-allowed-by", nearly);
             }
