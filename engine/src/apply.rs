@@ -8,10 +8,12 @@ use bytes::Bytes;
 use crate::bucket::{Bucket, BucketId, bucket_namespace};
 use crate::codec::{Decoder, Malformed};
 use crate::error::Error;
+use crate::freed::Freed;
 use crate::meta::{BucketMeta, ConfigMeta, ObjectHead, ObjectMeta, PartMeta, Release, Target};
 use crate::meta::{FLAG_DELETE_MARKER, FLAG_NULL_VERSION};
 use crate::record::{FLAG_REPLACES_VERSION, Kind};
-use crate::row::{ObjectRow, PartRow, Place, Table, key};
+use crate::row::{ObjectRow, PartRow, Place, Table, config_bytes, holding, key};
+use crate::space;
 use crate::view::View;
 
 /// A record's content, as far as rows depend on it.
@@ -31,8 +33,8 @@ pub(crate) enum Change {
     Bucket(BucketMeta),
     /// Configuration rows.
     Config(Vec<ConfigMeta>),
-    /// A segment that is about to be unlinked: id, first and last sequence number.
-    SegmentFreed(u64, u64, u64),
+    /// All segments that were freed, those that are about to be unlinked included.
+    SegmentFreed(Freed),
 }
 
 impl Change {
@@ -61,7 +63,7 @@ impl Change {
             Kind::UploadAbort => Change::UploadAbort { key, upload: decoder.u64()? },
             Kind::Bucket => Change::Bucket(BucketMeta::decode(meta)?),
             Kind::Config => Change::Config(ConfigMeta::decode_all(meta)?),
-            Kind::SegmentFreed => Change::SegmentFreed(decoder.u64()?, decoder.u64()?, decoder.u64()?),
+            Kind::SegmentFreed => Change::SegmentFreed(Freed::decode(meta)?),
         })
     }
 
@@ -86,6 +88,23 @@ pub(crate) struct Prior {
     /// Rows that go whole.
     gone: Vec<(Table, Vec<u8>)>,
     released: Vec<Release>,
+    /// Records that no row points to any more, with the bytes that their rows kept alive.
+    dead: Vec<(Place, u64)>,
+    /// The record is a copy that compaction made, of an object, marker or deletion.
+    relocated: bool,
+    /// Of a relocated record: the rows that pointed to the original, without their places.
+    pub(crate) moves: Vec<Move>,
+    /// A newer record than this one was there already: nothing changes. For configuration, by change.
+    stale: Vec<bool>,
+}
+
+/// A row that a relocated record takes with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Move {
+    table: Table,
+    row_key: Vec<u8>,
+    pub(crate) from: Place,
+    rest: Vec<u8>,
 }
 
 /// What a change does.
@@ -97,23 +116,44 @@ pub(crate) struct Effects {
     pub(crate) usage: (i64, i64),
     /// The bucket as it is now; `None` inside for one that is gone.
     pub(crate) bucket: Option<Option<Bucket>>,
+    /// What changes in the counts of segments.
+    pub(crate) space: Vec<(u64, space::Change)>,
+    /// The segments freed so far.
+    pub(crate) freed: Option<Freed>,
+}
+
+/// What `Prior::load` has to know of a record beside its change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    pub(crate) bucket: u64,
+    /// False for a bucket that never had versions, which saves a look-up for each put.
+    pub(crate) versioned: bool,
+    /// The number under which the record was first written, for one that has it already.
+    pub(crate) orig_seq: Option<u64>,
+    /// Whether the record is a copy that compaction made.
+    pub(crate) relocated: bool,
 }
 
 impl Prior {
-    /// Looks up what `change` depends on. `versioned` is false for a bucket that never had versions, which saves a
-    /// look-up for each put.
-    pub(crate) fn load(change: &Change, bucket: u64, versioned: bool, view: &View) -> Result<Prior, Error> {
-        let mut prior = Prior::default();
+    /// Looks up what `change` depends on.
+    pub(crate) fn load(change: &Change, context: Context, view: &View) -> Result<Prior, Error> {
+        let mut prior = Prior { relocated: context.relocated, ..Prior::default() };
+        let bucket = context.bucket;
         match change {
             Change::Object { key, head, upload, replaces, .. } => {
+                if context.relocated {
+                    prior.load_move(bucket, key, head, context.orig_seq.unwrap_or_default(), view)?;
+                    return Ok(prior);
+                }
                 prior.current = view.current(bucket, key)?;
                 if *replaces {
                     if prior.current.is_none_or(|row| row.head.version != head.version) {
                         prior.older = view.object(Table::Versions, &key::version(bucket, key, head.version))?;
                     }
-                    prior.release_object(if prior.older.is_some() { prior.older } else { prior.current }, view)?;
+                    let replaced = prior.older.or(prior.current.filter(|row| row.head.version == head.version));
+                    prior.release_object(replaced, view)?;
                 } else if head.flags & FLAG_NULL_VERSION != 0 {
-                    if versioned {
+                    if context.versioned {
                         prior.older = older_null(view, bucket, key)?;
                     }
                     let replaced = prior.older.or(prior.current.filter(ObjectRow::is_null));
@@ -125,20 +165,29 @@ impl Prior {
                     prior.end_upload(bucket, key, *upload, view)?;
                 }
             }
-            Change::Delete { key, target } => prior.load_delete(bucket, key, *target, view)?,
+            Change::Delete { key, target } => {
+                if !context.relocated {
+                    prior.load_delete(bucket, key, *target, view)?;
+                }
+            }
             Change::Part { upload, part } => {
                 if let Some(old) = view.get(Table::Parts, &key::part(*upload, part.number), PartRow::decode)? {
                     let old = old?;
-                    prior.released.push((old.part.bulk.id, old.orig_seq));
+                    if prior.outdoes(old.place, old.place.bytes(), context) && !context.is_copy_of(old.place) {
+                        prior.released.push((old.part.bulk.id, old.place.orig_seq));
+                    }
+                }
+            }
+            Change::UploadInit { key, .. } => {
+                if let Some(upload) = context.orig_seq {
+                    prior.outdo(Table::Uploads, &key::upload(bucket, key, upload), context, view)?;
                 }
             }
             Change::UploadAbort { key, upload } => prior.end_upload(bucket, key, *upload, view)?,
             Change::Bucket(BucketMeta::Deleted) => {
                 let namespace = key::config(&bucket_namespace(BucketId(bucket)), "");
-                view.for_each(Table::Config, &namespace, |row, _| {
-                    prior.gone.push((Table::Config, row.to_vec()));
-                    Ok(())
-                })?;
+                prior.remove_all(Table::Config, &namespace, view)?;
+                prior.remove_all(Table::Buckets, &key::number(bucket), view)?;
                 let mut uploads = Vec::new();
                 view.for_each(Table::Uploads, &key::object(bucket, &[]), |row, _| {
                     uploads.push(key::split(row)?);
@@ -148,9 +197,85 @@ impl Prior {
                     prior.end_upload(bucket, object_key.as_bytes(), upload, view)?;
                 }
             }
-            Change::UploadInit { .. } | Change::Bucket(_) | Change::Config(_) | Change::SegmentFreed(..) => {}
+            Change::Bucket(BucketMeta::Is(now)) => {
+                let id = if now.id.0 == 0 { context.orig_seq } else { Some(now.id.0) };
+                if let Some(id) = id {
+                    prior.outdo(Table::Buckets, &key::number(id), context, view)?;
+                }
+            }
+            Change::Config(changes) => {
+                for change in changes {
+                    let row_key = key::config(&change.namespace, &change.key);
+                    prior.outdo(Table::Config, &row_key, context, view)?;
+                }
+            }
+            Change::SegmentFreed(_) => prior.outdo(Table::Freed, &[], context, view)?,
         }
         Ok(prior)
+    }
+
+    /// Whether the record is newer than the one that a row points to, which is dead then, or the same.
+    fn outdoes(&mut self, old: Place, bytes: u64, context: Context) -> bool {
+        let outdone = context.orig_seq.is_none_or(|orig_seq| old.orig_seq <= orig_seq);
+        if outdone {
+            self.dead.push((old, bytes));
+        }
+        self.stale.push(!outdone);
+        outdone
+    }
+
+    /// Like `outdoes`, for the row of `row_key`, if there is one.
+    fn outdo(&mut self, table: Table, row_key: &[u8], context: Context, view: &View) -> Result<(), Error> {
+        let old = view.get(table, row_key, |row| holding(table, row_key, row)).and_then(|row| Ok(row.transpose()?));
+        match old.map(Option::flatten) {
+            Ok(Some((old, bytes))) => _ = self.outdoes(old, bytes, context),
+            Ok(None) => self.stale.push(false),
+            // A row that has rotted can be set anew. Nobody knows any more where its record lies, so what takes something
+            // away is kept from now on, until the index is rebuilt.
+            Err(Error::Damaged { .. }) if table == Table::Config => {
+                self.dead.push((Place { segment: 0, offset: 0, length: 0, meta_bytes: 0, orig_seq: 0 }, 0));
+                self.stale.push(false);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn is_stale(&self) -> bool {
+        self.stale.contains(&true)
+    }
+
+    fn remove_all(&mut self, table: Table, prefix: &[u8], view: &View) -> Result<(), Error> {
+        view.for_each(table, prefix, |row_key, row| {
+            self.gone.push((table, row_key.to_vec()));
+            self.dead.extend(holding(table, row_key, row)?);
+            Ok(())
+        })
+    }
+
+    /// The row of an object version that still points to a record of this number.
+    fn load_move(
+        &mut self,
+        bucket: u64,
+        object_key: &[u8],
+        head: &ObjectHead,
+        orig_seq: u64,
+        view: &View,
+    ) -> Result<(), Error> {
+        let version = if head.version == 0 { orig_seq } else { head.version };
+        let rows = [
+            (Table::Current, key::object(bucket, object_key)),
+            (Table::Versions, key::version(bucket, object_key, version)),
+        ];
+        for (table, row_key) in rows {
+            let Some(row) = view.get(table, &row_key, <[u8]>::to_vec)? else { continue };
+            let (from, rest) = Place::split(&row)?;
+            if from.orig_seq == orig_seq {
+                self.moves.push(Move { table, row_key, from, rest: rest.to_vec() });
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn load_delete(&mut self, bucket: u64, key: &[u8], target: Target, view: &View) -> Result<(), Error> {
@@ -199,13 +324,20 @@ impl Prior {
     }
 
     fn end_upload(&mut self, bucket: u64, key: &[u8], upload: u64, view: &View) -> Result<(), Error> {
-        self.gone.push((Table::Uploads, key::upload(bucket, key, upload)));
+        self.remove_all(Table::Uploads, &key::upload(bucket, key, upload), view)?;
         view.for_each(Table::Parts, &key::number(upload), |row, value| {
             self.gone.push((Table::Parts, row.to_vec()));
             let part = PartRow::decode(value)?;
-            self.released.push((part.part.bulk.id, part.orig_seq));
+            self.released.push((part.part.bulk.id, part.place.orig_seq));
+            self.dead.push((part.place, part.place.bytes()));
             Ok(())
         })
+    }
+}
+
+impl Context {
+    fn is_copy_of(&self, place: Place) -> bool {
+        self.orig_seq == Some(place.orig_seq)
     }
 }
 
@@ -222,53 +354,73 @@ pub(crate) fn older_null(view: &View, bucket: u64, object_key: &[u8]) -> Result<
 pub(crate) fn effects(change: &Change, bucket: u64, prior: Prior, place: Place) -> Effects {
     let mut effects = Effects::default();
     let seq = place.orig_seq;
+    let stale = prior.is_stale();
     for (table, row) in prior.gone {
         effects.remove(table, row);
     }
+    for (dead, bytes) in prior.dead {
+        effects.die(dead, bytes);
+    }
     match change {
-        Change::Object { key, head, bulks, replaces, .. } => {
+        Change::Object { .. } | Change::Delete { .. } if prior.relocated => {
+            effects.take_along(change, prior.moves, place);
+        }
+        Change::Object { key, head, upload, bulks, replaces } => {
             let row = ObjectRow::new(place, *head);
             if *replaces {
-                effects.replace_version(bucket, key, row, prior.current);
+                effects.replace_version(bucket, key, row, prior.current, prior.older);
             } else {
                 effects.add_version(bucket, key, row, prior.current, prior.older);
             }
             for bulk in bulks {
                 effects.refer(*bulk, seq);
             }
+            effects.live(place, place.bytes());
+            if upload.is_some() {
+                // What it takes away is the upload.
+                effects.tombstone(place, 0);
+            }
         }
         Change::Delete { key, .. } => {
             effects.delete_version(bucket, key, prior.current, prior.older, prior.promote);
+            effects.tombstone(place, place.bytes());
+        }
+        Change::Part { .. } | Change::UploadInit { .. } | Change::Bucket(BucketMeta::Is(_)) if stale => {
+            effects.space.push((place.segment, space::Change::Stillborn { orig_seq: seq }));
         }
         Change::Part { upload, part } => {
-            let row = PartRow { orig_seq: seq, part: part.clone() };
+            let row = PartRow { place, part: part.clone() };
             effects.insert(Table::Parts, key::part(*upload, part.number), row.encode());
             effects.refer(part.bulk.id, seq);
+            effects.live(place, place.bytes());
         }
         Change::UploadInit { key, meta } => {
-            effects.insert(Table::Uploads, key::upload(bucket, key, seq), meta.to_vec());
+            effects.insert(Table::Uploads, key::upload(bucket, key, seq), place.with(meta));
+            effects.live(place, place.bytes());
         }
-        Change::UploadAbort { .. } => {}
+        Change::UploadAbort { .. } => effects.tombstone(place, place.bytes()),
         Change::Bucket(BucketMeta::Deleted) => {
-            effects.remove(Table::Buckets, key::number(bucket));
             effects.bucket = Some(None);
+            effects.tombstone(place, place.bytes());
         }
         Change::Bucket(BucketMeta::Is(now)) => {
             let id = if now.id.0 == 0 { BucketId(seq) } else { now.id };
             let now = Bucket { id, ..now.clone() };
-            effects.insert(Table::Buckets, key::number(id.0), BucketMeta::Is(now.clone()).encode());
+            let row = BucketMeta::Is(now.clone()).encode();
+            effects.insert(Table::Buckets, key::number(id.0), place.with(&row));
             effects.bucket = Some(Some(now));
+            effects.live(place, place.bytes());
         }
         Change::Config(changes) => {
-            for change in changes {
-                let row_key = key::config(&change.namespace, &change.key);
-                let value = change.value.as_ref().map(|value| [&seq.to_le_bytes()[..], value].concat());
-                effects.rows.push((Table::Config, row_key, value));
+            for (change, stale) in changes.iter().zip(prior.stale) {
+                effects.configure(change, place, stale);
             }
         }
-        Change::SegmentFreed(segment, first, last) => {
-            let value = [first.to_le_bytes(), last.to_le_bytes()].concat();
-            effects.insert(Table::Freed, key::number(*segment), value);
+        Change::SegmentFreed(_) if stale => {}
+        Change::SegmentFreed(freed) => {
+            effects.insert(Table::Freed, Vec::new(), place.with(&freed.encode()));
+            effects.live(place, place.bytes());
+            effects.freed = Some(freed.clone());
         }
     }
     for (bulk, referrer) in &prior.released {
@@ -291,6 +443,49 @@ impl Effects {
     fn refer(&mut self, bulk: u64, referrer: u64) {
         self.insert(Table::BulkRefs, key::bulk_referrer(bulk, referrer), Vec::new());
         self.insert(Table::BulkRefs, key::referrer_bulk(referrer, bulk), Vec::new());
+    }
+
+    fn live(&mut self, place: Place, bytes: u64) {
+        self.space.push((place.segment, space::Change::Live { bytes }));
+    }
+
+    fn die(&mut self, place: Place, bytes: u64) {
+        self.space.push((place.segment, space::Change::Dead { bytes, orig_seq: place.orig_seq }));
+    }
+
+    fn tombstone(&mut self, place: Place, bytes: u64) {
+        self.space.push((place.segment, space::Change::Tombstone { bytes, orig_seq: place.orig_seq }));
+    }
+
+    /// The rows of a relocated record point to its copy.
+    fn take_along(&mut self, change: &Change, moves: Vec<Move>, place: Place) {
+        match change {
+            Change::Delete { .. } => self.tombstone(place, place.bytes()),
+            Change::Object { upload: Some(_), .. } => self.tombstone(place, 0),
+            _ => {}
+        }
+        if moves.is_empty() && matches!(change, Change::Object { .. }) {
+            self.space.push((place.segment, space::Change::Stillborn { orig_seq: place.orig_seq }));
+        }
+        for Move { table, row_key, from, rest } in moves {
+            self.die(from, from.bytes());
+            self.live(place, place.bytes());
+            self.insert(table, row_key, place.with(&rest));
+        }
+    }
+
+    /// Sets or deletes one row of configuration.
+    fn configure(&mut self, change: &ConfigMeta, place: Place, stale: bool) {
+        let row_key = key::config(&change.namespace, &change.key);
+        let bytes = config_bytes(row_key.len(), change.value.as_ref().map_or(0, Bytes::len));
+        match &change.value {
+            None => self.tombstone(place, bytes),
+            Some(_) if stale => self.space.push((place.segment, space::Change::Stillborn { orig_seq: place.orig_seq })),
+            Some(_) => self.live(place, bytes),
+        }
+        if !stale {
+            self.rows.push((Table::Config, row_key, change.value.as_ref().map(|value| place.with(value))));
+        }
     }
 
     fn count(&mut self, row: &ObjectRow, sign: i64) {
@@ -326,11 +521,13 @@ impl Effects {
     ) {
         if let Some(older) = older {
             self.count(&older, -1);
+            self.die(older.place, older.place.bytes());
             self.forget_older(bucket, object_key, &older);
         }
         if let Some(current) = current {
             if row.is_null() && current.is_null() {
                 self.count(&current, -1);
+                self.die(current.place, current.place.bytes());
             } else {
                 self.keep_older(bucket, object_key, &current);
             }
@@ -346,8 +543,19 @@ impl Effects {
         }
     }
 
-    fn replace_version(&mut self, bucket: u64, object_key: &[u8], row: ObjectRow, current: Option<ObjectRow>) {
-        if current.is_some_and(|current| current.head.version == row.head.version) {
+    fn replace_version(
+        &mut self,
+        bucket: u64,
+        object_key: &[u8],
+        row: ObjectRow,
+        current: Option<ObjectRow>,
+        older: Option<ObjectRow>,
+    ) {
+        let current = current.filter(|current| current.head.version == row.head.version);
+        if let Some(replaced) = older.or(current) {
+            self.die(replaced.place, replaced.place.bytes());
+        }
+        if current.is_some() {
             self.insert(Table::Current, key::object(bucket, object_key), row.encode());
         } else {
             self.insert(Table::Versions, key::version(bucket, object_key, row.head.version), row.encode());
@@ -365,11 +573,13 @@ impl Effects {
         match older {
             Some(older) => {
                 self.count(&older, -1);
+                self.die(older.place, older.place.bytes());
                 self.forget_older(bucket, object_key, &older);
             }
             None => {
                 let Some(current) = current else { return };
                 self.count(&current, -1);
+                self.die(current.place, current.place.bytes());
                 self.remove(Table::Current, key::object(bucket, object_key));
             }
         }

@@ -1,7 +1,7 @@
 //! What the verbs, the committer and the workers share.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,12 +15,16 @@ use crate::bucket::{Bucket, BucketUsage};
 use crate::bulk::{BulkBody, BulkSegments, Pin};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::footer::Extent;
 use crate::format::{file, seed};
 use crate::gate::{Gate, Stripes, Token};
 use crate::index::Index;
 use crate::memtable::Memtable;
 use crate::record::Frame;
 use crate::request::Options;
+use crate::segment::SegmentHeader;
+use crate::space::SegmentStat;
+use crate::superblock::Newest;
 use crate::sync::lock;
 use crate::vfs::{OpenMode, VFile, Vfs};
 use crate::view::View;
@@ -38,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) publishing: Mutex<()>,
     pub(crate) buckets: ArcSwap<BucketTable>,
     pub(crate) usage: Mutex<HashMap<u64, BucketUsage>>,
+    /// The counts of all segments that hold a record.
+    pub(crate) space: Mutex<BTreeMap<u64, SegmentStat>>,
     pub(crate) stripes: Stripes,
     /// Held by whatever changes buckets or configuration rows.
     pub(crate) catalog: Arc<Gate>,
@@ -52,6 +58,9 @@ pub(crate) struct Core {
     /// Why no mutation is accepted any more (I6).
     poisoned: OnceLock<Arc<str>>,
     pub(crate) damage: Vec<String>,
+    /// What opening had to do beside replaying, a line each.
+    pub(crate) recovery: Vec<String>,
+    pub(crate) newest: Newest,
     pub(crate) low_water_bytes: u64,
     pub(crate) space_low: AtomicBool,
     pub(crate) free_bytes: AtomicU64,
@@ -263,7 +272,16 @@ pub(crate) struct Segments {
     vfs: Arc<dyn Vfs>,
     uuid: [u8; 16],
     open: ArcSwap<HashMap<u64, Arc<SegmentFile>>>,
+    /// All but the last, which is still appended to.
+    sealed: Mutex<BTreeMap<u64, Sealed>>,
     pub(crate) count: AtomicU64,
+}
+
+/// A segment to which nothing is appended any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sealed {
+    pub(crate) header: SegmentHeader,
+    pub(crate) extent: Extent,
 }
 
 #[derive(Debug)]
@@ -277,8 +295,27 @@ pub(crate) struct SegmentFile {
 const OPEN_SEGMENTS_MAX: usize = 256;
 
 impl Segments {
-    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16], count: u64) -> Segments {
-        Segments { vfs, uuid, open: ArcSwap::default(), count: AtomicU64::new(count) }
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16]) -> Segments {
+        Segments { vfs, uuid, open: ArcSwap::default(), sealed: Mutex::default(), count: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn set_count(&self, count: u64) {
+        self.count.store(count, Ordering::Relaxed);
+    }
+
+    /// One more segment was made.
+    pub(crate) fn note_made(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Nothing is appended to the segment any more.
+    pub(crate) fn seal(&self, header: SegmentHeader, extent: Extent) {
+        lock(&self.sealed).insert(extent.id, Sealed { header, extent });
+    }
+
+    /// All segments but the last.
+    pub(crate) fn sealed(&self) -> BTreeMap<u64, Sealed> {
+        lock(&self.sealed).clone()
     }
 
     pub(crate) fn insert(&self, id: u64, file: Arc<dyn VFile>) -> Arc<SegmentFile> {
@@ -324,7 +361,7 @@ impl Core {
         index: Index,
         bulk: Arc<BulkSegments>,
         segments: Segments,
-        damage: Vec<String>,
+        newest: Newest,
         low_water_bytes: u64,
     ) -> Core {
         Core {
@@ -336,6 +373,7 @@ impl Core {
             publishing: Mutex::default(),
             buckets: ArcSwap::default(),
             usage: Mutex::default(),
+            space: Mutex::default(),
             stripes: Stripes::new(),
             catalog: Arc::default(),
             queue: Queue::default(),
@@ -345,7 +383,9 @@ impl Core {
             bulk,
             segments,
             poisoned: OnceLock::new(),
-            damage,
+            damage: Vec::new(),
+            recovery: Vec::new(),
+            newest,
             low_water_bytes,
             space_low: AtomicBool::new(false),
             free_bytes: AtomicU64::new(u64::MAX),

@@ -23,6 +23,10 @@ pub(crate) mod file {
     pub(crate) const BULK: &str = "bulk";
     pub(crate) const LOST: &str = "lost";
     pub(crate) const INDEX: &str = "index.redb";
+    /// Where an index is made before it takes its name, and what is sorted for it: only while that goes on.
+    pub(crate) const INDEX_IN_MAKING: &str = "index.redb.tmp";
+    pub(crate) const SORT: [&str; 2] = ["index.sort.1", "index.sort.2"];
+    pub(crate) const TRANSIENT: [&str; 3] = [INDEX_IN_MAKING, SORT[0], SORT[1]];
     /// Files that belong to the server and that the engine leaves alone.
     pub(crate) const SERVER: [&str; 3] = ["secret.key", "root-credentials.json", "admin.sock"];
 
@@ -106,6 +110,33 @@ pub(crate) mod record {
     pub(crate) const RESERVED: usize = DATA_BYTES + 4;
     pub(crate) const BYTES: usize = RESERVED + 8;
     const _: () = assert!(BYTES == 64);
+}
+
+pub(crate) mod footer {
+    //! The footer of a sealed log segment: this head, one entry a record, then a checksum of both.
+    pub(crate) const MAGIC_VALUE: [u8; 8] = *b"SRFOOTER";
+    pub(crate) const MAGIC: usize = 0;
+    pub(crate) const VERSION: usize = MAGIC + 8;
+    pub(crate) const ENTRIES: usize = VERSION + 4;
+    pub(crate) const FIRST_SEQ: usize = ENTRIES + 4;
+    pub(crate) const LENGTH: usize = FIRST_SEQ + 8;
+    pub(crate) const BYTES: usize = LENGTH + 8;
+    pub(crate) const CRC_BYTES: usize = 4;
+    /// The fixed part of an entry, before key and metadata.
+    pub(crate) const ENTRY_BYTES: usize = 36;
+    const _: () = assert!(BYTES == 32);
+}
+
+pub(crate) mod newest {
+    //! A note in FORMAT of the newest segment, in two slots in turn.
+    pub(crate) const MAGIC_VALUE: [u8; 8] = *b"SRNEWEST";
+    pub(crate) const MAGIC: usize = 0;
+    pub(crate) const ID: usize = MAGIC + 8;
+    pub(crate) const CRC: usize = ID + 8;
+    pub(crate) const BYTES: usize = CRC + 4;
+    /// Where each slot begins: different sectors, so that one torn write spares the other.
+    pub(crate) const SLOTS: [u64; 2] = [8192, 12288];
+    const _: () = assert!(BYTES == 20);
 }
 
 pub(crate) mod trailer {

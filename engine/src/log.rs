@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use crate::apply::effects;
 use crate::core::{Core, Pending, SegmentFile};
 use crate::error::Error;
+use crate::footer::Extent;
 use crate::format::{align, segment};
 use crate::memtable::Mark;
 use crate::request::Durability;
@@ -30,7 +31,7 @@ const SEGMENT_BYTES_LEAST: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Committer {
     segment: Arc<SegmentFile>,
-    size: u64,
+    header: SegmentHeader,
     /// Where the next record goes.
     offset: u64,
     /// What is known to be synced.
@@ -42,10 +43,10 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(segment: Arc<SegmentFile>, size: u64, offset: u64, next_seq: u64) -> Committer {
+    pub(crate) fn new(segment: Arc<SegmentFile>, header: SegmentHeader, offset: u64, next_seq: u64) -> Committer {
         Committer {
             segment,
-            size,
+            header,
             offset,
             synced: offset,
             next_seq,
@@ -53,6 +54,11 @@ impl Committer {
             looked_ms: 0,
             written_since_look: 0,
         }
+    }
+
+    /// The segment that is appended to.
+    pub(crate) fn segment_id(&self) -> u64 {
+        self.header.id
     }
 
     /// Commits one group; false when there is none and none will come.
@@ -75,7 +81,7 @@ impl Committer {
     /// Writes and syncs the group; answers the places of its records.
     fn write(&mut self, core: &Core, group: &[Pending]) -> Result<Vec<Place>, Error> {
         let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
-        if self.offset > segment::BYTES as u64 && self.offset + bytes > self.size {
+        if self.offset > segment::BYTES as u64 && self.offset + bytes > self.header.size {
             self.rotate(core)?;
         }
         self.buffer.clear();
@@ -123,8 +129,16 @@ impl Committer {
             return core.poison(&format!("a write to the log failed: {error}"));
         }
         core.space_low.store(true, Ordering::Relaxed);
-        match self.segment.file.set_length(self.offset) {
-            Ok(()) => Error::NoSpace,
+        // Durably, for a power cut would bring back records that were refused.
+        let file = &self.segment.file;
+        let strict = core.options.durability == Durability::Strict;
+        let cut = file.set_length(self.offset).and_then(|()| if strict { file.sync_data() } else { Ok(()) });
+        match cut {
+            Ok(()) => {
+                // What had been reserved beyond the end went with it.
+                let _ = file.reserve(self.header.size);
+                Error::NoSpace
+            }
             Err(error) => core.poison(&format!("a failed write to the log could not be undone: {error}")),
         }
     }
@@ -143,10 +157,10 @@ impl Committer {
         let _ = self.segment.file.set_length(self.offset);
         let mut size = core.segment_bytes();
         let reserve = core.options.durability == Durability::Strict;
-        let file = loop {
+        let (header, file) = loop {
             let header = SegmentHeader { id: sealed.id + 1, size, first_seq: self.next_seq, sealed };
             match create(&*core.vfs, &core.uuid, &header, &[], reserve) {
-                Ok(file) => break file,
+                Ok(file) => break (header, file),
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                     core.space_low.store(true, Ordering::Relaxed);
                     if size <= SEGMENT_BYTES_LEAST {
@@ -157,9 +171,17 @@ impl Committer {
                 Err(error) => return Err(core.poison(&format!("a log segment could not be made: {error}"))),
             }
         };
-        self.segment = core.segments.insert(sealed.id + 1, file);
-        core.segments.count.fetch_add(1, Ordering::Relaxed);
-        self.size = size;
+        if let Err(error) = core.newest.note(header.id, reserve)
+            && error.kind() != io::ErrorKind::StorageFull
+        {
+            return Err(core.poison(&format!("the newest log segment could not be noted: {error}")));
+        }
+        let first_seq = self.header.first_seq;
+        let extent = Extent { id: sealed.id, length: sealed.length, first_seq, last_seq: sealed.last_seq };
+        core.segments.seal(self.header, extent);
+        self.segment = core.segments.insert(header.id, file);
+        core.segments.note_made();
+        self.header = header;
         self.offset = segment::BYTES as u64;
         self.synced = self.offset;
         Ok(())
@@ -231,6 +253,22 @@ impl Core {
         let effects = effects(change, bucket, prior, place);
         for (table, key, value) in effects.rows {
             memtable.insert(table, key, seq, value);
+        }
+        memtable.count_space(&effects.space);
+        {
+            let mut space = lock(&self.space);
+            for (segment, change) in &effects.space {
+                space.entry(*segment).or_default().change(*change);
+            }
+        }
+        if let Some(now) = effects.freed {
+            let newly: Vec<u64> = {
+                let mut space = lock(&self.space);
+                let gone: Vec<u64> = space.keys().copied().filter(|segment| now.contains(*segment)).collect();
+                space.retain(|segment, _| !now.contains(*segment));
+                gone
+            };
+            memtable.forget_segments(newly);
         }
         if effects.usage != (0, 0) {
             let (objects, bytes) = effects.usage;

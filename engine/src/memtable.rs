@@ -5,7 +5,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering as Order;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crossbeam_skiplist::SkipMap;
 
 use crate::row::Table;
+use crate::space::{self, SegmentStat};
 use crate::sync::lock;
 
 /// How far the log was applied: everything up to here is in the index.
@@ -110,7 +111,15 @@ pub(crate) struct Memtable {
     visible: AtomicU64,
     /// What the records changed in the buckets' counts, by bucket: objects, bytes.
     usage: Mutex<HashMap<u64, (i64, i64)>>,
+    space: Mutex<SpaceDelta>,
     mark: Mutex<Mark>,
+}
+
+/// What the records changed in the counts of segments, and the segments freed by them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SpaceDelta {
+    pub(crate) stats: HashMap<u64, SegmentStat>,
+    pub(crate) freed: BTreeSet<u64>,
 }
 
 /// A rough cost of a row beside its key and value.
@@ -124,6 +133,7 @@ impl Memtable {
             bytes: AtomicUsize::new(0),
             visible: AtomicU64::new(0),
             usage: Mutex::default(),
+            space: Mutex::default(),
             mark: Mutex::default(),
         }
     }
@@ -142,6 +152,22 @@ impl Memtable {
         let counts = usage.entry(bucket).or_default();
         counts.0 += objects;
         counts.1 += bytes;
+    }
+
+    pub(crate) fn count_space(&self, changes: &[(u64, space::Change)]) {
+        let mut delta = lock(&self.space);
+        for (segment, change) in changes {
+            delta.stats.entry(*segment).or_default().change(*change);
+        }
+    }
+
+    /// The counts of these segments are of no interest any more.
+    pub(crate) fn forget_segments(&self, freed: impl IntoIterator<Item = u64>) {
+        lock(&self.space).freed.extend(freed);
+    }
+
+    pub(crate) fn space(&self) -> SpaceDelta {
+        lock(&self.space).clone()
     }
 
     /// Makes all rows of records up to `mark.seq` visible.

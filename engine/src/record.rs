@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn from_code(code: u8) -> Option<Kind> {
+    pub(crate) fn from_code(code: u8) -> Option<Kind> {
         use Kind::*;
         [Put, Manifest, DeleteMarker, Delete, Part, UploadInit, UploadAbort, Bucket, Config, SegmentFreed]
             .into_iter()

@@ -3,6 +3,7 @@
 //! Keys are made so that their byte order is the order of listings; nothing but this module takes them apart.
 
 use crate::codec::{Decoder, Encoder, Malformed};
+use crate::format::align;
 use crate::meta::{self, FLAG_BULK, FLAG_DELETE_MARKER, FLAG_NULL_VERSION, ObjectHead, PartMeta};
 use crate::object::{ETag, VersionId};
 
@@ -26,7 +27,7 @@ pub(crate) enum Table {
     Config,
     /// (bucket).
     Buckets,
-    /// (segment id): segments that were freed.
+    /// One row: the ids of segments that were freed.
     Freed,
 }
 
@@ -59,6 +60,65 @@ pub(crate) struct Place {
     pub(crate) orig_seq: u64,
 }
 
+impl Place {
+    pub(crate) const BYTES: usize = 28;
+
+    pub(crate) fn encode(&self, encoder: &mut Encoder) {
+        encoder.u64(self.segment).u32(self.offset).u32(self.length).u32(self.meta_bytes).u64(self.orig_seq);
+    }
+
+    pub(crate) fn decode(decoder: &mut Decoder<'_>) -> Result<Place, Malformed> {
+        Ok(Place {
+            segment: decoder.u64()?,
+            offset: decoder.u32()?,
+            length: decoder.u32()?,
+            meta_bytes: decoder.u32()?,
+            orig_seq: decoder.u64()?,
+        })
+    }
+
+    /// The place with which a row begins, and the rest of the row.
+    pub(crate) fn split(row: &[u8]) -> Result<(Place, &[u8]), Malformed> {
+        let mut decoder = Decoder::new(row);
+        let place = Place::decode(&mut decoder)?;
+        Ok((place, decoder.rest()))
+    }
+
+    /// A row that begins with this place.
+    pub(crate) fn with(&self, rest: &[u8]) -> Vec<u8> {
+        let mut encoder = Encoder::with_capacity(Place::BYTES + rest.len());
+        self.encode(&mut encoder);
+        encoder.raw(rest);
+        encoder.finish()
+    }
+
+    /// Bytes of the segment that the record takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        align(self.length.into())
+    }
+}
+
+/// The place with which the row of a record begins, and the bytes of its segment that the row keeps alive. A record of
+/// configuration has several rows, each of which keeps its own part alive.
+pub(crate) fn holding(table: Table, row_key: &[u8], row: &[u8]) -> Result<Option<(Place, u64)>, Malformed> {
+    match table {
+        Table::Nulls | Table::BulkRefs => Ok(None),
+        Table::Config => {
+            let (place, value) = Place::split(row)?;
+            Ok(Some((place, config_bytes(row_key.len(), value.len()))))
+        }
+        _ => {
+            let (place, _) = Place::split(row)?;
+            Ok(Some((place, place.bytes())))
+        }
+    }
+}
+
+/// The bytes that a row of configuration takes in its record.
+pub(crate) fn config_bytes(row_key_bytes: usize, value_bytes: usize) -> u64 {
+    (row_key_bytes + value_bytes + 12) as u64
+}
+
 /// An object version or delete marker: where its record lies and what a listing shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectRow {
@@ -77,22 +137,14 @@ impl ObjectRow {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut encoder = Encoder::with_capacity(72);
-        encoder.u64(self.place.segment).u32(self.place.offset).u32(self.place.length);
-        encoder.u32(self.place.meta_bytes).u64(self.place.orig_seq);
+        self.place.encode(&mut encoder);
         self.head.encode(&mut encoder);
         encoder.finish()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<ObjectRow, Malformed> {
         let mut decoder = Decoder::new(bytes);
-        let place = Place {
-            segment: decoder.u64()?,
-            offset: decoder.u32()?,
-            length: decoder.u32()?,
-            meta_bytes: decoder.u32()?,
-            orig_seq: decoder.u64()?,
-        };
-        let row = ObjectRow { place, head: ObjectHead::decode(&mut decoder)? };
+        let row = ObjectRow { place: Place::decode(&mut decoder)?, head: ObjectHead::decode(&mut decoder)? };
         decoder.end()?;
         Ok(row)
     }
@@ -132,22 +184,22 @@ impl ObjectRow {
 /// A part of an upload in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartRow {
-    /// Under which its bulk segment is referred to.
-    pub(crate) orig_seq: u64,
+    /// Its `orig_seq` is the referrer of the bulk segment.
+    pub(crate) place: Place,
     pub(crate) part: PartMeta,
 }
 
 impl PartRow {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::with_capacity(128);
-        encoder.u64(self.orig_seq);
+        let mut encoder = Encoder::with_capacity(160);
+        self.place.encode(&mut encoder);
         self.part.encode(&mut encoder);
         encoder.finish()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<PartRow, Malformed> {
         let mut decoder = Decoder::new(bytes);
-        let row = PartRow { orig_seq: decoder.u64()?, part: PartMeta::decode(&mut decoder)? };
+        let row = PartRow { place: Place::decode(&mut decoder)?, part: PartMeta::decode(&mut decoder)? };
         decoder.end()?;
         Ok(row)
     }
@@ -176,6 +228,21 @@ pub(crate) mod key {
         let mut row = escaped_prefix(bucket, key);
         row.extend_from_slice(&[0, 0]);
         row
+    }
+
+    /// The bucket and the key of what [`escaped`] made.
+    pub(crate) fn unescaped(row: &[u8]) -> Result<(u64, Vec<u8>), Malformed> {
+        let (bucket, escaped) = row.split_first_chunk::<8>().ok_or(Malformed)?;
+        let escaped = escaped.strip_suffix(&[0, 0]).ok_or(Malformed)?;
+        let mut key = Vec::with_capacity(escaped.len());
+        let mut bytes = escaped.iter();
+        while let Some(byte) = bytes.next() {
+            key.push(*byte);
+            if *byte == 0 && bytes.next() != Some(&0xff) {
+                return Err(Malformed);
+            }
+        }
+        Ok((u64::from_be_bytes(*bucket), key))
     }
 
     /// Like [`escaped`], for the beginning of a key.
@@ -291,6 +358,7 @@ mod tests {
             let row = |key: &str, version| key::version(3, key.as_bytes(), version);
             prop_assert_eq!(row(&a, x).cmp(&row(&b, y)), a.cmp(&b).then(y.cmp(&x)));
             prop_assert_eq!(key::split(&row(&a, x)), Ok((a.clone(), !x)));
+            prop_assert_eq!(key::unescaped(&key::escaped(3, a.as_bytes())), Ok((3, a.clone().into_bytes())));
             prop_assert!(row(&a, x).starts_with(&key::escaped(3, a.as_bytes())));
             prop_assert_eq!(b.starts_with(&a), row(&b, y).starts_with(&key::escaped_prefix(3, a.as_bytes())));
         }
@@ -299,7 +367,12 @@ mod tests {
         fn no_bytes_make_a_decoder_panic(bytes: Vec<u8>) {
             let _ = ObjectRow::decode(&bytes);
             let _ = PartRow::decode(&bytes);
+            let _ = Place::split(&bytes);
+            for table in Table::ALL {
+                let _ = holding(table, &bytes, &bytes);
+            }
             let _ = key::split(&bytes);
+            let _ = key::unescaped(&bytes);
             let _ = key::object_key(&bytes);
             let _ = key::last_number(&bytes);
         }

@@ -118,11 +118,11 @@ impl Core {
                 failures += 1;
                 match error {
                     IndexError::NoSpace => self.space_low.store(true, Ordering::Relaxed),
-                    IndexError::Failed(what) if failures > 1 => {
-                        self.poison(&format!("the index could not be written: {what}"));
+                    error if failures > 1 => {
+                        self.poison(&format!("the index could not be written: {error}"));
                         return;
                     }
-                    IndexError::Failed(_) => {}
+                    _ => {}
                 }
                 if self.wait_for_apply(RETRY_INTERVAL) {
                     return;
@@ -168,6 +168,15 @@ impl Core {
             self.unlink_released();
         }
         self.unlink_released();
+    }
+
+    /// Moves a file out of the way if there is one.
+    pub(crate) fn set_aside_if_there(vfs: &dyn crate::vfs::Vfs, path: &str) -> std::io::Result<()> {
+        match vfs.open(path, crate::vfs::OpenMode::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Core::set_aside(vfs, path).map(drop),
+        }
     }
 
     /// Moves a file that cannot be used out of the way, keeping it.

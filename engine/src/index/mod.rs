@@ -3,6 +3,7 @@
 //! It is disposable. Whatever goes wrong in it, an error or a panic, is reported as such, and the caller sets it aside
 //! and rebuilds it from the log.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,16 +12,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use crate::codec::{Decoder, Encoder, Malformed};
-use crate::memtable::{Mark, Memtable};
+use crate::error::Error;
+use crate::memtable::{Mark, Memtable, SpaceDelta};
 use crate::row::{Table, key};
+use crate::space::SegmentStat;
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 use crate::{bucket::BucketUsage, format::file};
 
 /// The version of the tables and rows; another one is set aside and rebuilt.
-const INDEX_VERSION: u32 = 1;
+const INDEX_VERSION: u32 = 2;
 
 const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
 const USAGE: TableDefinition<'static, u64, (u64, u64)> = TableDefinition::new("usage");
+const SEGSTAT: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("segstat");
 const MARK: &str = "mark";
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -34,6 +38,8 @@ fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static 
 pub(crate) enum IndexError {
     /// The disk is full; what was applied before is intact.
     NoSpace,
+    /// The index was never finished, or holds what is left of a damaged log: it is to be made anew.
+    Unfinished,
     /// Anything else: the index is to be rebuilt, or the store is poisoned.
     Failed(String),
 }
@@ -42,6 +48,7 @@ impl fmt::Display for IndexError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             IndexError::NoSpace => f.write_str("no space"),
+            IndexError::Unfinished => f.write_str("the index was never finished"),
             IndexError::Failed(what) => f.write_str(what),
         }
     }
@@ -133,8 +140,24 @@ impl StorageBackend for Backend {
 impl Index {
     /// Opens the index, making an empty one with a mark of 0 if there is none. `uuid` must be the store's.
     pub(crate) fn open(vfs: &dyn Vfs, uuid: &[u8; 16], cache_bytes: usize) -> Result<(Index, Mark), IndexError> {
+        let (index, mark) = Index::open_at(vfs, file::INDEX, uuid, cache_bytes, Some(Mark::default()))?;
+        Ok((index, mark.ok_or(IndexError::Unfinished)?))
+    }
+
+    /// Makes an empty index at `path`, without a mark: it counts as unfinished until it was loaded.
+    pub(crate) fn begin(vfs: &dyn Vfs, path: &str, uuid: &[u8; 16], cache_bytes: usize) -> Result<Index, IndexError> {
+        Index::open_at(vfs, path, uuid, cache_bytes, None).map(|(index, _)| index)
+    }
+
+    fn open_at(
+        vfs: &dyn Vfs,
+        path: &str,
+        uuid: &[u8; 16],
+        cache_bytes: usize,
+        first_mark: Option<Mark>,
+    ) -> Result<(Index, Option<Mark>), IndexError> {
         let failed = |error: std::io::Error| IndexError::from(redb::Error::Io(error));
-        let file = vfs.open(file::INDEX, OpenMode::Create).map_err(failed)?;
+        let file = vfs.open(path, OpenMode::Create).map_err(failed)?;
         let fence = Arc::new(AtomicBool::new(false));
         let is_new = file.length().map_err(failed)? == 0;
         let making = Arc::new(AtomicBool::new(is_new));
@@ -142,7 +165,7 @@ impl Index {
         let opened = guarded(|| {
             let database = redb!(Database::builder().set_cache_size(cache_bytes).create_with_backend(backend));
             let index = Index { database: Some(database), fence: Arc::clone(&fence), cache_bytes };
-            let mark = index.prepare(uuid)?;
+            let mark = index.prepare(uuid, first_mark)?;
             making.store(false, Ordering::Release);
             if is_new {
                 file.sync_data().map_err(failed)?;
@@ -175,27 +198,29 @@ impl Index {
     }
 
     /// Makes the tables if they are not there, and reads the mark.
-    fn prepare(&self, uuid: &[u8; 16]) -> Result<Mark, IndexError> {
+    fn prepare(&self, uuid: &[u8; 16], first_mark: Option<Mark>) -> Result<Option<Mark>, IndexError> {
         let database = self.database()?;
         let transaction = redb!(database.begin_read());
         if let Ok(meta) = transaction.open_table(META) {
             let value = redb!(meta.get(MARK));
-            let value = value.ok_or_else(|| IndexError::Failed("the index has no mark".to_owned()))?;
-            return decode_mark(value.value(), uuid);
+            return value.map(|value| decode_mark(value.value(), uuid)).transpose();
         }
         drop(transaction);
         let mut transaction = redb!(database.begin_write());
         careful(&mut transaction)?;
         {
             redb!(transaction.open_table(USAGE));
+            redb!(transaction.open_table(SEGSTAT));
             for table in Table::ALL {
                 redb!(transaction.open_table(definition(table)));
             }
             let mut meta = redb!(transaction.open_table(META));
-            redb!(meta.insert(MARK, encode_mark(&Mark::default(), uuid).as_slice()));
+            if let Some(mark) = &first_mark {
+                redb!(meta.insert(MARK, encode_mark(mark, uuid).as_slice()));
+            }
         }
         redb!(transaction.commit());
-        Ok(Mark::default())
+        Ok(first_mark)
     }
 
     /// A snapshot of what is in the index now.
@@ -215,42 +240,58 @@ impl Index {
         guarded(|| {
             let mut transaction = redb!(self.database()?.begin_write());
             careful(&mut transaction)?;
-            for table in Table::ALL {
-                let mut scan = memtable.scan(table, &[], u64::MAX);
-                if scan.key().is_none() {
-                    continue;
+            apply_rows(&transaction, memtable)?;
+            apply_counts(&transaction, memtable)?;
+            set_mark(&transaction, &memtable.mark(), uuid)?;
+            redb!(transaction.commit());
+            Ok(())
+        })
+    }
+
+    /// Fills an empty index in one transaction: with the rows that `fill` gives, ascending within each table, and with
+    /// those of `memtable`, of other tables, and its counts. Without a mark it stays unfinished.
+    pub(crate) fn load(
+        &self,
+        memtable: &Memtable,
+        mark: Option<(&Mark, &[u8; 16])>,
+        fill: impl FnOnce(&mut Loader<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        guarded(|| {
+            let mut transaction = redb!(self.database()?.begin_write());
+            careful(&mut transaction)?;
+            {
+                let mut rows = Vec::with_capacity(Table::ALL.len());
+                for table in Table::ALL {
+                    rows.push(redb!(transaction.open_table(definition(table))));
                 }
-                let mut rows = redb!(transaction.open_table(definition(table)));
-                let mut sealed = Vec::new();
-                while let Some(row_key) = scan.key() {
-                    match scan.value() {
-                        Some(value) => {
-                            sealed.clear();
-                            sealed.extend_from_slice(value);
-                            sealed.extend_from_slice(&row_checksum(row_key, value).to_le_bytes());
-                            redb!(rows.insert(row_key, sealed.as_slice()));
-                        }
-                        None => drop(redb!(rows.remove(row_key))),
-                    }
-                    scan.advance();
+                outcome = fill(&mut Loader { rows, sealed: Vec::new() });
+                if outcome.is_err() {
+                    return Ok(());
                 }
             }
-            {
-                let mut counts = redb!(transaction.open_table(USAGE));
-                for (bucket, (objects, bytes)) in memtable.usage() {
-                    let before = redb!(counts.get(bucket)).map_or((0, 0), |row| row.value());
-                    let after = (before.0.saturating_add_signed(objects), before.1.saturating_add_signed(bytes));
-                    if after == (0, 0) {
-                        redb!(counts.remove(bucket));
-                    } else {
-                        redb!(counts.insert(bucket, after));
-                    }
-                }
-                let mut meta = redb!(transaction.open_table(META));
-                redb!(meta.insert(MARK, encode_mark(&memtable.mark(), uuid).as_slice()));
+            apply_rows(&transaction, memtable)?;
+            apply_counts(&transaction, memtable)?;
+            if let Some((mark, uuid)) = mark {
+                set_mark(&transaction, mark, uuid)?;
             }
             redb!(transaction.commit());
             Ok(())
+        })?;
+        outcome
+    }
+
+    /// The counts of all segments.
+    pub(crate) fn space(&self) -> Result<BTreeMap<u64, SegmentStat>, IndexError> {
+        guarded(|| {
+            let transaction = redb!(self.database()?.begin_read());
+            let rows = redb!(transaction.open_table(SEGSTAT));
+            let mut stats = BTreeMap::new();
+            for row in redb!(rows.iter()) {
+                let (segment, stat) = redb!(row);
+                stats.insert(segment.value(), decode_space(segment.value(), stat.value())?);
+            }
+            Ok(stats)
         })
     }
 
@@ -268,6 +309,89 @@ impl Index {
             Ok(usage)
         })
     }
+}
+
+/// Takes rows into an empty index.
+pub(crate) struct Loader<'t> {
+    rows: Vec<redb::Table<'t, &'static [u8], &'static [u8]>>,
+    sealed: Vec<u8>,
+}
+
+impl Loader<'_> {
+    /// Adds a row whose key is above those that the table has.
+    pub(crate) fn insert(&mut self, table: Table, row_key: &[u8], value: &[u8]) -> Result<(), IndexError> {
+        self.sealed.clear();
+        self.sealed.extend_from_slice(value);
+        self.sealed.extend_from_slice(&row_checksum(row_key, value).to_le_bytes());
+        redb!(self.rows[table as usize].insert(row_key, self.sealed.as_slice()));
+        Ok(())
+    }
+}
+
+fn apply_rows(transaction: &redb::WriteTransaction, memtable: &Memtable) -> Result<(), IndexError> {
+    for table in Table::ALL {
+        let mut scan = memtable.scan(table, &[], u64::MAX);
+        if scan.key().is_none() {
+            continue;
+        }
+        let mut rows = redb!(transaction.open_table(definition(table)));
+        let mut sealed = Vec::new();
+        while let Some(row_key) = scan.key() {
+            match scan.value() {
+                Some(value) => {
+                    sealed.clear();
+                    sealed.extend_from_slice(value);
+                    sealed.extend_from_slice(&row_checksum(row_key, value).to_le_bytes());
+                    redb!(rows.insert(row_key, sealed.as_slice()));
+                }
+                None => drop(redb!(rows.remove(row_key))),
+            }
+            scan.advance();
+        }
+    }
+    Ok(())
+}
+
+fn apply_counts(transaction: &redb::WriteTransaction, memtable: &Memtable) -> Result<(), IndexError> {
+    let mut counts = redb!(transaction.open_table(USAGE));
+    for (bucket, (objects, bytes)) in memtable.usage() {
+        let before = redb!(counts.get(bucket)).map_or((0, 0), |row| row.value());
+        let after = (before.0.saturating_add_signed(objects), before.1.saturating_add_signed(bytes));
+        if after == (0, 0) {
+            redb!(counts.remove(bucket));
+        } else {
+            redb!(counts.insert(bucket, after));
+        }
+    }
+    add_space(transaction, &memtable.space())
+}
+
+fn set_mark(transaction: &redb::WriteTransaction, mark: &Mark, uuid: &[u8; 16]) -> Result<(), IndexError> {
+    let mut meta = redb!(transaction.open_table(META));
+    redb!(meta.insert(MARK, encode_mark(mark, uuid).as_slice()));
+    Ok(())
+}
+
+/// Adds what changed to the counts of segments.
+fn add_space(transaction: &redb::WriteTransaction, delta: &SpaceDelta) -> Result<(), IndexError> {
+    let mut rows = redb!(transaction.open_table(SEGSTAT));
+    for (segment, change) in &delta.stats {
+        let before = redb!(rows.get(*segment)).map(|row| decode_space(*segment, row.value())).transpose()?;
+        let mut stat = before.unwrap_or_default();
+        stat.merge(change);
+        let mut sealed = stat.encode();
+        let crc = row_checksum(&segment.to_be_bytes(), &sealed);
+        sealed.extend_from_slice(&crc.to_le_bytes());
+        redb!(rows.insert(*segment, sealed.as_slice()));
+    }
+    for segment in &delta.freed {
+        redb!(rows.remove(*segment));
+    }
+    Ok(())
+}
+
+fn decode_space(segment: u64, sealed: &[u8]) -> Result<SegmentStat, Malformed> {
+    SegmentStat::decode(unsealed(&segment.to_be_bytes(), sealed)?)
 }
 
 impl Drop for Index {

@@ -270,7 +270,9 @@ fn live(store: &Store, rng: &mut Rng, mut state: State, n: &mut u64, groups: u64
         let mut candidates = vec![state.clone()];
         let mut lost = false;
         for attempt in &mut group {
-            match attempt.poll() {
+            let outcome = attempt.poll();
+            trace(|| format!("  {:?}: {outcome:?}", attempt.effect));
+            match outcome {
                 Poll::Ready(Ok(id)) => {
                     assert!(!lost, "a mutation was acknowledged after one before it failed");
                     attempt.effect.apply(&mut state, id);
@@ -290,10 +292,19 @@ fn live(store: &Store, rng: &mut Rng, mut state: State, n: &mut u64, groups: u64
         }
         if rng.below(8) == 0 {
             // What cannot be applied now is replayed later.
-            let _ = store.checkpoint();
+            let applied = store.checkpoint();
+            trace(|| format!("  checkpoint: {applied:?}"));
         }
     }
     vec![state]
+}
+
+/// With `SIM_TRACE` set a schedule tells what it does.
+fn trace(line: impl FnOnce() -> String) {
+    if std::env::var_os("SIM_TRACE").is_some() {
+        let line = line();
+        eprintln!("{}", line.chars().take(200).collect::<String>());
+    }
 }
 
 /// The bulk files that are there, and the bulk segments that are referred to.
@@ -330,6 +341,7 @@ fn schedule(seed: u64) {
         }
         disk.set_faults(faults);
         let opened = open(&disk, &options).ok();
+        trace(|| format!("life {life}: {faults:?} {:?}", opened.as_ref().map(|store| store.recovery().to_vec())));
         if let Some(store) = &opened {
             assert_eq!(store.health(), Health::Ok, "seed {seed}: a crash was taken for damage");
             if let Ok(found) = read(store) {
@@ -353,10 +365,13 @@ fn schedule(seed: u64) {
         if rng.below(4) == 0 {
             drop(opened);
             disk.kill();
+            trace(|| "closed".to_owned());
         } else {
             disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
             drop(opened);
-            if rng.below(2) == 0 { disk.kill() } else { disk.cut_power() }
+            let killed = rng.below(2) == 0;
+            if killed { disk.kill() } else { disk.cut_power() }
+            trace(|| (if killed { "killed" } else { "power cut" }).to_owned());
         }
     }
 }

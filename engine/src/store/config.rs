@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::Store;
 use super::mutate::commit;
-use crate::codec::Decoder;
 use crate::commit::Commit;
 use crate::core::Core;
 use crate::error::Error;
@@ -15,7 +14,7 @@ use crate::meta::ConfigMeta;
 use crate::name::KEY_BYTES_MAX;
 use crate::record::{Frame, Kind};
 use crate::request::{CONFIG_BYTES_MAX, ConfigChange, ConfigRow, DamagedConfigRow};
-use crate::row::{Table, key};
+use crate::row::{Place, Table, key};
 
 /// The most changes of one batch, and the most bytes.
 const BATCH_CHANGES_MAX: usize = 4096;
@@ -97,9 +96,8 @@ fn row(core: &Core, namespace: &str, row_key: &str) -> Result<Option<ConfigRow>,
 }
 
 fn decode(row_key: &str, value: &[u8]) -> Result<ConfigRow, Error> {
-    let mut decoder = Decoder::new(value);
-    let revision = decoder.u64()?;
-    Ok(ConfigRow { key: row_key.to_owned(), revision, value: Bytes::copy_from_slice(decoder.rest()) })
+    let (place, value) = Place::split(value)?;
+    Ok(ConfigRow { key: row_key.to_owned(), revision: place.orig_seq, value: Bytes::copy_from_slice(value) })
 }
 
 async fn apply(core: &Core, catalog: Token, changes: Vec<ConfigChange>) -> Result<u64, Error> {

@@ -11,7 +11,7 @@ use crate::meta::UploadMeta;
 use crate::name::ObjectKey;
 use crate::object::UploadId;
 use crate::object::VersionId;
-use crate::row::{ObjectRow, Table, key};
+use crate::row::{ObjectRow, Place, Table, key};
 use crate::view::{Scan, View};
 
 /// Keys passed one by one before a common prefix is left by a seek: a seek costs about as much as this many steps.
@@ -153,7 +153,7 @@ impl Store {
                 break;
             }
             let Some(common) = common else {
-                let meta = UploadMeta::decode(value)?;
+                let meta = UploadMeta::decode(Place::split(value)?.1)?;
                 let id = UploadId(id);
                 last = Some((name.clone(), Some(id)));
                 page.entries.push(UploadEntry {

@@ -123,6 +123,12 @@ impl Store {
         }
     }
 
+    /// What opening had to do beside replaying the log, a line each: an index that was set aside or rebuilt.
+    #[must_use]
+    pub fn recovery(&self) -> &[String] {
+        &self.core.recovery
+    }
+
     /// Counters since the store was opened.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -18,7 +18,7 @@ use crate::name::ObjectKey;
 use crate::object::{Precondition, Stored, UploadId, VersionId};
 use crate::record::{Frame, Kind};
 use crate::request::{PutPart, Wait};
-use crate::row::{PartRow, Table, key};
+use crate::row::{PartRow, Place, Table, key};
 use crate::view::View;
 
 /// The most bytes of an upload's opaque value.
@@ -192,7 +192,8 @@ impl Store {
 
 fn upload_meta(view: &View, bucket: u64, object_key: &ObjectKey, upload: UploadId) -> Result<UploadMeta, Error> {
     let row_key = key::upload(bucket, object_key.as_bytes(), upload.0);
-    match view.get(Table::Uploads, &row_key, UploadMeta::decode)? {
+    let decode = |row: &[u8]| UploadMeta::decode(Place::split(row)?.1);
+    match view.get(Table::Uploads, &row_key, decode)? {
         None => Err(Error::NoSuchUpload),
         Some(meta) => Ok(meta?),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::apply::{Change, Prior};
+use crate::apply::{Change, Context, Prior};
 use crate::bucket::{Bucket, Versioning};
 use crate::bulk::{BulkBody, Pin};
 use crate::core::{Core, Pending, Promise};
@@ -73,7 +73,8 @@ fn prepare(
     pin: Option<Pin>,
 ) -> Result<Pending, Error> {
     let change = Change::decode(frame.kind, frame.flags, &frame.key, &frame.meta)?;
-    let prior = Prior::load(&change, frame.bucket, versioned, &core.view())?;
+    let context = Context { bucket: frame.bucket, versioned, orig_seq: None, relocated: false };
+    let prior = Prior::load(&change, context, &core.view())?;
     Ok(Pending { frame, change, prior, tokens, body, pin, promise: Promise::default() })
 }
 

@@ -1,0 +1,94 @@
+//! Replay: the records beyond the index's mark are applied to it one after another, in the order of the log.
+
+use bytes::Bytes;
+
+use crate::apply::{Change, Context, Prior};
+use crate::bucket::Versioning;
+use crate::core::Core;
+use crate::error::{Error, OpenError};
+use crate::footer::Entry;
+use crate::format::file;
+use crate::found::{FoundLog, failed, meta_of};
+use crate::memtable::Mark;
+use crate::row::Place;
+
+/// Applies records one after another.
+pub(crate) struct Replay<'c> {
+    core: &'c Core,
+    next_bulk: u64,
+    /// Damage is known: nothing is applied to the index, whose mark must not pass it.
+    damaged: bool,
+}
+
+impl Replay<'_> {
+    pub(crate) fn new<'c>(core: &'c Core, log: &FoundLog) -> Replay<'c> {
+        Replay { core, next_bulk: 1, damaged: !log.damage.is_empty() }
+    }
+
+    /// Replays everything beyond the mark; answers the lowest bulk id above all that were named.
+    pub(crate) fn run(mut self, log: &mut FoundLog, mark: Mark) -> Result<u64, OpenError> {
+        let ids: Vec<u64> = log.segments.keys().copied().filter(|id| *id >= mark.segment).collect();
+        for id in ids {
+            let start = (id == mark.segment).then_some((mark.offset, mark.seq + 1));
+            let entries = log.entries(id, start)?;
+            self.damaged |= !log.damage.is_empty();
+            let found = &log.segments[&id];
+            for entry in &entries {
+                let place = format!("{}, offset {}", file::segment(id), entry.offset);
+                let reading = failed("reading a log segment");
+                let Some(meta) = meta_of(&*found.file, log.seed(id), entry).map_err(reading)? else {
+                    log.damage.push(format!("{place}: a record is damaged"));
+                    self.damaged = true;
+                    continue;
+                };
+                self.record(entry, id, &meta)
+                    .map_err(|error| OpenError::damaged(format!("replaying {place}: {error}")))?;
+            }
+        }
+        Ok(self.next_bulk)
+    }
+
+    fn record(&mut self, entry: &Entry, segment: u64, meta: &Bytes) -> Result<(), Error> {
+        let core = self.core;
+        let change = Change::decode(entry.kind, entry.flags, &entry.key, meta)?;
+        for bulk in change.bulks() {
+            self.next_bulk = self.next_bulk.max(bulk + 1);
+        }
+        let view = core.view.load_full();
+        let buckets = core.buckets.load();
+        // A versioning state changes by a record of its own, so it is what it was when this record was written.
+        let versioned = buckets
+            .by_id
+            .get(&entry.bucket)
+            .is_none_or(|found| found.bucket.versioning != Versioning::Unversioned);
+        let relocated = entry.orig_seq != entry.seq;
+        let context = Context { bucket: entry.bucket, versioned, orig_seq: Some(entry.orig_seq), relocated };
+        let prior = Prior::load(&change, context, &view)?;
+        let released = core.publish_rows(&view.active, &change, entry.bucket, prior, entry.place(segment), entry.seq);
+        // Before any mark passes this record: its floor must not leave the files behind.
+        core.bulk.release(&released);
+        view.active.publish(Mark { seq: entry.seq, segment, offset: entry.end(), ..Mark::default() });
+        if self.damaged {
+            return Ok(());
+        }
+        if view.active.rows() >= core.options.memtable_entries_max
+            || view.active.bytes() >= core.options.memtable_bytes_max
+        {
+            core.bulk.raise_next(self.next_bulk);
+            core.checkpoint()?;
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    pub(crate) fn place(&self, segment: u64) -> Place {
+        Place {
+            segment,
+            offset: self.offset,
+            length: self.length,
+            meta_bytes: self.meta_bytes,
+            orig_seq: self.orig_seq,
+        }
+    }
+}
