@@ -228,7 +228,13 @@ impl Prior {
     fn outdo(&mut self, table: Table, row_key: &[u8], context: Context, view: &View) -> Result<(), Error> {
         let old = view.get(table, row_key, |row| holding(table, row_key, row)).and_then(|row| Ok(row.transpose()?));
         match old.map(Option::flatten) {
-            Ok(Some((old, bytes))) => _ = self.outdoes(old, bytes, context),
+            Ok(Some((old, bytes))) => {
+                if self.outdoes(old, bytes, context) && table == Table::Freed {
+                    // An older list says nothing wrong: nothing has to be kept for its sake.
+                    self.dead.pop();
+                    self.dead.push((Place { orig_seq: u64::MAX, ..old }, bytes));
+                }
+            }
             Ok(None) => self.stale.push(false),
             // A row that has rotted can be set anew. Nobody knows any more where its record lies, so what takes something
             // away is kept from now on, until the index is rebuilt.

@@ -1,7 +1,7 @@
 //! What the verbs, the committer and the workers share.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use crate::footer::Extent;
 use crate::format::{file, seed};
 use crate::gate::{Gate, Stripes, Token};
 use crate::index::Index;
+use crate::maintain::Maintenance;
 use crate::memtable::Memtable;
 use crate::record::Frame;
 use crate::request::Options;
@@ -66,6 +67,17 @@ pub(crate) struct Core {
     pub(crate) free_bytes: AtomicU64,
     pub(crate) counters: Counters,
     pub(crate) applier: Applier,
+    pub(crate) maintenance: Maintenance,
+    /// Held while segments are emptied and freed, footed, scrubbed or copied.
+    pub(crate) compacting: Mutex<()>,
+    /// Segments that could not be emptied, and why.
+    pub(crate) spared: Mutex<BTreeMap<u64, String>>,
+    /// Segments whose footers were written or looked at.
+    pub(crate) footed: Mutex<BTreeSet<u64>>,
+    /// The last record that the index durably holds.
+    pub(crate) applied_seq: AtomicU64,
+    /// Whether the index could not be written for want of space.
+    pub(crate) index_is_full: AtomicBool,
     pub(crate) closed: AtomicBool,
     pub(crate) lock_file: Mutex<Option<Box<dyn Any + Send + Sync>>>,
 }
@@ -83,6 +95,8 @@ pub(crate) struct Counters {
     pub(crate) log_bytes: AtomicU64,
     pub(crate) log_syncs: AtomicU64,
     pub(crate) index_applies: AtomicU64,
+    pub(crate) compacted_bytes: AtomicU64,
+    pub(crate) segments_freed: AtomicU64,
 }
 
 /// How the indexer is told that there is work.
@@ -209,13 +223,13 @@ const QUEUE_RECORDS_MAX: usize = 16 * 1024;
 const QUEUE_BYTES_MAX: usize = 128 << 20;
 
 impl Queue {
-    fn push(&self, pending: Pending) -> Result<(), Error> {
+    fn push(&self, pending: Pending, limited: bool) -> Result<(), Error> {
         let mut state = lock(&self.state);
         if state.closed {
             return Err(Error::Closed);
         }
         let bytes = pending.frame.length();
-        if state.pending.len() >= QUEUE_RECORDS_MAX || state.bytes + bytes > QUEUE_BYTES_MAX {
+        if limited && (state.pending.len() >= QUEUE_RECORDS_MAX || state.bytes + bytes > QUEUE_BYTES_MAX) {
             return Err(Error::Busy);
         }
         state.bytes += bytes;
@@ -313,6 +327,18 @@ impl Segments {
         lock(&self.sealed).insert(extent.id, Sealed { header, extent });
     }
 
+    /// The segment is about to be unlinked, or was.
+    pub(crate) fn forget(&self, id: u64) {
+        if lock(&self.sealed).remove(&id).is_some() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.open.rcu(|open| {
+            let mut open = HashMap::clone(open);
+            open.remove(&id);
+            open
+        });
+    }
+
     /// All segments but the last.
     pub(crate) fn sealed(&self) -> BTreeMap<u64, Sealed> {
         lock(&self.sealed).clone()
@@ -391,6 +417,12 @@ impl Core {
             free_bytes: AtomicU64::new(u64::MAX),
             counters: Counters::default(),
             applier: Applier::default(),
+            maintenance: Maintenance::default(),
+            compacting: Mutex::default(),
+            spared: Mutex::default(),
+            footed: Mutex::default(),
+            applied_seq: AtomicU64::new(0),
+            index_is_full: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             lock_file: Mutex::default(),
         }
@@ -436,8 +468,17 @@ impl Core {
 
     /// Queues a record and waits for its number.
     pub(crate) async fn submit(&self, pending: Pending) -> Result<u64, Error> {
+        self.submit_to(pending, true).await
+    }
+
+    /// Likewise for a record of the engine's own, of which there are few at a time.
+    pub(crate) async fn submit_own(&self, pending: Pending) -> Result<u64, Error> {
+        self.submit_to(pending, false).await
+    }
+
+    async fn submit_to(&self, pending: Pending, limited: bool) -> Result<u64, Error> {
         let done = Arc::clone(&pending.promise.done);
-        self.queue.push(pending)?;
+        self.queue.push(pending, limited)?;
         if let Some(step) = self.inline.as_ref().filter(|_| !self.held.load(Ordering::Relaxed)) {
             lock(step)(self);
         }

@@ -112,7 +112,8 @@ pub(crate) fn decode(bytes: &Bytes, seed: u32) -> Result<Vec<Entry>, Malformed> 
     }
     let mut decoder = Decoder::new(&bytes[footer::BYTES..end]);
     let first_seq = u64_at(bytes, footer::FIRST_SEQ);
-    let mut entries = Vec::with_capacity((u32_at(bytes, footer::ENTRIES) as usize).min(bytes.len() / footer::ENTRY_BYTES));
+    let mut entries =
+        Vec::with_capacity((u32_at(bytes, footer::ENTRIES) as usize).min(bytes.len() / footer::ENTRY_BYTES));
     while !decoder.is_empty() {
         let (offset, length) = (decoder.u32()?, decoder.u32()?);
         let kind = Kind::from_code(decoder.u8()?).ok_or(Malformed)?;
@@ -205,7 +206,6 @@ pub(crate) fn walk(
     }
     Ok((entries, None))
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -42,6 +42,8 @@ pub(crate) struct FoundLog {
     pub(crate) freed: Freed,
     /// What of the last segment counts, once that is known.
     pub(crate) last: Option<Extent>,
+    /// Segments that are there although they were freed.
+    left_out: Vec<u64>,
     pub(crate) damage: Vec<String>,
 }
 
@@ -86,6 +88,7 @@ impl FoundLog {
             segments: BTreeMap::new(),
             freed: Freed::default(),
             last: None,
+            left_out: Vec::new(),
             damage: Vec::new(),
         };
         for name in vfs.read_dir(file::LOG).map_err(failed("reading log/"))? {
@@ -143,7 +146,8 @@ impl FoundLog {
         let start = start.unwrap_or(extent.start());
         let (entries, damaged_at) = footer::walk(&*found.file, seed, extent, start).map_err(failed(READING))?;
         if known.is_some()
-            && let Some(offset) = damaged_at {
+            && let Some(offset) = damaged_at
+        {
             self.damage.push(format!("{path}, offset {offset}: a record is damaged"));
         }
         Ok(entries)
@@ -199,17 +203,40 @@ impl FoundLog {
         Ok(None)
     }
 
+    /// Takes over what the log says of freed segments, for want of an index.
+    pub(crate) fn adopt_logged_freed(&mut self) -> Result<(), OpenError> {
+        if let Some(freed) = self.logged_freed()? {
+            self.freed = freed;
+        }
+        Ok(())
+    }
+
+    /// A freed segment that is still there was not unlinked before a crash. Nothing in it counts any more.
+    pub(crate) fn leave_out_freed(&mut self) {
+        let freed = &self.freed;
+        self.left_out.extend(self.segments.keys().copied().filter(|id| freed.contains(*id)));
+        self.segments.retain(|id, _| !freed.contains(*id));
+    }
+
+    /// Unlinks these segments, unless there is damage.
+    pub(crate) fn unlink_left_out(&mut self) -> Result<(), OpenError> {
+        if self.left_out.is_empty() || !self.damage.is_empty() {
+            return Ok(());
+        }
+        for id in std::mem::take(&mut self.left_out) {
+            self.vfs.remove(&file::segment(id)).map_err(failed("removing a freed segment"))?;
+        }
+        self.vfs.sync_dir(file::LOG).map_err(failed("syncing log/"))
+    }
+
     /// Makes the log ready to be appended to: the unproven tail is written and synced anew before it counts. `None` if
     /// there is no segment, or damage, where nothing is written.
     pub(crate) fn settle(&mut self, mark: Mark, size: u64, reserve: bool) -> Result<Option<End>, OpenError> {
         let Some((&id, last)) = self.segments.iter().next_back() else { return Ok(None) };
         let header = last.header;
         let (opened, length) = (Arc::clone(&last.file), last.length);
-        let (start, next_seq) = if id == mark.segment {
-            (mark.offset, mark.seq + 1)
-        } else {
-            (segment::BYTES as u64, header.first_seq)
-        };
+        let (start, next_seq) =
+            if id == mark.segment { (mark.offset, mark.seq + 1) } else { (segment::BYTES as u64, header.first_seq) };
         if id < mark.segment {
             // The newest segment is lost, and its successor's seal with it.
             return Ok(None);
@@ -240,15 +267,16 @@ impl FoundLog {
         let offset = (segment::BYTES + records.len()) as u64;
         let length = file.length().map_err(failed(READING))?;
         self.segments.insert(header.id, Found { header, file: Arc::clone(&file), length });
-        self.last = Some(Extent { id: header.id, length: offset, first_seq: header.first_seq, last_seq: tail.last_seq });
+        self.last =
+            Some(Extent { id: header.id, length: offset, first_seq: header.first_seq, last_seq: tail.last_seq });
         Ok(Some(End { header, file, offset, next_seq: tail.last_seq + 1 }))
     }
 
     /// The first segment of a store.
     pub(crate) fn first_segment(&mut self, core: &Core, size: u64, reserve: bool) -> Result<Committer, OpenError> {
         let header = SegmentHeader { id: 1, size, first_seq: 1, sealed: Seal::default() };
-        let file = create(&*self.vfs, &self.uuid, &header, &[], reserve)
-            .map_err(failed("making the first log segment"))?;
+        let file =
+            create(&*self.vfs, &self.uuid, &header, &[], reserve).map_err(failed("making the first log segment"))?;
         core.segments.note_made();
         let end = End { header, file, offset: segment::BYTES as u64, next_seq: 1 };
         Ok(end.committer(core))
@@ -290,8 +318,8 @@ fn again(unproven: &[Unproven], seed: u32) -> Vec<u8> {
     let mut records = Vec::new();
     for Unproven { met, data } in unproven {
         let old = &met.front;
-        let mut frame = Frame::new(old.header.kind, old.header.bucket, &old.key(), old.meta().to_vec())
-            .with_data(data.clone());
+        let mut frame =
+            Frame::new(old.header.kind, old.header.bucket, &old.key(), old.meta().to_vec()).with_data(data.clone());
         frame.flags = old.header.flags;
         frame.orig_seq = Some(old.header.orig_seq);
         frame.encode(&mut records, seed, old.header.seq, segment::BYTES as u64);
@@ -301,13 +329,7 @@ fn again(unproven: &[Unproven], seed: u32) -> Vec<u8> {
 }
 
 /// Finds how far the last segment is proven to have been synced, and what lies beyond; also where a record has rotted.
-fn examine(
-    file: &dyn VFile,
-    seed: u32,
-    length: u64,
-    start: u64,
-    first_seq: u64,
-) -> io::Result<(Tail, Option<u64>)> {
+fn examine(file: &dyn VFile, seed: u32, length: u64, start: u64, first_seq: u64) -> io::Result<(Tail, Option<u64>)> {
     let mut walk = Walk::new(file, seed);
     // A first walk finds how far the log is proven to have been synced: by the index's mark, or by a later record.
     let (mut proven, mut offset, mut seq) = (start, start, first_seq);
@@ -324,7 +346,8 @@ fn examine(
         offset = met.end();
         seq += 1;
     }
-    let mut tail = Tail { proven: offset, proven_seq: seq - 1, unproven: Vec::new(), chain_end: offset, last_seq: seq - 1 };
+    let mut tail =
+        Tail { proven: offset, proven_seq: seq - 1, unproven: Vec::new(), chain_end: offset, last_seq: seq - 1 };
     while offset < chain_end {
         let Some(met) = walk.record_at(offset)? else { return Err(changed()) };
         let Some(data) = walk.data_of(&met)? else { break };

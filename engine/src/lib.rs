@@ -9,23 +9,25 @@ mod bulk;
 mod clock;
 mod codec;
 mod commit;
+mod compact;
 mod core;
 mod error;
-mod freed;
 mod footer;
 mod format;
 mod found;
+mod freed;
 mod gate;
 mod index;
 mod list;
 mod log;
+mod maintain;
 mod memtable;
 mod meta;
 mod multipart;
 mod name;
 mod object;
-mod record;
 mod rebuild;
+mod record;
 mod recover;
 mod replay;
 mod request;
@@ -38,6 +40,7 @@ mod space;
 mod store;
 mod superblock;
 mod sync;
+mod verify;
 mod vfs;
 mod view;
 mod worker;
@@ -61,7 +64,7 @@ pub use object::{
     ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, UploadId, VersionId,
 };
 pub use request::{
-    Body, CONFIG_BYTES_MAX, ConfigChange, ConfigRow, DamagedConfigRow, Delete, Deleted, Durability, Health,
+    Body, CONFIG_BYTES_MAX, Compaction, ConfigChange, ConfigRow, DamagedConfigRow, Delete, Deleted, Durability, Health,
     INLINE_BYTES_MAX, Options, Put, PutPart, SetAttributes, Stats, Wait,
 };
 pub use store::{Object, Store};

@@ -181,6 +181,7 @@ impl Committer {
         core.segments.seal(self.header, extent);
         self.segment = core.segments.insert(header.id, file);
         core.segments.note_made();
+        core.maintenance.request();
         self.header = header;
         self.offset = segment::BYTES as u64;
         self.synced = self.offset;

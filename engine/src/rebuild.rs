@@ -31,10 +31,10 @@ pub(crate) struct Rebuilt {
     pub(crate) records: u64,
 }
 
-/// Makes `index.redb` from the segments. Where damage is known it is left unfinished, so that the next start does not
+/// Makes the index at `path` from the segments. Where damage is known it is left unfinished, so that the next start does not
 /// take it for the truth.
-pub(crate) fn rebuild(log: &mut FoundLog, cache_bytes: usize) -> Result<Rebuilt, Error> {
-    let index = Index::begin(&*log.vfs, file::INDEX, &log.uuid, cache_bytes)?;
+pub(crate) fn rebuild(log: &mut FoundLog, path: &str, cache_bytes: usize) -> Result<Rebuilt, Error> {
+    let index = Index::begin(&log.vfs, path, &log.uuid, cache_bytes)?;
     let mut gathered = Gathered {
         objects: Sorter::new(Arc::clone(&log.vfs), file::SORT[0]),
         references: Sorter::new(Arc::clone(&log.vfs), file::SORT[1]),

@@ -12,8 +12,8 @@ use crate::bulk::BulkSegments;
 use crate::clock::Clock;
 use crate::core::{BucketTable, Core, Segments};
 use crate::error::{Error, OpenError};
-use crate::found::{FoundLog, failed};
 use crate::format::file;
+use crate::found::{FoundLog, failed};
 use crate::index::{Index, IndexError};
 use crate::log::Committer;
 use crate::memtable::{Mark, Memtable};
@@ -67,7 +67,7 @@ pub(crate) fn open(
     let size = options.segment_bytes.unwrap_or(64 << 20);
 
     let mut log = FoundLog::find(Arc::clone(&vfs), uuid)?;
-    let (indexed, mut report) = open_index(&*vfs, &uuid, &mut log, options.index_cache_bytes)?;
+    let (indexed, mut report) = open_index(&vfs, &uuid, &mut log, options.index_cache_bytes)?;
     let mark = indexed.as_ref().map(|(_, mark)| *mark).unwrap_or_default();
     if let Some((index, _)) = &indexed {
         log.freed = index_freed(index).map_err(index_failed)?;
@@ -76,6 +76,10 @@ pub(crate) fn open(
     let stale = log.account_for_gaps(&mark, noted, indexed.is_some())?;
     let fresh = indexed.is_none() && log.segments.is_empty();
     let rebuilding = stale || (indexed.is_none() && !fresh);
+    if rebuilding {
+        log.adopt_logged_freed()?;
+    }
+    log.leave_out_freed();
     let end = log.settle(if rebuilding { Mark::default() } else { mark }, size, strict)?;
 
     let (index, mark) = match indexed {
@@ -87,9 +91,10 @@ pub(crate) fn open(
             drop(outdated);
             Core::set_aside_if_there(&*vfs, file::INDEX).map_err(failed("setting the index aside"))?;
             if fresh {
-                Index::open(&*vfs, &uuid, options.index_cache_bytes).map_err(index_failed)?
+                Index::open(&vfs, &uuid, options.index_cache_bytes).map_err(index_failed)?
             } else {
-                let rebuilt = rebuild::rebuild(&mut log, options.index_cache_bytes).map_err(internal("rebuilding"))?;
+                let rebuilt = rebuild::rebuild(&mut log, file::INDEX, options.index_cache_bytes)
+                    .map_err(internal("rebuilding"))?;
                 report.push(format!("the index was rebuilt from {} records", rebuilt.records));
                 (rebuilt.index, rebuilt.mark)
             }
@@ -104,8 +109,12 @@ pub(crate) fn open(
     let mut core = Core::new(Arc::clone(&vfs), clock, options, uuid, view, index, bulk, segments, newest, low_water);
     core.usage = Mutex::new(usage.into_iter().collect());
     core.space = Mutex::new(space);
+    core.applied_seq.store(mark.seq, std::sync::atomic::Ordering::Release);
     load_buckets(&core).map_err(internal("reading the buckets"))?;
     let next_bulk = Replay::new(&core, &log).run(&mut log, mark)?.max(mark.bulk_next).max(1);
+    log.freed = core.freed().map_err(internal("reading freed segments"))?;
+    log.leave_out_freed();
+    log.unlink_left_out()?;
     log.hand_over(&core);
     let committer = match end {
         Some(end) => Some(end.committer(&core)),
@@ -156,13 +165,16 @@ fn remove_transient(vfs: &dyn Vfs) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Opens the index, or sets it aside. Answers what it did, a line each.
+/// An index and its mark, if it can be used, and what was done, a line each.
+type Opened = (Option<(Index, Mark)>, Vec<String>);
+
+/// Opens the index, or lets it be.
 fn open_index(
-    vfs: &dyn Vfs,
+    vfs: &Arc<dyn Vfs>,
     uuid: &[u8; 16],
     log: &mut FoundLog,
     cache_bytes: usize,
-) -> Result<(Option<(Index, Mark)>, Vec<String>), OpenError> {
+) -> Result<Opened, OpenError> {
     let mut report = Vec::new();
     let is_there = match vfs.open(file::INDEX, OpenMode::Read) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -257,4 +269,3 @@ fn sweep_bulk(core: &Core, damage: &[String], made: bool, mark: Mark, next: u64)
     }
     Ok(next)
 }
-

@@ -57,10 +57,8 @@ impl Replay<'_> {
         let view = core.view.load_full();
         let buckets = core.buckets.load();
         // A versioning state changes by a record of its own, so it is what it was when this record was written.
-        let versioned = buckets
-            .by_id
-            .get(&entry.bucket)
-            .is_none_or(|found| found.bucket.versioning != Versioning::Unversioned);
+        let versioned =
+            buckets.by_id.get(&entry.bucket).is_none_or(|found| found.bucket.versioning != Versioning::Unversioned);
         let relocated = entry.orig_seq != entry.seq;
         let context = Context { bucket: entry.bucket, versioned, orig_seq: Some(entry.orig_seq), relocated };
         let prior = Prior::load(&change, context, &view)?;

@@ -165,6 +165,8 @@ pub struct Options {
     pub memtable_bytes_max: usize,
     /// The index's page cache, in bytes.
     pub index_cache_bytes: usize,
+    /// How fast compaction copies and a scrub reads, in bytes a second; `None` as fast as the disk allows.
+    pub maintenance_bytes_per_second: Option<u64>,
 }
 
 impl Default for Options {
@@ -177,6 +179,7 @@ impl Default for Options {
             memtable_entries_max: 128 * 1024,
             memtable_bytes_max: 64 << 20,
             index_cache_bytes: 64 << 20,
+            maintenance_bytes_per_second: Some(256 << 20),
         }
     }
 }
@@ -196,6 +199,17 @@ pub enum Health {
         /// Each damage found, a line each.
         damage: Vec<String>,
     },
+}
+
+/// What a compaction has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compaction {
+    /// Log segments freed.
+    pub segments_freed: u64,
+    /// Their bytes.
+    pub bytes_freed: u64,
+    /// Bytes that had to be copied for it.
+    pub bytes_copied: u64,
 }
 
 /// Counters since the store was opened.
@@ -219,6 +233,10 @@ pub struct Stats {
     pub memtable_rows: u64,
     /// Log segments.
     pub segments: u64,
+    /// Bytes that compaction has copied.
+    pub compacted_bytes: u64,
+    /// Log segments that were freed.
+    pub segments_freed: u64,
     /// Free space of the file system when last looked at, in bytes.
     pub free_bytes: u64,
 }

@@ -47,7 +47,11 @@ impl Sorter {
     }
 
     /// Adds an item; both are what the closures append.
-    pub(crate) fn push(&mut self, key: impl FnOnce(&mut Vec<u8>), payload: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+    pub(crate) fn push(
+        &mut self,
+        key: impl FnOnce(&mut Vec<u8>),
+        payload: impl FnOnce(&mut Vec<u8>),
+    ) -> io::Result<()> {
         let start = self.arena.len();
         key(&mut self.arena);
         let key_end = self.arena.len();

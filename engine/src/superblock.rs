@@ -165,4 +165,3 @@ fn read_format(vfs: &dyn Vfs) -> Result<Superblock, OpenError> {
     uuid.copy_from_slice(&intact[superblock::UUID..superblock::COMPAT]);
     Ok(Superblock { file, uuid, intact, bad })
 }
-

@@ -62,17 +62,23 @@ impl Core {
     /// Applies the frozen memtable, if there is one, and swaps the view.
     pub(crate) fn apply_frozen(&self) -> Result<(), IndexError> {
         let Some(frozen) = self.view().frozen.clone() else { return Ok(()) };
+        if let Some(error) = self.poisoned() {
+            return Err(IndexError::Failed(error.to_string()));
+        }
         if self.options.durability == Durability::Relaxed {
             self.sync_log_for(frozen.mark().segment)?;
         }
         let mut index = lock(&self.index);
         if let Err(error) = index.apply(&frozen, &self.uuid) {
             // redb refuses everything after a failed write, reads too: what was applied before is opened anew.
-            index.reopen(&*self.vfs, &self.uuid)?;
+            index.reopen(&self.uuid)?;
             let base = Arc::new(index.snapshot()?);
             let _publishing = lock(&self.publishing);
             let view = self.view.load_full();
             self.view.store(Arc::new(View { base, ..View::clone(&view) }));
+            if !matches!(error, IndexError::NoSpace) {
+                self.poison(&format!("the index could not be written: {error}"));
+            }
             return Err(error);
         }
         let base = Arc::new(index.snapshot()?);
@@ -83,6 +89,8 @@ impl Core {
         drop(lock(&self.applier.state));
         self.applier.applied.notify_all();
         self.counters.index_applies.fetch_add(1, Ordering::Relaxed);
+        self.applied_seq.store(frozen.mark().seq, Ordering::Release);
+        self.index_is_full.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -113,17 +121,13 @@ impl Core {
             if self.view().frozen.is_none() {
                 self.freeze();
             }
-            let mut failures = 0;
             while let Err(error) = self.apply_frozen() {
-                failures += 1;
-                match error {
-                    IndexError::NoSpace => self.space_low.store(true, Ordering::Relaxed),
-                    error if failures > 1 => {
-                        self.poison(&format!("the index could not be written: {error}"));
-                        return;
-                    }
-                    _ => {}
+                if !matches!(error, IndexError::NoSpace) {
+                    self.poison(&format!("the index could not be written: {error}"));
+                    return;
                 }
+                self.space_low.store(true, Ordering::Relaxed);
+                self.index_is_full.store(true, Ordering::Relaxed);
                 if self.wait_for_apply(RETRY_INTERVAL) {
                     return;
                 }

@@ -31,19 +31,6 @@ fn killed(directory: &Path) -> tempfile::TempDir {
     copy
 }
 
-fn copy_tree(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_tree(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
 fn bulk_file(directory: &Path) -> PathBuf {
     fs::read_dir(directory.join("bulk"))
         .unwrap()

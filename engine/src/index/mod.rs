@@ -3,20 +3,23 @@
 //! It is disposable. Whatever goes wrong in it, an error or a panic, is reported as such, and the caller sets it aside
 //! and rebuilds it from the log.
 
+mod backend;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use backend::{Backend, Home};
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::codec::{Decoder, Encoder, Malformed};
 use crate::error::Error;
 use crate::memtable::{Mark, Memtable, SpaceDelta};
 use crate::row::{Table, key};
 use crate::space::SegmentStat;
-use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
+use crate::vfs::Vfs;
 use crate::{bucket::BucketUsage, format::file};
 
 /// The version of the tables and rows; another one is set aside and rebuilt.
@@ -81,8 +84,13 @@ macro_rules! redb {
     };
 }
 
+fn io_failed(error: std::io::Error) -> IndexError {
+    IndexError::from(redb::Error::Io(error))
+}
+
 pub(crate) struct Index {
     database: Option<Database>,
+    home: Arc<Home>,
     fence: Arc<AtomicBool>,
     cache_bytes: usize,
 }
@@ -93,82 +101,43 @@ impl fmt::Debug for Index {
     }
 }
 
-/// redb's file, through the `Vfs`. Once fenced it writes no more, so that a database that failed cannot touch the file
-/// after another one was opened on it.
-#[derive(Debug)]
-struct Backend {
-    file: Arc<dyn VFile>,
-    fence: Arc<AtomicBool>,
-    /// Set while an empty index is made, whose syncs are left to one at the end: there is nothing in it to lose.
-    making: Arc<AtomicBool>,
-}
-
-impl Backend {
-    fn open_fence(&self) -> std::io::Result<()> {
-        if self.fence.load(Ordering::Acquire) {
-            return Err(std::io::Error::other("the index was closed after a failure"));
-        }
-        Ok(())
-    }
-}
-
-impl StorageBackend for Backend {
-    fn len(&self) -> std::io::Result<u64> {
-        self.file.length()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        read_exact_at(&*self.file, out, offset)
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.open_fence()?;
-        self.file.set_length(len)
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.open_fence()?;
-        if self.making.load(Ordering::Acquire) { Ok(()) } else { self.file.sync_data() }
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.open_fence()?;
-        self.file.write_at(data, offset)
-    }
-}
-
 impl Index {
     /// Opens the index, making an empty one with a mark of 0 if there is none. `uuid` must be the store's.
-    pub(crate) fn open(vfs: &dyn Vfs, uuid: &[u8; 16], cache_bytes: usize) -> Result<(Index, Mark), IndexError> {
-        let (index, mark) = Index::open_at(vfs, file::INDEX, uuid, cache_bytes, Some(Mark::default()))?;
+    pub(crate) fn open(vfs: &Arc<dyn Vfs>, uuid: &[u8; 16], cache_bytes: usize) -> Result<(Index, Mark), IndexError> {
+        let home = Arc::new(Home::open(Arc::clone(vfs), file::INDEX).map_err(io_failed)?);
+        let (index, mark) = Index::open_on(home, uuid, cache_bytes, Some(Mark::default()))?;
         Ok((index, mark.ok_or(IndexError::Unfinished)?))
     }
 
     /// Makes an empty index at `path`, without a mark: it counts as unfinished until it was loaded.
-    pub(crate) fn begin(vfs: &dyn Vfs, path: &str, uuid: &[u8; 16], cache_bytes: usize) -> Result<Index, IndexError> {
-        Index::open_at(vfs, path, uuid, cache_bytes, None).map(|(index, _)| index)
+    pub(crate) fn begin(
+        vfs: &Arc<dyn Vfs>,
+        path: &str,
+        uuid: &[u8; 16],
+        cache_bytes: usize,
+    ) -> Result<Index, IndexError> {
+        let home = Arc::new(Home::open(Arc::clone(vfs), path).map_err(io_failed)?);
+        Index::open_on(home, uuid, cache_bytes, None).map(|(index, _)| index)
     }
 
-    fn open_at(
-        vfs: &dyn Vfs,
-        path: &str,
+    fn open_on(
+        home: Arc<Home>,
         uuid: &[u8; 16],
         cache_bytes: usize,
         first_mark: Option<Mark>,
     ) -> Result<(Index, Option<Mark>), IndexError> {
-        let failed = |error: std::io::Error| IndexError::from(redb::Error::Io(error));
-        let file = vfs.open(path, OpenMode::Create).map_err(failed)?;
         let fence = Arc::new(AtomicBool::new(false));
-        let is_new = file.length().map_err(failed)? == 0;
+        let is_new = home.is_empty().map_err(io_failed)?;
         let making = Arc::new(AtomicBool::new(is_new));
-        let backend = Backend { file: Arc::clone(&file), fence: Arc::clone(&fence), making: Arc::clone(&making) };
+        let backend = Backend { home: Arc::clone(&home), fence: Arc::clone(&fence), making: Arc::clone(&making) };
         let opened = guarded(|| {
             let database = redb!(Database::builder().set_cache_size(cache_bytes).create_with_backend(backend));
-            let index = Index { database: Some(database), fence: Arc::clone(&fence), cache_bytes };
+            let home = Arc::clone(&home);
+            let index = Index { database: Some(database), home, fence: Arc::clone(&fence), cache_bytes };
             let mark = index.prepare(uuid, first_mark)?;
             making.store(false, Ordering::Release);
             if is_new {
-                file.sync_data().map_err(failed)?;
+                index.home.sync().map_err(io_failed)?;
             }
             Ok((index, mark))
         });
@@ -178,11 +147,11 @@ impl Index {
         opened
     }
 
-    /// After a failed apply: opens the file again, which still holds the last mark.
-    pub(crate) fn reopen(&mut self, vfs: &dyn Vfs, uuid: &[u8; 16]) -> Result<(), IndexError> {
+    /// After a failed apply: opens the same file again, which still holds the last mark.
+    pub(crate) fn reopen(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
         self.fence.store(true, Ordering::Release);
         self.drop_database();
-        let (index, _) = Index::open(vfs, uuid, self.cache_bytes)?;
+        let (index, _) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None)?;
         *self = index;
         Ok(())
     }
@@ -240,6 +209,11 @@ impl Index {
         guarded(|| {
             let mut transaction = redb!(self.database()?.begin_write());
             careful(&mut transaction)?;
+            if read_mark(&transaction, uuid)?.is_some_and(|mark| mark.seq >= memtable.mark().seq) {
+                // A commit that was reported as failed had succeeded. Counts must not be added twice.
+                redb!(transaction.abort());
+                return Ok(());
+            }
             apply_rows(&transaction, memtable)?;
             apply_counts(&transaction, memtable)?;
             set_mark(&transaction, &memtable.mark(), uuid)?;
@@ -279,6 +253,16 @@ impl Index {
             Ok(())
         })?;
         outcome
+    }
+
+    /// The mark.
+    pub(crate) fn mark(&self, uuid: &[u8; 16]) -> Result<Mark, IndexError> {
+        guarded(|| {
+            let transaction = redb!(self.database()?.begin_read());
+            let meta = redb!(transaction.open_table(META));
+            let value = redb!(meta.get(MARK)).ok_or(IndexError::Unfinished)?;
+            decode_mark(value.value(), uuid)
+        })
     }
 
     /// The counts of all segments.
@@ -364,6 +348,12 @@ fn apply_counts(transaction: &redb::WriteTransaction, memtable: &Memtable) -> Re
         }
     }
     add_space(transaction, &memtable.space())
+}
+
+fn read_mark(transaction: &redb::WriteTransaction, uuid: &[u8; 16]) -> Result<Option<Mark>, IndexError> {
+    let meta = redb!(transaction.open_table(META));
+    let value = redb!(meta.get(MARK));
+    value.map(|value| decode_mark(value.value(), uuid)).transpose()
 }
 
 fn set_mark(transaction: &redb::WriteTransaction, mark: &Mark, uuid: &[u8; 16]) -> Result<(), IndexError> {

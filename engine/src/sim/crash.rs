@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::{Faults, Rng, SimClock, SimDisk};
+use crate::sync::lock;
 use crate::*;
 
 const KEYS: [&str; 5] = ["a", "a/b", "b", "c", "d/e"];
@@ -265,7 +266,7 @@ fn live(store: &Store, rng: &mut Rng, mut state: State, n: &mut u64, groups: u64
         }
         store.core.held.store(false, Ordering::Relaxed);
         if let Some(step) = &store.core.inline {
-            crate::sync::lock(step)(&store.core);
+            lock(step)(&store.core);
         }
         let mut candidates = vec![state.clone()];
         let mut lost = false;
@@ -289,6 +290,13 @@ fn live(store: &Store, rng: &mut Rng, mut state: State, n: &mut u64, groups: u64
         }
         if lost {
             return candidates;
+        }
+        if rng.below(6) == 0 {
+            let done = store.compact();
+            trace(|| format!("  compact: {done:?}"));
+        }
+        if rng.below(8) == 0 {
+            store.core.write_footers();
         }
         if rng.below(8) == 0 {
             // What cannot be applied now is replayed later.
@@ -356,6 +364,14 @@ fn schedule(seed: u64) {
             }
             if last {
                 store.checkpoint().unwrap();
+                store.core.write_footers();
+                let done = store.compact();
+                trace(|| format!("  compact: {done:?}"));
+                done.unwrap();
+                store.checkpoint().unwrap();
+                assert_eq!(lock(&store.core.spared).clone(), BTreeMap::new(), "seed {seed}: segments that were spared");
+                assert_eq!(store.core.compare_with_recount().unwrap(), [""; 0], "seed {seed}: counts of segments");
+                assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0], "seed {seed}: the index");
                 let (files, referred) = bulk_segments(store, &disk);
                 assert_eq!(files, referred, "seed {seed}: bulk files, and what is referred to");
             }
@@ -370,7 +386,11 @@ fn schedule(seed: u64) {
             disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
             drop(opened);
             let killed = rng.below(2) == 0;
-            if killed { disk.kill() } else { disk.cut_power() }
+            if killed {
+                disk.kill()
+            } else {
+                disk.cut_power()
+            }
             trace(|| (if killed { "killed" } else { "power cut" }).to_owned());
         }
     }

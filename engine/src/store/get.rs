@@ -73,7 +73,10 @@ impl Store {
                     continue;
                 }
             }
-            let record = read_meta(&self.core, &row, key.as_bytes(), wait)?;
+            let record = match read_meta(&self.core, &row, key.as_bytes(), wait) {
+                Err(Error::Damaged { .. }) if self.has_moved(&row, bucket, key, version) => continue,
+                record => record?,
+            };
             let meta = ObjectMeta::decode(&record.meta()).map_err(|_| record.damaged("metadata does not decode"))?;
             let bytes = match pin {
                 None => Source::Inline(record),
@@ -99,10 +102,21 @@ impl Store {
         version: Option<VersionId>,
         wait: Wait,
     ) -> Result<ObjectInfo, Error> {
-        let (row, is_latest) = find(&self.core.view(), bucket.0, key.as_bytes(), version)?;
-        let record = read_meta(&self.core, &row, key.as_bytes(), wait)?;
-        let meta = ObjectMeta::decode(&record.meta()).map_err(|_| record.damaged("metadata does not decode"))?;
-        Ok(info_of(key, &row, is_latest, meta))
+        loop {
+            let (row, is_latest) = find(&self.core.view(), bucket.0, key.as_bytes(), version)?;
+            let record = match read_meta(&self.core, &row, key.as_bytes(), wait) {
+                Err(Error::Damaged { .. }) if self.has_moved(&row, bucket, key, version) => continue,
+                record => record?,
+            };
+            let meta = ObjectMeta::decode(&record.meta()).map_err(|_| record.damaged("metadata does not decode"))?;
+            return Ok(info_of(key, &row, is_latest, meta));
+        }
+    }
+
+    /// Whether the version's record was relocated or replaced since `row` was looked up, so that its segment may be gone.
+    fn has_moved(&self, row: &ObjectRow, bucket: BucketId, key: &ObjectKey, version: Option<VersionId>) -> bool {
+        let again = find(&self.core.view(), bucket.0, key.as_bytes(), version);
+        again.map_or_else(|error| !matches!(error, Error::Damaged { .. }), |(again, _)| again.place != row.place)
     }
 }
 

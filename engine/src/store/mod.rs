@@ -19,11 +19,12 @@ use std::thread::{self, JoinHandle};
 pub use get::Object;
 
 use crate::clock::{Clock, SystemClock};
+use crate::compact::Thoroughness;
 use crate::core::Core;
 use crate::error::{Error, OpenError};
 use crate::log::Committer;
 use crate::recover;
-use crate::request::{Health, Options, Stats};
+use crate::request::{Compaction, Health, Options, Stats};
 use crate::sync::lock;
 use crate::vfs::{RealVfs, Vfs};
 
@@ -77,6 +78,7 @@ impl Store {
             })?;
             store.spawn("indexer", Core::run_indexer)?;
             store.spawn("unlinker", Core::run_unlinker)?;
+            store.spawn("maintenance", Core::run_maintenance)?;
         }
         Ok(store)
     }
@@ -109,6 +111,18 @@ impl Store {
         }
         self.core.request_apply();
         Ok(())
+    }
+
+    /// Frees everything that is dead in the log's sealed segments, and answers what that came to. Blocks for as long as
+    /// it takes; mutations and reads go on. Without it the same happens by itself, where it pays.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `NoSpace`, `Closed`, `Damaged`, `Io`; what was freed before stays freed.
+    pub fn compact(&self) -> Result<Compaction, Error> {
+        let mut done = Compaction::default();
+        let mut only = self.core.segments.sealed().into_keys().collect();
+        while self.core.compact_step(Thoroughness::Full, Some(&mut only), &mut done)? {}
+        Ok(done)
     }
 
     /// Whether the store does all it should.
@@ -144,6 +158,8 @@ impl Store {
             bulk_bytes: self.core.bulk.bytes.load(Ordering::Relaxed),
             index_applies: counters.index_applies.load(Ordering::Relaxed),
             memtable_rows: (view.active.rows() + frozen) as u64,
+            compacted_bytes: counters.compacted_bytes.load(Ordering::Relaxed),
+            segments_freed: counters.segments_freed.load(Ordering::Relaxed),
             segments: self.core.segments.count.load(Ordering::Relaxed),
             free_bytes: self.core.free_bytes.load(Ordering::Relaxed),
         }
@@ -174,6 +190,7 @@ impl Threads {
         lock(&self.core.applier.state).closed = true;
         self.core.applier.changed.notify_all();
         self.core.bulk.close();
+        self.core.maintenance.close();
         let all_ended = handles.map(JoinHandle::join).fold(committer_ended, Result::and);
         if self.core.inline.is_some() {
             self.core.unlink_released();

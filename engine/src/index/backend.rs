@@ -1,0 +1,84 @@
+//! redb's file, through the `Vfs`.
+//!
+//! A sync that failed is the end of the file: pages that it lost may read back as old ones that look whole, so the name
+//! goes at once, and the next start makes the index anew.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::StorageBackend;
+
+use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
+
+/// The file of an index.
+#[derive(Debug)]
+pub(super) struct Home {
+    vfs: Arc<dyn Vfs>,
+    path: String,
+    file: Arc<dyn VFile>,
+}
+
+impl Home {
+    /// Opens the file, making an empty one if it is not there.
+    pub(super) fn open(vfs: Arc<dyn Vfs>, path: &str) -> io::Result<Home> {
+        let file = vfs.open(path, OpenMode::Create)?;
+        Ok(Home { vfs, path: path.to_owned(), file })
+    }
+
+    pub(super) fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.file.length()? == 0)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data().inspect_err(|_| {
+            // If the name cannot be removed either, nothing on this disk can be helped.
+            let directory = self.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let _ = self.vfs.remove(&self.path).and_then(|()| self.vfs.sync_dir(directory));
+        })
+    }
+}
+
+/// What redb is given. Once fenced it writes no more, so that a database that failed cannot touch the file after another
+/// one was opened on it.
+#[derive(Debug)]
+pub(super) struct Backend {
+    pub(super) home: Arc<Home>,
+    pub(super) fence: Arc<AtomicBool>,
+    /// Set while an empty index is made, whose syncs are left to one at the end: there is nothing in it to lose.
+    pub(super) making: Arc<AtomicBool>,
+}
+
+impl Backend {
+    fn open_fence(&self) -> io::Result<()> {
+        if self.fence.load(Ordering::Acquire) {
+            return Err(io::Error::other("the index was closed after a failure"));
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.home.file.length()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        read_exact_at(&*self.home.file, out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.open_fence()?;
+        self.home.file.set_length(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.open_fence()?;
+        if self.making.load(Ordering::Acquire) { Ok(()) } else { self.home.sync() }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.open_fence()?;
+        self.home.file.write_at(data, offset)
+    }
+}

@@ -1,0 +1,161 @@
+//! The maintenance worker: it writes footers, empties segments, and leaves the disk to others in between.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use crate::compact::Thoroughness;
+use crate::core::Core;
+use crate::error::Error;
+use crate::footer::{self, Builder};
+use crate::format::file;
+use crate::request::Compaction;
+use crate::sync::lock;
+use crate::vfs::OpenMode;
+
+/// What there is to do is looked at again after this.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How long the index is waited for at a time.
+const INDEX_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How the worker is told that there is work.
+#[derive(Debug, Default)]
+pub(crate) struct Maintenance {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requested: bool,
+    closed: bool,
+}
+
+impl Maintenance {
+    pub(crate) fn request(&self) {
+        lock(&self.state).requested = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a request; false once closed.
+    fn wait(&self) -> bool {
+        let mut state = lock(&self.state);
+        if !state.requested && !state.closed {
+            state = self.changed.wait_timeout(state, INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.requested = false;
+        !state.closed
+    }
+
+    /// Does nothing for a while, or until closed.
+    fn pause(&self, duration: Duration) {
+        let state = lock(&self.state);
+        let waited = self.changed.wait_timeout_while(state, duration, |state| !state.closed);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Core {
+    /// The worker's thread.
+    pub(crate) fn run_maintenance(&self) {
+        while self.maintenance.wait() {
+            self.write_footers();
+            let mut done = Compaction::default();
+            // What cannot be done now, for want of space or because the store is read-only, is tried again later.
+            while let Ok(true) = self.compact_step(Thoroughness::Worthwhile, None, &mut done) {
+                self.write_footers();
+            }
+        }
+    }
+
+    /// Writes the footers that sealed segments lack. One that cannot be written is done without.
+    pub(crate) fn write_footers(&self) {
+        if !self.damage.is_empty() {
+            return;
+        }
+        let lacking: Vec<u64> = {
+            let footed = lock(&self.footed);
+            self.segments.sealed().into_keys().filter(|id| !footed.contains(id)).collect()
+        };
+        for id in lacking {
+            if self.closed.load(Ordering::Acquire) || self.poisoned().is_some() {
+                return;
+            }
+            let _one_at_a_time = lock(&self.compacting);
+            if self.write_footer(id).is_ok() {
+                lock(&self.footed).insert(id);
+            }
+        }
+    }
+
+    fn write_footer(&self, id: u64) -> Result<(), Error> {
+        let Some(sealed) = self.segments.sealed().get(&id).copied() else { return Ok(()) };
+        let extent = sealed.extent;
+        let file = self.vfs.open(&file::segment(id), OpenMode::Write)?;
+        let seed = crate::format::seed(&self.uuid, id);
+        if footer::read(&*file, seed, extent)?.is_some() {
+            return Ok(());
+        }
+        let (entries, damaged_at) = footer::walk(&*file, seed, extent, extent.start())?;
+        if damaged_at.is_some() {
+            // Its footer would hide what has rotted.
+            return Ok(());
+        }
+        let mut builder = Builder::new();
+        for entry in &entries {
+            builder.add(entry);
+        }
+        let bytes = builder.finish(seed, extent.first_seq);
+        let written = file
+            .write_at(&bytes, extent.length)
+            .and_then(|()| file.set_length(extent.length + bytes.len() as u64))
+            .and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            let _ = file.set_length(extent.length);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Waits until the index durably holds everything that is published now.
+    pub(crate) fn bring_index_up_to_date(&self) -> Result<(), Error> {
+        if self.inline.is_some() {
+            return self.checkpoint();
+        }
+        let target = {
+            let view = self.view();
+            let frozen = view.frozen.as_ref().map_or(0, |frozen| frozen.mark().seq);
+            view.active.mark().seq.max(frozen)
+        };
+        while self.applied_seq.load(Ordering::Acquire) < target {
+            if let Some(error) = self.poisoned() {
+                return Err(error);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                return Err(Error::Closed);
+            }
+            if self.space_low.load(Ordering::Relaxed) && self.index_is_full.load(Ordering::Relaxed) {
+                return Err(Error::NoSpace);
+            }
+            self.request_apply();
+            let state = lock(&self.applier.state);
+            let waited = self.applier.applied.wait_timeout(state, INDEX_INTERVAL);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+        Ok(())
+    }
+
+    /// Leaves the disk to others, after so many bytes were read and written.
+    pub(crate) fn pace(&self, bytes: u64) {
+        let Some(rate) = self.options.maintenance_bytes_per_second.filter(|rate| *rate > 0) else { return };
+        if self.inline.is_none() {
+            self.maintenance.pause(Duration::from_micros(bytes.saturating_mul(1_000_000) / rate));
+        }
+    }
+}
