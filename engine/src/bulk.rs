@@ -20,6 +20,8 @@ use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
 /// A body is synced whenever this much was written since the last time, so that the final sync is short.
 const SYNC_BYTES: u64 = 16 << 20;
+/// Free space is looked at whenever this much was written.
+const LOOK_BYTES: u64 = 4 << 20;
 /// Writes reach the file in this size.
 const WRITE_BYTES: usize = 1 << 20;
 /// The largest body of one bulk segment: S3's largest single put.
@@ -32,6 +34,8 @@ pub(crate) struct BulkSegments {
     vfs: Arc<dyn Vfs>,
     uuid: [u8; 16],
     relaxed: bool,
+    /// Free space below which a body is given up.
+    low_water_bytes: u64,
     state: Mutex<State>,
     released: Condvar,
     trailers: Mutex<Trailers>,
@@ -70,8 +74,16 @@ impl fmt::Debug for BulkSegments {
 }
 
 impl BulkSegments {
-    pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16], relaxed: bool, floor: u64, next: u64) -> BulkSegments {
+    pub(crate) fn new(
+        vfs: Arc<dyn Vfs>,
+        uuid: [u8; 16],
+        relaxed: bool,
+        low_water_bytes: u64,
+        floor: u64,
+        next: u64,
+    ) -> BulkSegments {
         BulkSegments {
+            low_water_bytes,
             vfs,
             uuid,
             relaxed,
@@ -139,6 +151,7 @@ impl BulkSegments {
             file,
             length: 0,
             synced: 0,
+            looked: 0,
             buffer: Vec::new(),
             hasher: crc32fast::Hasher::new_with_initial(seed(&self.uuid, id)),
             block_filled: 0,
@@ -361,6 +374,8 @@ pub struct BulkWriter {
     /// Bytes taken in; those of `buffer` have not reached the file.
     length: u64,
     synced: u64,
+    /// Where free space was last looked at.
+    looked: u64,
     buffer: Vec<u8>,
     hasher: crc32fast::Hasher,
     block_filled: usize,
@@ -412,6 +427,13 @@ impl BulkWriter {
             }
         }
         let on_file = self.length - self.buffer.len() as u64;
+        if on_file - self.looked >= LOOK_BYTES {
+            self.looked = on_file;
+            let segments = &self.making.segments;
+            if segments.vfs.space()?.free_bytes < segments.low_water_bytes {
+                return Err(Error::NoSpace);
+            }
+        }
         if on_file - self.synced >= SYNC_BYTES {
             self.sync()?;
             self.synced = on_file;

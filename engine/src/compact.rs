@@ -32,6 +32,7 @@ use crate::view::View;
 
 /// Segments that are freed by one record, so that its cost, and that of bringing the index up to date, is shared.
 const VICTIMS_MAX: usize = 32;
+const VICTIMS_AT_LOW_SPACE: usize = 4;
 /// Bytes copied for one freeing.
 const COPIED_BYTES_MAX: u64 = 128 << 20;
 /// Copies on their way to the committer at one time.
@@ -137,6 +138,13 @@ impl Core {
             candidates.retain(|one| only.is_none_or(|only| only.contains(&one.id)) && one.kept < one.total.max(1));
             candidates.sort_by_key(|one| one.dead_from);
             return candidates.iter().take(VICTIMS_MAX).map(|one| one.id).collect();
+        }
+        if self.space_low.load(Ordering::Relaxed) {
+            // Whatever gives space back, those first that need least of it before.
+            let room = self.free_bytes.load(Ordering::Relaxed).max(self.segment_bytes() / 2);
+            candidates.retain(|one| one.kept * 5 <= one.total * 4 && one.kept <= room);
+            candidates.sort_by_key(|one| one.kept);
+            return candidates.iter().take(VICTIMS_AT_LOW_SPACE).map(|one| one.id).collect();
         }
         let newest = candidates.last().map_or(0, |one| one.id);
         // LFS: benefit is the space that comes free and how long it has lain there, cost is reading and copying.

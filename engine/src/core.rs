@@ -21,8 +21,9 @@ use crate::gate::{Gate, Stripes, Token};
 use crate::index::Index;
 use crate::maintain::Maintenance;
 use crate::memtable::Memtable;
-use crate::record::Frame;
+use crate::record::{Frame, Kind};
 use crate::request::Options;
+use crate::reserve::Reserve;
 use crate::segment::SegmentHeader;
 use crate::space::SegmentStat;
 use crate::superblock::Newest;
@@ -63,6 +64,7 @@ pub(crate) struct Core {
     pub(crate) recovery: Vec<String>,
     pub(crate) newest: Newest,
     pub(crate) low_water_bytes: u64,
+    pub(crate) reserve: Reserve,
     pub(crate) space_low: AtomicBool,
     pub(crate) free_bytes: AtomicU64,
     pub(crate) counters: Counters,
@@ -152,6 +154,20 @@ pub(crate) struct Pending {
     pub(crate) body: Option<BulkBody>,
     pub(crate) pin: Option<Pin>,
     pub(crate) promise: Promise,
+}
+
+impl Pending {
+    /// Whether the record stores something, so that it is refused on a full disk.
+    pub(crate) fn takes_space(&self) -> bool {
+        let own = self.frame.orig_seq.is_some();
+        let stores = match self.frame.kind {
+            Kind::Put | Kind::Part | Kind::UploadInit => true,
+            // Completing an upload stores nothing that is not there.
+            Kind::Manifest => !matches!(self.change, Change::Object { upload: Some(_), .. }),
+            _ => false,
+        };
+        stores && !own
+    }
 }
 
 impl fmt::Debug for Pending {
@@ -391,6 +407,7 @@ impl Core {
         low_water_bytes: u64,
     ) -> Core {
         Core {
+            reserve: Reserve::new(Arc::clone(&vfs), low_water_bytes),
             vfs,
             clock,
             options,
@@ -463,6 +480,7 @@ impl Core {
         if let Ok(space) = self.vfs.space() {
             self.free_bytes.store(space.free_bytes, Ordering::Relaxed);
             self.space_low.store(space.free_bytes < self.low_water_bytes, Ordering::Relaxed);
+            self.reserve.replenish(space.free_bytes, self.low_water_bytes);
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) mod file {
     pub(crate) const BULK: &str = "bulk";
     pub(crate) const LOST: &str = "lost";
     pub(crate) const INDEX: &str = "index.redb";
+    /// Space that is given up when the disk is full; as a `.tmp` it is removed at the next start.
+    pub(crate) const RESERVE: &str = "log/reserve.tmp";
     /// Where an index is made before it takes its name, and what is sorted for it: only while that goes on.
     pub(crate) const INDEX_IN_MAKING: &str = "index.redb.tmp";
     pub(crate) const SORT: [&str; 2] = ["index.sort.1", "index.sort.2"];

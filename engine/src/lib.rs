@@ -31,6 +31,7 @@ mod record;
 mod recover;
 mod replay;
 mod request;
+mod reserve;
 mod row;
 mod segment;
 #[cfg(any(test, feature = "sim"))]

@@ -14,6 +14,7 @@ use crate::footer::Extent;
 use crate::format::{align, segment};
 use crate::memtable::Mark;
 use crate::request::Durability;
+use crate::reserve::is_full;
 use crate::row::Place;
 use crate::segment::{Seal, SegmentHeader, create};
 use crate::sync::lock;
@@ -23,7 +24,7 @@ const GROUP_BYTES_MAX: usize = 4 << 20;
 const GROUP_RECORDS_MAX: usize = 1024;
 /// How often free space is looked at.
 const SPACE_INTERVAL_MS: u64 = 500;
-const SPACE_INTERVAL_BYTES: u64 = 16 << 20;
+const SPACE_INTERVAL_BYTES_MAX: u64 = 16 << 20;
 /// A segment this small is made when there is no room for one of full size, so that deletes go on.
 const SEGMENT_BYTES_LEAST: u64 = 1 << 20;
 
@@ -70,12 +71,30 @@ impl Committer {
         }
         match self.write(core, &group) {
             Ok(places) => self.publish(core, group, &places),
+            Err(Error::NoSpace) => self.write_what_must_go_on(core, group),
             // Nothing of the group is in the log: it was cut off again, or the store is poisoned.
             Err(error) => refuse(group, &error),
         }
         self.look_at_space(core);
         core.make_room_in_memory();
         true
+    }
+
+    /// On a full disk: what stores more is refused, deletes and the like are tried again with what was set aside.
+    fn write_what_must_go_on(&mut self, core: &Core, group: Vec<Pending>) {
+        let (refused, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|pending| pending.takes_space());
+        refuse(refused, &Error::NoSpace);
+        if group.is_empty() {
+            return;
+        }
+        let mut written = self.write(core, &group);
+        if matches!(written, Err(Error::NoSpace)) && core.reserve.release() {
+            written = self.write(core, &group);
+        }
+        match written {
+            Ok(places) => self.publish(core, group, &places),
+            Err(error) => refuse(group, &error),
+        }
     }
 
     /// Writes and syncs the group; answers the places of its records.
@@ -124,8 +143,7 @@ impl Committer {
     /// After a failed write: what was written of the group is cut off, so that no later recovery takes it for a record
     /// that was committed. A disk that is full is no reason to stop, anything else is.
     fn undo(&mut self, core: &Core, error: &io::Error) -> Error {
-        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        if !full {
+        if !is_full(error) {
             return core.poison(&format!("a write to the log failed: {error}"));
         }
         core.space_low.store(true, Ordering::Relaxed);
@@ -153,15 +171,13 @@ impl Committer {
         }
         core.look_at_space();
         let sealed = Seal { id: self.segment.id, length: self.offset, last_seq: self.next_seq - 1 };
-        // Gives back what was reserved beyond the end; that it fails costs space only.
-        let _ = self.segment.file.set_length(self.offset);
         let mut size = core.segment_bytes();
         let reserve = core.options.durability == Durability::Strict;
         let (header, file) = loop {
             let header = SegmentHeader { id: sealed.id + 1, size, first_seq: self.next_seq, sealed };
             match create(&*core.vfs, &core.uuid, &header, &[], reserve) {
                 Ok(file) => break (header, file),
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Err(error) if is_full(&error) => {
                     core.space_low.store(true, Ordering::Relaxed);
                     if size <= SEGMENT_BYTES_LEAST {
                         return Err(Error::NoSpace);
@@ -172,10 +188,12 @@ impl Committer {
             }
         };
         if let Err(error) = core.newest.note(header.id, reserve)
-            && error.kind() != io::ErrorKind::StorageFull
+            && !is_full(&error)
         {
             return Err(core.poison(&format!("the newest log segment could not be noted: {error}")));
         }
+        // Gives back what was reserved beyond the end; that it fails costs space only.
+        let _ = self.segment.file.set_length(self.offset);
         let first_seq = self.header.first_seq;
         let extent = Extent { id: sealed.id, length: sealed.length, first_seq, last_seq: sealed.last_seq };
         core.segments.seal(self.header, extent);
@@ -221,7 +239,8 @@ impl Committer {
 
     fn look_at_space(&mut self, core: &Core) {
         let now = core.clock.now_ms();
-        if now.abs_diff(self.looked_ms) >= SPACE_INTERVAL_MS || self.written_since_look >= SPACE_INTERVAL_BYTES {
+        let interval = SPACE_INTERVAL_BYTES_MAX.min(core.low_water_bytes / 4);
+        if now.abs_diff(self.looked_ms) >= SPACE_INTERVAL_MS || self.written_since_look >= interval {
             self.looked_ms = now;
             self.written_since_look = 0;
             core.look_at_space();

@@ -102,7 +102,7 @@ pub(crate) fn open(
     };
     let base = index.snapshot().map_err(index_failed)?;
     let view = View { active: Arc::new(Memtable::new()), frozen: None, base: Arc::new(base) };
-    let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, !strict, mark.bulk_floor, mark.bulk_next));
+    let bulk = Arc::new(BulkSegments::new(Arc::clone(&vfs), uuid, !strict, low_water, mark.bulk_floor, mark.bulk_next));
     let segments = Segments::new(Arc::clone(&vfs), uuid);
     let usage = index.usage().map_err(index_failed)?;
     let space = index.space().map_err(index_failed)?;

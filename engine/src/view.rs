@@ -19,7 +19,10 @@ pub(crate) struct View {
 
 impl From<IndexError> for Error {
     fn from(error: IndexError) -> Error {
-        Error::damaged(error.to_string(), crate::format::file::INDEX)
+        match error {
+            IndexError::NoSpace => Error::NoSpace,
+            error => Error::damaged(error.to_string(), crate::format::file::INDEX),
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::core::Core;
 use crate::error::Error;
 use crate::format::file;
-use crate::index::IndexError;
+use crate::index::{Index, IndexError};
+use crate::memtable::Memtable;
 use crate::request::Durability;
 use crate::row::{Table, key};
 use crate::sync::lock;
@@ -16,7 +17,9 @@ use crate::view::View;
 /// Rows wait no longer than this for the index.
 const APPLY_INTERVAL: Duration = Duration::from_secs(60);
 /// A full disk is tried again after this.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Below this much free space the reserve is given up before the index is written.
+const INDEX_ROOM_BYTES: u64 = 1 << 20;
 
 impl Core {
     pub(crate) fn request_apply(&self) {
@@ -69,18 +72,15 @@ impl Core {
             self.sync_log_for(frozen.mark().segment)?;
         }
         let mut index = lock(&self.index);
-        if let Err(error) = index.apply(&frozen, &self.uuid) {
-            // redb refuses everything after a failed write, reads too: what was applied before is opened anew.
-            index.reopen(&self.uuid)?;
-            let base = Arc::new(index.snapshot()?);
-            let _publishing = lock(&self.publishing);
-            let view = self.view.load_full();
-            self.view.store(Arc::new(View { base, ..View::clone(&view) }));
-            if !matches!(error, IndexError::NoSpace) {
-                self.poison(&format!("the index could not be written: {error}"));
-            }
-            return Err(error);
+        // redb can do nothing more after a write that failed, so it is not tried where there is no room at all.
+        if self.vfs.space().is_ok_and(|space| space.free_bytes < INDEX_ROOM_BYTES) {
+            self.reserve.release();
         }
+        let mut applied = self.apply_to(&mut index, &frozen);
+        if matches!(applied, Err(IndexError::NoSpace)) && self.reserve.release() {
+            applied = self.apply_to(&mut index, &frozen);
+        }
+        applied?;
         let base = Arc::new(index.snapshot()?);
         drop(index);
         let _publishing = lock(&self.publishing);
@@ -92,6 +92,23 @@ impl Core {
         self.applied_seq.store(frozen.mark().seq, Ordering::Release);
         self.index_is_full.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn apply_to(&self, index: &mut Index, frozen: &Memtable) -> Result<(), IndexError> {
+        let error = match index.revive(&self.uuid).and_then(|()| index.apply(frozen, &self.uuid)) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !matches!(error, IndexError::NoSpace) {
+            self.poison(&format!("the index could not be written: {error}"));
+        }
+        // redb refuses everything after a failed write, reads too: what was applied before is opened anew.
+        index.reopen(&self.uuid)?;
+        let base = Arc::new(index.snapshot()?);
+        let _publishing = lock(&self.publishing);
+        let view = self.view.load_full();
+        self.view.store(Arc::new(View { base, ..View::clone(&view) }));
+        Err(error)
     }
 
     /// I3: the index holds only durable records, also where acknowledgements promise less.

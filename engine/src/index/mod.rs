@@ -156,6 +156,11 @@ impl Index {
         Ok(())
     }
 
+    /// Opens the file again if it could not be opened after a failure, for want of space.
+    pub(crate) fn revive(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
+        if self.database.is_some() { Ok(()) } else { self.reopen(uuid) }
+    }
+
     fn drop_database(&mut self) {
         let database = self.database.take();
         // redb may panic while it closes what it failed to write; the fence keeps the file as it was.

@@ -184,3 +184,68 @@ fn a_flipped_bit_anywhere_in_the_log_never_yields_wrong_bytes_or_a_panic() {
         assert!(missing <= 1 || damaged, "seed {seed}: {missing} records were lost without a word");
     }
 }
+
+/// Writes rows of configuration, which go on when the disk is full, until they have filled segments of their own.
+fn configure(store: &Store, count: usize) {
+    for n in 0..count {
+        let row = store.put_config("n", &format!("k{}", n % 7), Bytes::from(vec![n as u8; 500]), None).wait();
+        row.unwrap_or_else(|error| panic!("row {n}: {error}"));
+    }
+}
+
+#[test]
+fn a_disk_filled_to_the_brim_by_others_serves_deletes_and_configuration_and_recovers() {
+    for seed in 0..40 {
+        let mut rng = super::Rng::new(seed);
+        let disk = SimDisk::new(seed);
+        let options = Options {
+            segment_bytes: Some(64 << 10),
+            low_water_bytes: Some(256 << 10),
+            memtable_entries_max: *rng.choose(&[20, 100, 1000]),
+            ..options()
+        };
+        let store = open(&disk, options.clone());
+        let bucket = bucket(&store);
+        let mut stored = Vec::new();
+        disk.set_faults(Faults { capacity: Some(8 << 20), ..Faults::default() });
+        for n in 0..400 {
+            let name = format!("k{n:03}");
+            match put(&store, bucket, &name, 30_000) {
+                Ok(_) => stored.push(name),
+                Err(Error::NoSpace) => {}
+                Err(error) => panic!("seed {seed}: {error}"),
+            }
+        }
+        assert!(stored.len() > 50, "seed {seed}: {}", stored.len());
+        // Somebody else takes all that is left.
+        let full = Faults { capacity: Some(disk.used()), ..Faults::default() };
+        disk.set_faults(full);
+        assert!(matches!(put(&store, bucket, "x", 30_000), Err(Error::NoSpace)), "seed {seed}");
+        configure(&store, 200);
+        assert_eq!(store.health(), Health::Ok, "seed {seed}");
+        let store = if rng.below(2) == 0 {
+            store
+        } else {
+            drop(store);
+            disk.set_faults(full);
+            open(&disk, options)
+        };
+        for name in &stored {
+            assert_eq!(size_of(&store, bucket, name), Some(30_000), "seed {seed}: {name}");
+        }
+        for (n, name) in stored.iter().enumerate() {
+            delete(&store, bucket, name).unwrap_or_else(|error| panic!("seed {seed}: deleting {name}: {error}"));
+            if n % 50 == 49 {
+                let done = store.compact().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                assert!(done.segments_freed > 0, "seed {seed}");
+            }
+        }
+        store.compact().unwrap();
+        for n in 0..50 {
+            put(&store, bucket, &format!("again{n}"), 30_000).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        }
+        assert_eq!(store.health(), Health::Ok, "seed {seed}");
+        let rows = store.config_rows("n").unwrap();
+        assert_eq!(rows.len(), 7);
+    }
+}

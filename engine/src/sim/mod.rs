@@ -87,6 +87,8 @@ struct Inode {
     dirty: BTreeMap<usize, Vec<Vec<u8>>>,
     /// Lengths since the last sync.
     lengths: Vec<usize>,
+    /// Space set aside, in bytes from the beginning.
+    reserved: u64,
 }
 
 impl Inode {
@@ -102,6 +104,11 @@ impl Inode {
             let sector = self.sector(index);
             self.dirty.entry(index).or_default().push(sector);
         }
+    }
+
+    /// The space that it takes.
+    fn allocated(&self) -> u64 {
+        self.reserved.max(self.cache.len() as u64)
     }
 
     fn set_length(&mut self, length: usize) {
@@ -283,13 +290,13 @@ impl State {
     }
 
     fn used(&self) -> u64 {
-        self.names.values().filter_map(|inode| self.inodes.get(inode)).map(|inode| inode.cache.len() as u64).sum()
+        self.names.values().filter_map(|inode| self.inodes.get(inode)).map(Inode::allocated).sum()
     }
 
     /// What still fits, where `taken_out` is the file that grows.
     fn room(&self, taken_out: &Inode) -> u64 {
         let Some(capacity) = self.faults.capacity else { return u64::MAX };
-        capacity.saturating_sub(self.used() + taken_out.cache.len() as u64)
+        capacity.saturating_sub(self.used() + taken_out.allocated())
     }
 
     fn has_directory(&self, path: &str) -> io::Result<()> {
@@ -457,7 +464,7 @@ impl VFile for SimFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.with(true, |state, inode| {
-            let grows = (offset + bytes.len() as u64).saturating_sub(inode.cache.len() as u64);
+            let grows = (offset + bytes.len() as u64).saturating_sub(inode.allocated());
             let room = state.room(inode);
             let fits = bytes.len().saturating_sub(grows.saturating_sub(room) as usize);
             if fits > 0 {
@@ -486,7 +493,11 @@ impl VFile for SimFile {
 
     fn set_length(&self, length: u64) -> io::Result<()> {
         self.with(true, |state, inode| {
-            let grows = length.saturating_sub(inode.cache.len() as u64);
+            let grows = length.saturating_sub(inode.allocated());
+            if length <= inode.cache.len() as u64 {
+                // What was set aside beyond the end goes with it.
+                inode.reserved = inode.reserved.min(length);
+            }
             if grows > state.room(inode) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
@@ -495,7 +506,13 @@ impl VFile for SimFile {
         })
     }
 
-    fn reserve(&self, _length: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn reserve(&self, length: u64) -> io::Result<()> {
+        self.with(true, |state, inode| {
+            if length.saturating_sub(inode.allocated()) > state.room(inode) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            inode.reserved = inode.reserved.max(length);
+            Ok(())
+        })
     }
 }
