@@ -286,6 +286,12 @@ impl BulkSegments {
         Ok(BulkReader { file, crcs, seed: seed(&self.uuid, name.id), name: *name })
     }
 
+    /// Likewise, with the trailer read from the disk.
+    pub(crate) fn open_afresh(self: &Arc<BulkSegments>, name: &BulkName) -> Result<BulkReader, Error> {
+        self.forget_trailer(name.id);
+        self.open(name)
+    }
+
     fn read_trailer(&self, file: &dyn VFile, name: &BulkName) -> Result<Arc<[u32]>, Error> {
         let place = || file::bulk(name.id);
         let blocks = usize::try_from(name.length.div_ceil(BLOCK_BYTES as u64))

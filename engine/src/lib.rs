@@ -12,6 +12,7 @@ mod commit;
 mod compact;
 mod core;
 mod error;
+mod examine;
 mod footer;
 mod format;
 mod found;
@@ -30,9 +31,11 @@ mod rebuild;
 mod record;
 mod recover;
 mod replay;
+mod report;
 mod request;
 mod reserve;
 mod row;
+mod scrub;
 mod segment;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -54,6 +57,7 @@ pub use bytes::Bytes;
 pub use clock::{Clock, SystemClock};
 pub use commit::Commit;
 pub use error::{Error, OpenError};
+pub use examine::{fsck, inspect_records, inspect_rows, inspect_segments, repair_index};
 pub use list::{
     Entry, LIST_ENTRIES_MAX, ListPage, ListPartsPage, ListQuery, ListUploadsPage, ListUploadsQuery, ListVersionsPage,
     ListVersionsQuery, UploadEntry, VersionEntry,
@@ -64,6 +68,7 @@ pub use object::{
     ATTRIBUTE_BYTES_MAX, Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Match, ObjectInfo, ObjectPart,
     ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, UploadId, VersionId,
 };
+pub use report::{Damage, FsckReport, RecordInfo, RowInfo, ScrubReport, SegmentInfo};
 pub use request::{
     Body, CONFIG_BYTES_MAX, Compaction, ConfigChange, ConfigRow, DamagedConfigRow, Delete, Deleted, Durability, Health,
     INLINE_BYTES_MAX, Options, Put, PutPart, SetAttributes, Stats, Wait,

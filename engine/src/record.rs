@@ -43,6 +43,24 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The kind's name in `FORMAT.md`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Put => "Put",
+            Kind::Manifest => "Manifest",
+            Kind::DeleteMarker => "DeleteMarker",
+            Kind::Delete => "Delete",
+            Kind::Part => "Part",
+            Kind::UploadInit => "UploadInit",
+            Kind::UploadAbort => "UploadAbort",
+            Kind::Bucket => "Bucket",
+            Kind::Config => "Config",
+            Kind::SegmentFreed => "SegmentFreed",
+        }
+    }
+}
+
 /// The record takes the place of a version that is there already: new attributes, the same version id and date.
 pub(crate) const FLAG_REPLACES_VERSION: u8 = 1;
 

@@ -41,6 +41,7 @@ fn churn(path: &Path, sizes: &[usize], count: usize) -> (u64, u64) {
     let store = open(path);
     let bucket = new_bucket(&store, "datalake");
     let mut live = vec![0; count];
+    let mut peak = 0;
     for round in 0..10u64 {
         let mut group = Vec::new();
         for n in 0..count {
@@ -61,7 +62,9 @@ fn churn(path: &Path, sizes: &[usize], count: usize) -> (u64, u64) {
             }
         }
         group.drain(..).for_each(|commit| _ = commit.wait().unwrap());
+        peak = peak.max(disk_bytes(&path.join("log")) + disk_bytes(&path.join("bulk")));
     }
+    println!("at most {peak} bytes used at the end of a round");
     let alive: usize = live.iter().sum();
     let limit = alive as u64 * 16 / 10 + 4 * SEGMENT_BYTES;
     let used = settled(path, limit);

@@ -292,6 +292,18 @@ pub(super) fn read_meta(core: &Core, row: &ObjectRow, object_key: &[u8], wait: W
     Ok(Record { segment, place, front, data })
 }
 
+/// The metadata of an object's record, all of which was read and verified.
+pub(crate) fn read_record(core: &Core, row: &ObjectRow, object_key: &[u8]) -> Result<Bytes, Error> {
+    let record = read_meta(core, row, object_key, Wait::Allowed)?;
+    record.data(core, Wait::Allowed)?;
+    Ok(record.meta())
+}
+
+/// The row of an object version as it is now.
+pub(crate) fn find_row(core: &Core, bucket: BucketId, name: &str, version: Option<VersionId>) -> Option<ObjectRow> {
+    find(&core.view(), bucket.0, name.as_bytes(), version).ok().map(|(row, _)| row)
+}
+
 fn read(segment: &SegmentFile, offset: u64, length: usize, wait: Wait) -> Result<Bytes, Error> {
     let mut bytes = vec![0; length];
     let count = match wait {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 pub use get::Object;
+pub(crate) use get::{find_row, read_record};
 
 use crate::clock::{Clock, SystemClock};
 use crate::compact::Thoroughness;
@@ -24,6 +25,7 @@ use crate::core::Core;
 use crate::error::{Error, OpenError};
 use crate::log::Committer;
 use crate::recover;
+use crate::report::ScrubReport;
 use crate::request::{Compaction, Health, Options, Stats};
 use crate::sync::lock;
 use crate::vfs::{RealVfs, Vfs};
@@ -123,6 +125,15 @@ impl Store {
         let mut only = self.core.segments.sealed().into_keys().collect();
         while self.core.compact_step(Thoroughness::Full, Some(&mut only), &mut done)? {}
         Ok(done)
+    }
+
+    /// Reads every record and every bulk segment at a bounded rate, compares all checksums, and names what is damaged.
+    /// Repairs nothing. Blocks for as long as it takes; mutations and reads go on.
+    ///
+    /// # Errors
+    /// `Closed`, `Io`, `Damaged` when the index cannot be walked. Damage is in the report.
+    pub fn scrub(&self) -> Result<ScrubReport, Error> {
+        self.core.scrub()
     }
 
     /// Whether the store does all it should.

@@ -3,6 +3,7 @@
 //! Whatever the engine does to a disk passes here, so a simulator that implements them sees, delays, drops and fails
 //! every effect.
 
+mod overlay;
 mod real;
 
 use std::any::Any;
@@ -10,6 +11,7 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
+pub(crate) use overlay::OverlayVfs;
 pub use real::RealVfs;
 
 /// How a file is opened.

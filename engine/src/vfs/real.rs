@@ -31,6 +31,18 @@ impl RealVfs {
         Ok(RealVfs { root: root.to_path_buf(), nowait: Arc::new(AtomicBool::new(true)) })
     }
 
+    /// The tree below `root`, which must be there.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    #[expect(clippy::disallowed_methods, reason = "this module is the file system")]
+    pub fn at(root: &Path) -> io::Result<RealVfs> {
+        if !std::fs::metadata(root)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(RealVfs { root: root.to_path_buf(), nowait: Arc::new(AtomicBool::new(true)) })
+    }
+
     fn open_file(&self, path: &str, flags: OFlags) -> io::Result<File> {
         let descriptor = rustix::fs::open(self.root.join(path), flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))?;
         Ok(File::from(descriptor))

@@ -1,0 +1,277 @@
+//! Scrub: every record and every block is read and compared with its checksum, and what does not match is named.
+//!
+//! It repairs nothing: a copy that could replace what has rotted is not to be had on one node, and whoever has one
+//! elsewhere must know what to restore.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
+
+use crate::apply::Change;
+use crate::core::{Core, SegmentFile};
+use crate::error::Error;
+use crate::footer::{self, Entry, Extent};
+use crate::format::file;
+use crate::meta::{ObjectMeta, PartMeta};
+use crate::object::VersionId;
+use crate::report::{Damage, ScrubReport};
+use crate::row::{ObjectRow, PartRow, Place, Table, key};
+use crate::segment::Walk;
+use crate::sync::lock;
+
+/// The most damages that a report names.
+const DAMAGES_MAX: usize = 10_000;
+/// How much of a bulk segment is read at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// What a scrub has seen so far.
+struct Scrub<'c> {
+    core: &'c Core,
+    report: ScrubReport,
+    /// Where the records of a segment can no longer be told apart: its rows are followed one by one.
+    lost_from: BTreeMap<u64, u64>,
+    bulk_seen: HashSet<u64>,
+}
+
+impl Core {
+    /// Reads everything at a bounded rate.
+    pub(crate) fn scrub(&self) -> Result<ScrubReport, Error> {
+        let mut scrub =
+            Scrub { core: self, report: ScrubReport::default(), lost_from: BTreeMap::new(), bulk_seen: HashSet::new() };
+        for line in &self.damage {
+            scrub.note(Damage { what: line.clone(), ..Damage::default() });
+        }
+        let mut ids: Vec<u64> = self.segments.sealed().into_keys().collect();
+        ids.extend(self.active_extent().map(|extent| extent.id));
+        for id in ids {
+            // So that it is not freed meanwhile.
+            let _one_at_a_time = lock(&self.compacting);
+            let sealed = self.segments.sealed().get(&id).map(|sealed| sealed.extent);
+            let Some(extent) = sealed.or_else(|| self.active_extent().filter(|active| active.id == id)) else {
+                continue;
+            };
+            scrub.segment(extent)?;
+            if self.closed.load(Ordering::Acquire) {
+                return Err(Error::Closed);
+            }
+        }
+        scrub.rows()?;
+        Ok(scrub.report)
+    }
+}
+
+impl Scrub<'_> {
+    fn note(&mut self, damage: Damage) {
+        if self.report.damage.len() < DAMAGES_MAX {
+            self.report.damage.push(damage);
+        } else {
+            self.report.unnamed += 1;
+        }
+    }
+
+    /// Reads all records of a segment.
+    fn segment(&mut self, extent: Extent) -> Result<(), Error> {
+        let place = file::segment(extent.id);
+        let segment = match self.core.segments.segment(extent.id, true) {
+            Err(error) => {
+                self.note(Damage { what: error.to_string(), place, ..Damage::default() });
+                return Ok(());
+            }
+            Ok(segment) => segment,
+        };
+        if !matches!(crate::segment::read_header(&*segment.file, &self.core.uuid)?, Ok(header) if header.id == extent.id)
+        {
+            self.note(Damage { what: "the segment's header is damaged".to_owned(), place, ..Damage::default() });
+        }
+        let (entries, lost_from) = footer::entries(&*segment.file, segment.seed, extent)?;
+        for entry in &entries {
+            self.record(&segment, entry)?;
+        }
+        if let Some(offset) = lost_from {
+            self.lost_from.insert(extent.id, offset);
+            let what = "a record is damaged, and those behind it cannot be told apart but by the index".to_owned();
+            self.note(Damage {
+                what,
+                place: format!("{}, offset {offset}", file::segment(extent.id)),
+                ..Damage::default()
+            });
+        }
+        self.report.segments += 1;
+        Ok(())
+    }
+
+    fn record(&mut self, segment: &SegmentFile, entry: &Entry) -> Result<(), Error> {
+        let mut walk = Walk::new(&*segment.file, segment.seed);
+        let met = walk.record_at(entry.offset.into())?.filter(|met| met.front.header.seq == entry.seq);
+        let what = match met {
+            None => Some("a record does not match its checksum"),
+            Some(met) => walk.data_of(&met)?.is_none().then_some("the data of a record does not match its checksum"),
+        };
+        self.report.records += 1;
+        self.report.bytes += u64::from(entry.length);
+        self.core.pace(entry.length.into());
+        if let Some(what) = what {
+            let damage = self.named(segment.id, entry, what);
+            self.note(damage);
+        }
+        Ok(())
+    }
+
+    /// Whose record an entry is.
+    fn named(&self, segment: u64, entry: &Entry, what: &str) -> Damage {
+        let place = entry.place(segment);
+        let change =
+            entry.meta.as_ref().and_then(|meta| Change::decode(entry.kind, entry.flags, &entry.key, meta).ok());
+        let mut damage = Damage {
+            bucket: self.bucket_name(entry.bucket),
+            key: (!entry.key.is_empty()).then(|| String::from_utf8_lossy(&entry.key).into_owned()),
+            what: what.to_owned(),
+            place: format!("{}, offset {}", file::segment(segment), entry.offset),
+            ..Damage::default()
+        };
+        match change {
+            Some(Change::Object { key: object_key, head, .. }) => {
+                let row = ObjectRow::new(place, head);
+                damage.version = Some(row.version_id());
+                let view = self.core.view();
+                let current = view.current(entry.bucket, &object_key).ok().flatten();
+                let older = view.object(Table::Versions, &key::version(entry.bucket, &object_key, row.head.version));
+                let older = older.ok().flatten();
+                damage.alive = [current, older].into_iter().flatten().any(|found| found.place == place);
+            }
+            Some(Change::Config(changes)) => {
+                let names: Vec<_> =
+                    changes.iter().map(|change| format!("{}/{}", change.namespace, change.key)).collect();
+                damage.key = Some(names.join(", "));
+                damage.alive = true;
+            }
+            _ => damage.alive = true,
+        }
+        damage
+    }
+
+    fn bucket_name(&self, bucket: u64) -> Option<String> {
+        if bucket == 0 {
+            return None;
+        }
+        let name = self.core.bucket_entry(bucket).map(|entry| entry.bucket.name.to_string());
+        Some(name.unwrap_or_else(|_| format!("bucket number {bucket}")))
+    }
+
+    /// Follows every row: to the bulk segments, and to records that the log alone cannot find any more.
+    fn rows(&mut self) -> Result<(), Error> {
+        let view = self.core.view.load_full();
+        for table in Table::ALL {
+            let mut scan = view.scan(table, &[], &[])?;
+            while let Some((row_key, value)) = scan.next_even_damaged()? {
+                let Some(value) = value else {
+                    let what = format!("a row of table {} does not match its checksum", table.name());
+                    let place = format!("{}, row {}", file::INDEX, row_key.escape_ascii());
+                    self.note(Damage { what, place, ..Damage::default() });
+                    continue;
+                };
+                match table {
+                    Table::Current | Table::Versions => {
+                        let row = ObjectRow::decode(value)?;
+                        let (bucket, name) = match table {
+                            Table::Current => (bucket_of(row_key), key::object_key(row_key)?.to_owned()),
+                            _ => (bucket_of(row_key), key::split(row_key)?.0),
+                        };
+                        self.object(bucket, &name, &row)?;
+                    }
+                    Table::Parts => {
+                        let row = PartRow::decode(value)?;
+                        self.bulk(0, &format!("part {} of an upload", row.part.number), None, &row.place, &row.part)?;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, bucket: u64, name: &str, row: &ObjectRow) -> Result<(), Error> {
+        let lost = self.lost_from.get(&row.place.segment).is_some_and(|offset| u64::from(row.place.offset) >= *offset);
+        if !lost && !row.is_bulk() {
+            return Ok(());
+        }
+        let version = Some(row.version_id());
+        let read = crate::store::read_record(self.core, row, name.as_bytes());
+        match read {
+            Ok(meta) => {
+                let Ok(meta) = ObjectMeta::decode(&meta) else {
+                    return self.missed(bucket, name, version, &row.place, "metadata does not decode");
+                };
+                for part in &meta.parts {
+                    self.bulk(bucket, name, version, &row.place, part)?;
+                }
+                Ok(())
+            }
+            Err(error) => self.missed(bucket, name, version, &row.place, &error.to_string()),
+        }
+    }
+
+    /// Names an object, unless it was moved or taken away since its row was read.
+    fn missed(
+        &mut self,
+        bucket: u64,
+        name: &str,
+        version: Option<VersionId>,
+        place: &Place,
+        what: &str,
+    ) -> Result<(), Error> {
+        let id = crate::bucket::BucketId(bucket);
+        let now = crate::store::find_row(self.core, id, name, version);
+        if version.is_some() && now.is_none_or(|now| now.place != *place) {
+            return Ok(());
+        }
+        let at = format!("{}, offset {}", file::segment(place.segment), place.offset);
+        let damage = Damage {
+            bucket: self.bucket_name(bucket),
+            key: Some(name.to_owned()),
+            version,
+            what: what.to_owned(),
+            place: at,
+            alive: true,
+        };
+        self.note(damage);
+        Ok(())
+    }
+
+    /// Reads all blocks of a bulk segment.
+    fn bulk(
+        &mut self,
+        bucket: u64,
+        name: &str,
+        version: Option<VersionId>,
+        place: &Place,
+        part: &PartMeta,
+    ) -> Result<(), Error> {
+        if !self.bulk_seen.insert(part.bulk.id) {
+            return Ok(());
+        }
+        let _pin = self.core.bulk.pin(place.orig_seq);
+        let reader = match self.core.bulk.open_afresh(&part.bulk) {
+            Err(error) => return self.missed(bucket, name, version, place, &error.to_string()),
+            Ok(reader) => reader,
+        };
+        self.report.bulk_segments += 1;
+        let mut offset = 0;
+        while offset < part.bulk.length {
+            let count = usize::try_from(part.bulk.length - offset).unwrap_or(READ_BYTES).min(READ_BYTES);
+            match reader.read(offset, count, false) {
+                Err(error @ Error::Damaged { .. }) => {
+                    self.missed(bucket, name, version, place, &error.to_string())?;
+                }
+                read => _ = read?,
+            }
+            offset += count as u64;
+            self.report.bytes += count as u64;
+            self.core.pace(count as u64);
+        }
+        Ok(())
+    }
+}
+
+fn bucket_of(row_key: &[u8]) -> u64 {
+    row_key.first_chunk::<8>().map_or(0, |bucket| u64::from_be_bytes(*bucket))
+}
