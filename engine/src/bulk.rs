@@ -54,6 +54,8 @@ struct State {
     in_making: BTreeSet<u64>,
     /// Whose references were taken away, with the referrers that were: unlinked once nobody reads through them.
     releasing: BTreeMap<u64, Vec<u64>>,
+    /// While this is not 0 nothing is unlinked.
+    holds: usize,
     /// Referrers whose bulk segments are being read or shared, with a count.
     pins: HashMap<u64, usize>,
     /// While the store recovers: the floor of the mark that it began with, since files from there on were not looked at.
@@ -185,6 +187,17 @@ impl BulkSegments {
         Pin { segments: Arc::clone(self), referrer }
     }
 
+    /// Nothing that a record named is unlinked while this is held.
+    pub(crate) fn hold(self: &Arc<BulkSegments>) -> Hold {
+        lock(&self.state).holds += 1;
+        Hold { segments: Arc::clone(self) }
+    }
+
+    /// Whether no record names the segment yet.
+    pub(crate) fn is_in_making(&self, id: u64) -> bool {
+        lock(&self.state).in_making.contains(&id)
+    }
+
     /// Hands segments over to be unlinked, once it is certain that nothing refers to them. The record that took the
     /// references away is durable.
     pub(crate) fn release(&self, released: &[crate::meta::Release]) {
@@ -203,6 +216,9 @@ impl BulkSegments {
     pub(crate) fn unlink_released(&self, is_referred: impl Fn(u64) -> Result<bool, Error>) -> usize {
         let candidates: Vec<u64> = {
             let state = lock(&self.state);
+            if state.holds > 0 {
+                return state.releasing.len();
+            }
             let unpinned = state
                 .releasing
                 .iter()
@@ -347,6 +363,19 @@ impl Drop for Pin {
             }
         }
         drop(state);
+        self.segments.released.notify_all();
+    }
+}
+
+/// Keeps all segments that records name while it is held.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    segments: Arc<BulkSegments>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        lock(&self.segments.state).holds -= 1;
         self.segments.released.notify_all();
     }
 }

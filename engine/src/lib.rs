@@ -4,6 +4,7 @@
 //! interface. The format on disk, its invariants and the argument for recovery are in `FORMAT.md`.
 
 mod apply;
+mod backup;
 mod bucket;
 mod bulk;
 mod clock;
@@ -49,6 +50,7 @@ mod vfs;
 mod view;
 mod worker;
 
+pub use backup::restore;
 pub use bucket::{
     BUCKET_ATTRIBUTE_BYTES_MAX, Bucket, BucketChange, BucketId, BucketUsage, NewBucket, Versioning, bucket_namespace,
 };
@@ -68,7 +70,7 @@ pub use object::{
     ATTRIBUTE_BYTES_MAX, Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Match, ObjectInfo, ObjectPart,
     ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, UploadId, VersionId,
 };
-pub use report::{Damage, FsckReport, RecordInfo, RowInfo, ScrubReport, SegmentInfo};
+pub use report::{BackupReport, Damage, FsckReport, RecordInfo, RowInfo, ScrubReport, SegmentInfo};
 pub use request::{
     Body, CONFIG_BYTES_MAX, Compaction, ConfigChange, ConfigRow, DamagedConfigRow, Delete, Deleted, Durability, Health,
     INLINE_BYTES_MAX, Options, Put, PutPart, SetAttributes, Stats, Wait,

@@ -80,6 +80,21 @@ impl FsckReport {
     }
 }
 
+/// What a backup or a restore has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackupReport {
+    /// The number of the last record in it.
+    pub seq: u64,
+    /// Files that were copied.
+    pub files_copied: u64,
+    /// Their bytes.
+    pub bytes_copied: u64,
+    /// Files that were linked.
+    pub files_linked: u64,
+    /// Files that the destination had already.
+    pub files_kept: u64,
+}
+
 /// A log segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentInfo {

@@ -110,11 +110,17 @@ fn make_format(vfs: &dyn Vfs) -> io::Result<[u8; 16]> {
     vfs.random(&mut uuid)?;
     vfs.create_dir(file::LOG)?;
     vfs.create_dir(file::BULK)?;
+    write_copy(vfs, &uuid, 0)?;
+    Ok(uuid)
+}
+
+/// Writes a FORMAT whose note is `newest`, under another name first, and syncs its directory.
+pub(crate) fn write_copy(vfs: &dyn Vfs, uuid: &[u8; 16], newest_id: u64) -> io::Result<()> {
     let mut copy = [0; superblock::BYTES];
     let mut field = |offset: usize, bytes: &[u8]| copy[offset..offset + bytes.len()].copy_from_slice(bytes);
     field(superblock::MAGIC, &superblock::MAGIC_VALUE);
     field(superblock::VERSION, &FORMAT_VERSION.to_le_bytes());
-    field(superblock::UUID, &uuid);
+    field(superblock::UUID, uuid);
     let crc = crc32fast::hash(&copy[..superblock::CRC]);
     copy[superblock::CRC..].copy_from_slice(&crc.to_le_bytes());
     let making = "FORMAT.tmp";
@@ -125,10 +131,12 @@ fn make_format(vfs: &dyn Vfs) -> io::Result<[u8; 16]> {
     // The slots of the note are allocated now, so that noting a segment needs no space.
     let slots = newest::SLOTS[1] + newest::BYTES as u64 - newest::SLOTS[0];
     format.write_at(&vec![0; slots as usize], newest::SLOTS[0])?;
+    if newest_id > 0 {
+        Newest { file: Arc::clone(&format), seed: seed(uuid, 0) }.note(newest_id, false)?;
+    }
     format.sync_data()?;
     vfs.rename(making, file::FORMAT)?;
-    vfs.sync_dir("")?;
-    Ok(uuid)
+    vfs.sync_dir("")
 }
 
 /// The first copy that is intact counts.

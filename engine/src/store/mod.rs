@@ -25,7 +25,7 @@ use crate::core::Core;
 use crate::error::{Error, OpenError};
 use crate::log::Committer;
 use crate::recover;
-use crate::report::ScrubReport;
+use crate::report::{BackupReport, ScrubReport};
 use crate::request::{Compaction, Health, Options, Stats};
 use crate::sync::lock;
 use crate::vfs::{RealVfs, Vfs};
@@ -134,6 +134,18 @@ impl Store {
     /// `Closed`, `Io`, `Damaged` when the index cannot be walked. Damage is in the report.
     pub fn scrub(&self) -> Result<ScrubReport, Error> {
         self.core.scrub()
+    }
+
+    /// Takes a backup of one instant into the directory at `destination`, which is made if it is missing; mutations and
+    /// reads go on. What an earlier backup there has is kept, and what is no longer needed is removed. With `link` files
+    /// are linked where the file system allows it, which costs no space and guards against mistakes, not against a
+    /// failing disk. [`restore`](crate::restore) makes a data directory of it.
+    ///
+    /// # Errors
+    /// `Invalid` for a damaged store, `NoSpace`, `Io`; an earlier backup in the directory is intact then.
+    pub fn backup(&self, destination: &Path, link: bool) -> Result<BackupReport, Error> {
+        let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::new(destination)?);
+        self.core.backup(&vfs, link.then_some(destination))
     }
 
     /// Whether the store does all it should.

@@ -67,6 +67,14 @@ pub trait Vfs: Send + Sync + Debug {
     /// # Errors
     /// Those of the operating system.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Gives a file another name outside the tree, on the same file system, without copying it.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is no such thing, and those of the operating system.
+    fn link(&self, path: &str, target: &std::path::Path) -> io::Result<()> {
+        let _ = (path, target);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Removes a file's name.
     ///
     /// # Errors

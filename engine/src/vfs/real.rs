@@ -75,6 +75,10 @@ impl Vfs for RealVfs {
         std::fs::rename(self.root.join(from), self.root.join(to))
     }
 
+    fn link(&self, path: &str, target: &Path) -> io::Result<()> {
+        std::fs::hard_link(self.root.join(path), target)
+    }
+
     fn remove(&self, path: &str) -> io::Result<()> {
         std::fs::remove_file(self.root.join(path))
     }

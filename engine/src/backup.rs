@@ -1,0 +1,275 @@
+//! Backup and restore: the segments of one instant, linked or copied while the store goes on.
+//!
+//! Sealed segments and bulk segments never change, so only what is new has to be taken, and the copy of the last segment
+//! ends at the record that was published last. There is no index in a backup: the log is the truth.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::core::Core;
+use crate::error::{Error, OpenError};
+use crate::format::{checksum, file};
+use crate::report::BackupReport;
+use crate::superblock;
+use crate::sync::lock;
+use crate::vfs::{OpenMode, RealVfs, VFile, Vfs, read_exact_at};
+
+/// The list of what belongs to a backup: the last line is the CRC of those before.
+const LIST: &str = "BACKUP";
+const LIST_IN_MAKING: &str = "BACKUP.tmp";
+const FIRST_LINE: &str = "strongroom backup 1";
+/// How much is copied at a time.
+const COPY_BYTES: usize = 1 << 20;
+/// The longest list that is read.
+const LIST_BYTES_MAX: u64 = 1 << 30;
+
+/// Files by their paths, with how much of each counts.
+type Files = BTreeMap<String, u64>;
+
+impl Core {
+    /// Takes a backup into `destination`. Where the directory of `link_into` is on the same file system, files are linked.
+    pub(crate) fn backup(&self, destination: &Arc<dyn Vfs>, link_into: Option<&Path>) -> Result<BackupReport, Error> {
+        if !self.damage.is_empty() {
+            return Err(Error::Invalid { what: "a damaged store cannot be backed up: examine it first" });
+        }
+        // Nothing is freed or unlinked meanwhile.
+        let _no_compaction = lock(&self.compacting);
+        let _no_unlinking = self.bulk.hold();
+        let active = self.active_extent();
+        let sealed = self.segments.sealed();
+        let mut files = Files::new();
+        for id in sealed.keys().filter(|id| active.is_none_or(|active| **id < active.id)) {
+            let path = file::segment(*id);
+            let length = self.vfs.open(&path, OpenMode::Read)?.length()?;
+            files.insert(path, length);
+        }
+        for directory in self.vfs.read_dir(file::BULK)? {
+            let below = format!("{}/{directory}", file::BULK);
+            for name in self.vfs.read_dir(&below)? {
+                let Some(id) = file::id_of(&name, "").filter(|id| !self.bulk.is_in_making(*id)) else { continue };
+                let path = file::bulk(id);
+                match self.vfs.open(&path, OpenMode::Read) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    opened => _ = files.insert(path, opened?.length()?),
+                }
+            }
+        }
+        // Without an active one the last segment was sealed just now, and all of it counts.
+        let last_seq = sealed.values().next_back().map_or(0, |sealed| sealed.extent.last_seq);
+        let mut report = BackupReport { seq: last_seq, ..BackupReport::default() };
+        destination.create_dir(file::LOG)?;
+        destination.create_dir(file::BULK)?;
+        let mut directories: Vec<String> = vec![file::LOG.to_owned()];
+        for (path, length) in &files {
+            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            if directories.last().map(String::as_str) != Some(directory) {
+                destination.create_dir(directory)?;
+                directories.push(directory.to_owned());
+            }
+            if has(&**destination, path, *length)? {
+                report.files_kept += 1;
+                continue;
+            }
+            let linked = link_into.is_some_and(|root| {
+                let _ = destination.remove(path);
+                self.vfs.link(path, &root.join(path)).is_ok()
+            });
+            if linked {
+                report.files_linked += 1;
+            } else {
+                report.bytes_copied += copy(&*self.vfs, &**destination, path, *length)?;
+                report.files_copied += 1;
+            }
+        }
+        if let Some(active) = active {
+            let path = file::segment(active.id);
+            report.bytes_copied += copy(&*self.vfs, &**destination, &path, active.length)?;
+            report.files_copied += 1;
+            report.seq = active.last_seq;
+            files.insert(path, active.length);
+        }
+        for directory in &directories {
+            destination.sync_dir(directory)?;
+        }
+        destination.sync_dir(file::BULK)?;
+        let newest = active.map(|active| active.id).or_else(|| sealed.keys().next_back().copied()).unwrap_or(0);
+        superblock::write_copy(&**destination, &self.uuid, newest)?;
+        write_list(&**destination, &self.uuid, report.seq, &files)?;
+        remove_others(&**destination, &files)?;
+        Ok(report)
+    }
+}
+
+fn has(vfs: &dyn Vfs, path: &str, length: u64) -> io::Result<bool> {
+    match vfs.open(path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        opened => Ok(opened?.length()? == length),
+    }
+}
+
+/// Copies the first `length` bytes under another name, syncs them, and gives them theirs.
+fn copy(from: &dyn Vfs, to: &dyn Vfs, path: &str, length: u64) -> io::Result<u64> {
+    let making = format!("{path}.tmp");
+    let (source, target) = (from.open(path, OpenMode::Read)?, to.open(&making, OpenMode::Create)?);
+    target.set_length(0)?;
+    copy_bytes(&*source, &*target, length)?;
+    target.sync_data()?;
+    to.rename(&making, path)?;
+    Ok(length)
+}
+
+fn copy_bytes(source: &dyn VFile, target: &dyn VFile, length: u64) -> io::Result<()> {
+    let mut offset = 0;
+    let mut buffer = vec![0; COPY_BYTES];
+    while offset < length {
+        let count = usize::try_from(length - offset).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+        read_exact_at(source, &mut buffer[..count], offset)?;
+        target.write_at(&buffer[..count], offset)?;
+        offset += count as u64;
+    }
+    Ok(())
+}
+
+fn write_list(vfs: &dyn Vfs, uuid: &[u8; 16], seq: u64, files: &Files) -> io::Result<()> {
+    let mut text = format!("{FIRST_LINE}\nstore {:032x}\nseq {seq}\n", u128::from_be_bytes(*uuid));
+    for (path, length) in files {
+        text.push_str(&format!("file {length} {path}\n"));
+    }
+    let crc = checksum(0, text.as_bytes());
+    text.push_str(&format!("crc {crc:08x}\n"));
+    let target = vfs.open(LIST_IN_MAKING, OpenMode::Create)?;
+    target.set_length(0)?;
+    target.write_at(text.as_bytes(), 0)?;
+    target.sync_data()?;
+    vfs.rename(LIST_IN_MAKING, LIST)?;
+    vfs.sync_dir("")
+}
+
+/// Reads the list; what is wrong with it in one line.
+fn read_list(vfs: &dyn Vfs) -> Result<(u64, Files), String> {
+    let file = vfs.open(LIST, OpenMode::Read).map_err(|error| format!("{LIST}: {error}"))?;
+    let length = file.length().map_err(|error| format!("{LIST}: {error}"))?;
+    if length > LIST_BYTES_MAX {
+        return Err(format!("{LIST} is too long"));
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| format!("{LIST} is too long"))?];
+    read_exact_at(&*file, &mut bytes, 0).map_err(|error| format!("{LIST}: {error}"))?;
+    decode_list(&bytes).ok_or_else(|| format!("{LIST} is damaged"))
+}
+
+fn decode_list(bytes: &[u8]) -> Option<(u64, Files)> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (body, crc) = text.strip_suffix('\n')?.rsplit_once("\ncrc ")?;
+    let body = &text[..=body.len()];
+    if u32::from_str_radix(crc, 16).ok()? != checksum(0, body.as_bytes()) {
+        return None;
+    }
+    let mut lines = body.lines();
+    if lines.next()? != FIRST_LINE || !lines.next()?.starts_with("store ") {
+        return None;
+    }
+    let seq = lines.next()?.strip_prefix("seq ")?.parse().ok()?;
+    let mut files = Files::new();
+    for line in lines {
+        let (length, path) = line.strip_prefix("file ")?.split_once(' ')?;
+        // Only the names that a data directory has, so that a list cannot lead out of it.
+        let name = path.rsplit('/').next()?;
+        let ours = file::id_of(name, ".seg").map(file::segment).or_else(|| file::id_of(name, "").map(file::bulk));
+        if ours.as_deref() != Some(path) {
+            return None;
+        }
+        files.insert(path.to_owned(), length.parse().ok()?);
+    }
+    Some((seq, files))
+}
+
+/// Removes what an earlier backup had and this one has not.
+fn remove_others(vfs: &dyn Vfs, files: &Files) -> io::Result<()> {
+    let mut directories = vec![file::LOG.to_owned()];
+    directories.extend(vfs.read_dir(file::BULK)?.into_iter().map(|name| format!("{}/{name}", file::BULK)));
+    for directory in directories {
+        for name in vfs.read_dir(&directory)? {
+            let path = format!("{directory}/{name}");
+            if !files.contains_key(&path) {
+                vfs.remove(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes a data directory at `destination`, which must be missing or empty, of the backup at `source`. Copies
+/// everything; the index is made when the directory is opened.
+///
+/// # Errors
+/// `NotADataDirectory` for a destination that holds anything; `Damaged` for a backup with a damaged list or files that
+/// are missing or too short; `Io`.
+pub fn restore(source: &Path, destination: &Path) -> Result<BackupReport, OpenError> {
+    let at = |path: &Path, what: &str| {
+        let (path, what) = (path.to_path_buf(), what.to_owned());
+        move |source: io::Error| OpenError::Io { path, what, source }
+    };
+    let from = RealVfs::at(source).map_err(at(source, "opening the backup"))?;
+    let to = RealVfs::new(destination).map_err(at(destination, "making the directory"))?;
+    let reading = "reading the directory";
+    if !to.read_dir("").map_err(at(destination, reading))?.iter().all(|name| name == "lost+found") {
+        return Err(OpenError::NotADataDirectory(destination.into()));
+    }
+    let damaged = |what: String| OpenError::Damaged { path: source.into(), what };
+    let (seq, files) = read_list(&from).map_err(damaged)?;
+    let mut report = BackupReport { seq, ..BackupReport::default() };
+    let copying = "copying the backup";
+    for (path, length) in &files {
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        to.create_dir(directory).map_err(at(destination, copying))?;
+        report.bytes_copied += copy(&from, &to, path, *length).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => damaged(format!("{path} is missing")),
+            io::ErrorKind::UnexpectedEof => damaged(format!("{path} is too short")),
+            _ => at(destination, copying)(error),
+        })?;
+        report.files_copied += 1;
+        to.sync_dir(directory).map_err(at(destination, copying))?;
+    }
+    // FORMAT comes last: without it the directory counts as none.
+    for directory in [file::LOG, file::BULK] {
+        to.create_dir(directory).map_err(at(destination, copying))?;
+        to.sync_dir(directory).map_err(at(destination, copying))?;
+    }
+    let length = from.open(file::FORMAT, OpenMode::Read).and_then(|file| file.length());
+    let length = length.map_err(|error| damaged(format!("{}: {error}", file::FORMAT)))?;
+    copy(&from, &to, file::FORMAT, length).map_err(at(destination, copying))?;
+    to.sync_dir("").map_err(at(destination, copying))?;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>, text in "[a-z0-9 /\\.\n]{0,200}") {
+            let _ = decode_list(&bytes);
+            let crc = checksum(0, format!("{text}\n").as_bytes());
+            let _ = decode_list(format!("{text}\ncrc {crc:08x}\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_list_cannot_lead_out_of_the_directory() {
+        for path in ["../x", "log/../../0000000000000001.seg", "/etc/passwd", "bulk/00/0000000000000001"] {
+            let body = format!("{FIRST_LINE}\nstore 0\nseq 1\nfile 5 {path}\n");
+            let crc = checksum(0, body.as_bytes());
+            assert_eq!(decode_list(format!("{body}crc {crc:08x}\n").as_bytes()), None, "{path}");
+        }
+        let body =
+            format!("{FIRST_LINE}\nstore 0\nseq 1\nfile 5 log/0000000000000001.seg\nfile 7 bulk/01/0000000000000001\n");
+        let crc = checksum(0, body.as_bytes());
+        let (seq, files) = decode_list(format!("{body}crc {crc:08x}\n").as_bytes()).unwrap();
+        assert_eq!((seq, files.len()), (1, 2));
+    }
+}
