@@ -5,6 +5,7 @@
 //! what it comes to is written once. Everything else is little and replayed in the order of the log, where each record
 //! changes nothing that a newer one has set; whatever takes something away stands behind all copies of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -55,6 +56,7 @@ pub(crate) fn rebuild(log: &mut FoundLog, path: &str, cache_bytes: usize) -> Res
         }
         log.damage.extend(damaged);
     }
+    gathered.drop_orphaned_parts()?;
     let Gathered { objects, references, view, mark, records } = gathered;
     let memtable = &*view.active;
     let finished = log.damage.is_empty().then_some((&mark, &log.uuid));
@@ -121,6 +123,30 @@ impl Gathered {
         self.mark = Mark { seq: entry.seq, segment, offset: entry.end(), ..self.mark };
         memtable.publish(self.mark);
         self.records += 1;
+        Ok(())
+    }
+
+    /// A part is dead where its upload is: the deletion of a bucket takes uploads away without naming them, and the
+    /// record that began one may be gone before those of its parts.
+    fn drop_orphaned_parts(&mut self) -> Result<(), Error> {
+        let mut uploads = BTreeSet::new();
+        self.view.for_each(Table::Uploads, &[], |row_key, _| {
+            uploads.insert(key::split(row_key)?.1);
+            Ok(())
+        })?;
+        let mut orphaned = Vec::new();
+        self.view.for_each(Table::Parts, &[], |row_key, row| {
+            let upload = row_key.first_chunk::<8>().map(|upload| u64::from_be_bytes(*upload)).ok_or(Malformed)?;
+            if !uploads.contains(&upload) {
+                orphaned.push((row_key.to_vec(), Place::split(row)?.0));
+            }
+            Ok(())
+        })?;
+        for (row_key, place) in orphaned {
+            let dead = space::Change::Dead { bytes: place.bytes(), orig_seq: place.orig_seq };
+            self.view.active.count_space(&[(place.segment, dead)]);
+            self.view.active.insert(Table::Parts, row_key, self.mark.seq, None);
+        }
         Ok(())
     }
 

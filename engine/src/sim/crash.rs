@@ -316,7 +316,7 @@ fn trace(line: impl FnOnce() -> String) {
 }
 
 /// The bulk files that are there, and the bulk segments that are referred to.
-fn bulk_segments(store: &Store, disk: &SimDisk) -> (BTreeSet<u64>, BTreeSet<u64>) {
+pub(super) fn bulk_segments(store: &Store, disk: &SimDisk) -> (BTreeSet<u64>, BTreeSet<u64>) {
     let files = disk
         .files("bulk/")
         .into_iter()

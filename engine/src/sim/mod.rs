@@ -7,6 +7,8 @@
 mod crash;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod model;
 mod rng;
 
 use std::any::Any;
