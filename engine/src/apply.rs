@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::bucket::{Bucket, BucketId, bucket_namespace};
+use crate::bugs::{Bug, seeded};
 use crate::codec::{Decoder, Malformed};
 use crate::error::Error;
 use crate::freed::Freed;
@@ -456,6 +457,9 @@ impl Effects {
     }
 
     fn die(&mut self, place: Place, bytes: u64) {
+        if seeded(Bug::ForgetDead) {
+            return;
+        }
         self.space.push((place.segment, space::Change::Dead { bytes, orig_seq: place.orig_seq }));
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
 
+use crate::bugs::{Bug, seeded};
 use crate::error::Error;
 use crate::format::{self, BLOCK_BYTES, FORMAT_VERSION, checksum, file, seed, trailer, u32_at, u64_at};
 use crate::meta::BulkName;
@@ -117,7 +118,7 @@ impl BulkSegments {
 
     /// Makes the name of a file durable, with that of its directory (I2).
     fn sync_name(&self, id: u64) -> io::Result<()> {
-        if self.relaxed {
+        if self.relaxed || seeded(Bug::NoSyncOfBulkName) {
             return Ok(());
         }
         if self.sync_failed.load(Ordering::Acquire) {
@@ -229,7 +230,8 @@ impl BulkSegments {
         for bulk in candidates {
             // Whoever shares a segment pins its referrer first and then makes sure that it is still current, so a
             // segment without a reference and without a pin cannot gain either.
-            match is_referred(bulk) {
+            let referred = if seeded(Bug::UnlinkReferred) { Ok(false) } else { is_referred(bulk) };
+            match referred {
                 Ok(false) => {
                     self.forget_trailer(bulk);
                     match self.vfs.remove(&file::bulk(bulk)) {
@@ -319,9 +321,10 @@ impl BulkSegments {
             }
             other => other?,
         }
-        let intact = *blake3::hash(&bytes).as_bytes() == name.digest
-            && u64_at(&bytes, trailer::ID) == name.id
-            && u64_at(&bytes, trailer::LENGTH) == name.length;
+        let intact = seeded(Bug::SkipTrailerDigest)
+            || *blake3::hash(&bytes).as_bytes() == name.digest
+                && u64_at(&bytes, trailer::ID) == name.id
+                && u64_at(&bytes, trailer::LENGTH) == name.length;
         if !intact {
             return Err(Error::damaged("the trailer of a bulk segment is not the one that its record names", place()));
         }
@@ -519,7 +522,7 @@ impl BulkWriter {
     }
 
     fn sync(&self) -> io::Result<()> {
-        if !self.making.segments.relaxed {
+        if !self.making.segments.relaxed && !seeded(Bug::NoSyncOfBulk) {
             self.making.segments.syncs.fetch_add(1, Ordering::Relaxed);
             self.file.sync_data()?;
         }

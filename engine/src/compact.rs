@@ -13,6 +13,7 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use crate::apply::{Change, Context, Prior};
+use crate::bugs::{Bug, seeded};
 use crate::codec::Encoder;
 use crate::core::{Core, Pending, Promise, Sealed, SegmentFile};
 use crate::error::Error;
@@ -200,7 +201,7 @@ impl Core {
         // The list of freed segments is written anew when the segment is freed.
         let list = self.view().get(Table::Freed, &[], |row| Place::split(row).map(|(place, _)| place))?.transpose()?;
         let list = list.filter(|place| place.segment == id).map_or(0, |place| place.bytes().cast_signed());
-        if left != list {
+        if left != list && !seeded(Bug::DropUnreadable) {
             let what = format!("{left} bytes count as alive in a segment without live records");
             return Err(Error::damaged(what, file::segment(id)));
         }
@@ -215,14 +216,15 @@ impl Core {
             Ok(found.is_some_and(|(found, _)| found == place))
         };
         let keep = |needed: bool| needed.then_some(Keep::Whole);
-        let outlives = || lowest_dead_elsewhere(&lock(&self.space), id) < entry.orig_seq;
+        let outlives =
+            || !seeded(Bug::DropTombstones) && lowest_dead_elsewhere(&lock(&self.space), id) < entry.orig_seq;
         Ok(match change {
             Change::Object { upload, .. } => {
                 let context = copy_context(entry);
                 let prior = Prior::load(change, context, view)?;
                 match upload {
                     _ if prior.moves.iter().any(|row| row.from == place) => Some(Keep::Whole),
-                    Some(upload) if outlives() => Some(Keep::Abort(*upload)),
+                    Some(upload) if outlives() && !seeded(Bug::DropUploadEnd) => Some(Keep::Abort(*upload)),
                     _ => None,
                 }
             }
@@ -261,7 +263,10 @@ impl Core {
         let mut walk = Walk::new(&*segment.file, segment.seed);
         let met = walk.record_at(entry.offset.into())?.filter(|met| met.front.header.seq == entry.seq);
         let met = met.ok_or_else(|| damaged(entry, segment.id))?;
-        let data = walk.data_of(&met)?.ok_or_else(|| damaged(entry, segment.id))?;
+        let data = match walk.data_of(&met)? {
+            None if seeded(Bug::DropUnreadable) => return Ok(0),
+            data => data.ok_or_else(|| damaged(entry, segment.id))?,
+        };
         let mut frame = match keep {
             Keep::Whole => Frame::new(entry.kind, entry.bucket, &entry.key, met.front.meta().to_vec()).with_data(data),
             Keep::Abort(upload) => {
@@ -274,7 +279,7 @@ impl Core {
         if frame.kind == entry.kind {
             frame.flags = entry.flags;
         }
-        frame.orig_seq = Some(entry.orig_seq);
+        frame.orig_seq = (!seeded(Bug::RenumberCopies)).then_some(entry.orig_seq);
         let change = Change::decode(frame.kind, frame.flags, &frame.key, &frame.meta)?;
         let prior = Prior::load(&change, copy_context(entry), &view)?;
         let bytes = frame.length() as u64;
@@ -304,7 +309,9 @@ impl Core {
         if emptied.is_empty() {
             return Ok(());
         }
-        self.bring_index_up_to_date()?;
+        if !seeded(Bug::FreeBeforeIndex) {
+            self.bring_index_up_to_date()?;
+        }
         let mut freed = self.freed()?;
         for Sealed { header, extent } in emptied {
             freed.add(FreedRange {
@@ -321,6 +328,12 @@ impl Core {
         let prior = Prior::load(&change, context, &self.view.load())?;
         let promise = Promise::default();
         let pending = Pending { frame, change, prior, tokens: Vec::new(), body: None, pin: None, promise };
+        if seeded(Bug::UnlinkBeforeFreed) {
+            for Sealed { extent, .. } in emptied {
+                self.vfs.remove(&file::segment(extent.id))?;
+            }
+            self.vfs.sync_dir(file::LOG)?;
+        }
         run_all(vec![Box::pin(self.submit_own(pending))])?;
         if self.options.durability == Durability::Relaxed {
             // Nothing may be unlinked before the record is durable, also where acknowledgements promise less.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::bugs::{Bug, seeded};
 use crate::core::Core;
 use crate::error::OpenError;
 use crate::footer::{self, Entry, Extent};
@@ -163,6 +164,9 @@ impl FoundLog {
     ) -> Result<bool, OpenError> {
         let newest = self.segments.keys().next_back().copied().unwrap_or(0);
         let newest = newest.max(mark.segment).max(noted.unwrap_or(0));
+        if seeded(Bug::IgnoreGaps) {
+            return Ok(false);
+        }
         let missing: Vec<u64> = (1..=newest).filter(|id| !self.segments.contains_key(id)).collect();
         let known = std::mem::take(&mut self.freed);
         if missing.iter().all(|id| known.contains(*id)) {
@@ -213,6 +217,9 @@ impl FoundLog {
 
     /// A freed segment that is still there was not unlinked before a crash. Nothing in it counts any more.
     pub(crate) fn leave_out_freed(&mut self) {
+        if seeded(Bug::ReviveFreed) {
+            return;
+        }
         let freed = &self.freed;
         self.left_out.extend(self.segments.keys().copied().filter(|id| freed.contains(*id)));
         self.segments.retain(|id, _| !freed.contains(*id));
@@ -241,7 +248,13 @@ impl FoundLog {
             // The newest segment is lost, and its successor's seal with it.
             return Ok(None);
         }
-        let (tail, rot) = examine(&*opened, self.seed(id), length, start, next_seq).map_err(failed(READING))?;
+        let (mut tail, mut rot) = examine(&*opened, self.seed(id), length, start, next_seq).map_err(failed(READING))?;
+        if seeded(Bug::RotIsATornTail) {
+            rot = None;
+        }
+        if seeded(Bug::TrustTail) {
+            (tail.proven, tail.proven_seq, tail.unproven) = (tail.chain_end, tail.last_seq, Vec::new());
+        }
         self.damage.extend(rot.map(|offset| format!("{}, offset {offset}: a record is damaged", file::segment(id))));
         let whole = Extent { id, length: tail.chain_end, first_seq: header.first_seq, last_seq: tail.last_seq };
         if footer::read(&*opened, self.seed(id), whole).map_err(failed(READING))?.is_some() {
@@ -258,6 +271,9 @@ impl FoundLog {
         }
         if tail.proven == length && tail.unproven.is_empty() {
             return Ok(Some(End { header, file: opened, offset: length, next_seq: tail.last_seq + 1 }));
+        }
+        if seeded(Bug::AppendToTorn) {
+            return Ok(Some(End { header, file: opened, offset: tail.chain_end, next_seq: tail.last_seq + 1 }));
         }
         let sealed = Seal { id, length: tail.proven, last_seq: tail.proven_seq };
         let header = SegmentHeader { id: id + 1, size, first_seq: sealed.last_seq + 1, sealed };

@@ -6,6 +6,7 @@
 mod apply;
 mod backup;
 mod bucket;
+mod bugs;
 mod bulk;
 mod clock;
 mod codec;
@@ -18,6 +19,8 @@ mod footer;
 mod format;
 mod found;
 mod freed;
+#[cfg(any(test, feature = "sim"))]
+pub mod fuzz;
 mod gate;
 mod index;
 mod list;

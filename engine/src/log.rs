@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::apply::effects;
+use crate::bugs::{Bug, seeded};
 use crate::core::{Core, Pending, SegmentFile};
 use crate::error::Error;
 use crate::footer::Extent;
@@ -121,9 +122,14 @@ impl Committer {
         if let Err(error) = self.segment.file.write_at(&self.buffer, self.offset) {
             return Err(self.undo(core, &error));
         }
-        if core.options.durability == Durability::Strict {
+        if core.options.durability == Durability::Strict && !seeded(Bug::AcknowledgeBeforeSync) {
             core.counters.log_syncs.fetch_add(1, Ordering::Relaxed);
-            if let Err(error) = self.segment.file.sync_data() {
+            if let Err(error) = self.segment.file.sync_data()
+                && !seeded(Bug::IgnoreFailedSync)
+            {
+                if seeded(Bug::NoPoison) {
+                    return Err(Error::Busy);
+                }
                 return Err(core.poison(&format!("a sync of the log failed: {error}")));
             }
             self.synced = self.offset + bytes;
@@ -149,7 +155,10 @@ impl Committer {
         core.space_low.store(true, Ordering::Relaxed);
         // Durably, for a power cut would bring back records that were refused.
         let file = &self.segment.file;
-        let strict = core.options.durability == Durability::Strict;
+        if seeded(Bug::NoCut) {
+            return Error::NoSpace;
+        }
+        let strict = core.options.durability == Durability::Strict && !seeded(Bug::CutWithoutSync);
         let cut = file.set_length(self.offset).and_then(|()| if strict { file.sync_data() } else { Ok(()) });
         match cut {
             Ok(()) => {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::apply::{Change, Context, Prior, effects};
+use crate::bugs::{Bug, seeded};
 use crate::codec::{Decoder, Encoder, Malformed};
 use crate::error::Error;
 use crate::footer::Entry;
@@ -129,6 +130,9 @@ impl Gathered {
     /// A part is dead where its upload is: the deletion of a bucket takes uploads away without naming them, and the
     /// record that began one may be gone before those of its parts.
     fn drop_orphaned_parts(&mut self) -> Result<(), Error> {
+        if seeded(Bug::KeepOrphanedParts) {
+            return Ok(());
+        }
         let mut uploads = BTreeSet::new();
         self.view.for_each(Table::Uploads, &[], |row_key, _| {
             uploads.insert(key::split(row_key)?.1);
@@ -155,7 +159,8 @@ impl Gathered {
         let sort_key = |out: &mut Vec<u8>| {
             out.extend_from_slice(&key::escaped(entry.bucket, &entry.key));
             out.extend_from_slice(&entry.orig_seq.to_be_bytes());
-            out.extend_from_slice(&entry.seq.to_be_bytes());
+            let seq = if seeded(Bug::FirstCopyWins) { !entry.seq } else { entry.seq };
+            out.extend_from_slice(&seq.to_be_bytes());
         };
         Ok(self.objects.push(sort_key, payload)?)
     }
@@ -238,7 +243,7 @@ impl Writer<'_, '_> {
         while !decoder.is_empty() {
             bulks.push(decoder.u64()?);
         }
-        if *tag == ADDS && row.is_null() {
+        if *tag == ADDS && row.is_null() && !seeded(Bug::NullsPileUp) {
             // Also an earlier copy of the same record.
             self.bury(versions, ObjectRow::is_null);
         }

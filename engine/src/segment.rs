@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::bugs::{Bug, seeded};
 use crate::codec::Malformed;
 use crate::format::{self, FORMAT_VERSION, file, record, segment, u32_at, u64_at};
 use crate::record::{Front, Header};
@@ -97,9 +98,13 @@ pub(crate) fn create(
         let mut bytes = header.encode(uuid).to_vec();
         bytes.extend_from_slice(records);
         made.write_at(&bytes, 0)?;
-        made.sync_data()?;
+        if !seeded(Bug::NameBeforeHeader) {
+            made.sync_data()?;
+        }
         vfs.rename(&making, &file::segment(header.id))?;
-        vfs.sync_dir(file::LOG)?;
+        if !seeded(Bug::NoSyncOfSegmentName) {
+            vfs.sync_dir(file::LOG)?;
+        }
         Ok(made)
     })();
     if created.is_err() {

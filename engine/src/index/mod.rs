@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use backend::{Backend, Home};
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 
+use crate::bugs::{Bug, seeded};
 use crate::codec::{Decoder, Encoder, Malformed};
 use crate::error::Error;
 use crate::memtable::{Mark, Memtable, SpaceDelta};
@@ -214,14 +215,18 @@ impl Index {
         guarded(|| {
             let mut transaction = redb!(self.database()?.begin_write());
             careful(&mut transaction)?;
-            if read_mark(&transaction, uuid)?.is_some_and(|mark| mark.seq >= memtable.mark().seq) {
+            if !seeded(Bug::ApplyTwice)
+                && read_mark(&transaction, uuid)?.is_some_and(|mark| mark.seq >= memtable.mark().seq)
+            {
                 // A commit that was reported as failed had succeeded. Counts must not be added twice.
                 redb!(transaction.abort());
                 return Ok(());
             }
             apply_rows(&transaction, memtable)?;
             apply_counts(&transaction, memtable)?;
-            set_mark(&transaction, &memtable.mark(), uuid)?;
+            let mut mark = memtable.mark();
+            mark.seq += u64::from(seeded(Bug::MarkAhead));
+            set_mark(&transaction, &mark, uuid)?;
             redb!(transaction.commit());
             Ok(())
         })

@@ -332,7 +332,7 @@ pub(super) fn bulk_segments(store: &Store, disk: &SimDisk) -> (BTreeSet<u64>, BT
 }
 
 /// Runs one seed: lives, crashes, crashes while recovering, and what must hold in between.
-fn schedule(seed: u64) {
+pub(super) fn schedule(seed: u64) {
     let mut rng = Rng::new(seed);
     let disk = SimDisk::new(seed ^ 0x5eed);
     let options = options(&mut rng);
@@ -364,6 +364,8 @@ fn schedule(seed: u64) {
             }
             if last {
                 store.checkpoint().unwrap();
+                assert_eq!(store.core.compare_with_recount().unwrap(), [""; 0], "seed {seed}: counts of segments");
+                assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0], "seed {seed}: the index");
                 store.core.write_footers();
                 let done = store.compact();
                 trace(|| format!("  compact: {done:?}"));

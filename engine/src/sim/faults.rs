@@ -52,7 +52,7 @@ fn delete(store: &Store, bucket: BucketId, name: &str) -> Result<Deleted, Error>
 }
 
 #[test]
-fn i6_after_a_failed_sync_nothing_is_acknowledged_until_the_store_was_reopened() {
+pub(super) fn i6_after_a_failed_sync_nothing_is_acknowledged_until_the_store_was_reopened() {
     let disk = SimDisk::new(1);
     let store = open(&disk, options());
     let bucket = bucket(&store);
@@ -87,7 +87,7 @@ fn i6_after_a_failed_sync_nothing_is_acknowledged_until_the_store_was_reopened()
 }
 
 #[test]
-fn a_full_disk_refuses_puts_loses_nothing_and_is_freed_by_deleting() {
+pub(super) fn a_full_disk_refuses_puts_loses_nothing_and_is_freed_by_deleting() {
     let disk = SimDisk::new(2);
     let store = open(&disk, options());
     let bucket = bucket(&store);
@@ -151,38 +151,149 @@ fn below_the_low_water_mark_puts_are_refused_while_deletes_and_configuration_go_
     put(&store, bucket, "x", 10).unwrap();
 }
 
+/// Reads all of `count` objects of 300 bytes and a few more; answers how many are missing without an error.
+fn read_all(store: &Store, bucket: BucketId, count: usize, seed: u64) -> usize {
+    let mut missing = 0;
+    for n in 0..count {
+        match store.open_object(bucket, &key(&format!("k{n:02}")), None, Wait::Allowed) {
+            Ok(object) => match object.read(0, 100_000, Wait::Allowed) {
+                Ok(data) => assert!(data == vec![7; 300 + n], "seed {seed}: wrong bytes"),
+                Err(error) => assert!(matches!(error, Error::Damaged { .. }), "seed {seed}: {error}"),
+            },
+            Err(Error::Damaged { .. }) => {}
+            Err(Error::NoSuchKey | Error::NoSuchBucket) => missing += 1,
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    missing
+}
+
+/// Twenty objects in one segment or several, as a killed process leaves them.
+fn twenty(seed: u64, segment_bytes: u64, footers: bool) -> (super::Rng, Arc<SimDisk>, Options, BucketId) {
+    let mut rng = super::Rng::new(seed);
+    let disk = SimDisk::new(seed);
+    let options = Options { segment_bytes: Some(segment_bytes), ..options() };
+    let store = open(&disk, options.clone());
+    let bucket = bucket(&store);
+    for n in 0..20usize {
+        put(&store, bucket, &format!("k{n:02}"), 300 + n).unwrap();
+    }
+    if rng.below(2) == 0 {
+        store.checkpoint().unwrap();
+    }
+    if footers {
+        store.core.write_footers();
+    }
+    disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+    drop(store);
+    disk.kill();
+    (rng, disk, options, bucket)
+}
+
+pub(super) fn flip_a_bit(seed: u64) {
+    let (mut rng, disk, options, bucket) = twenty(seed, *[1 << 16, 4096].get(seed as usize % 2).unwrap(), true);
+    let (path, length) = rng.choose(&disk.files("log/")).clone();
+    disk.flip(&path, rng.below(length * 8));
+    let store = open(&disk, options.clone());
+    let damaged = store.health() != Health::Ok;
+    let missing = read_all(&store, bucket, 20, seed);
+    // Only the last record can be taken for a torn tail: nothing after it proves that it was synced.
+    assert!(missing <= 1 || damaged, "seed {seed}: {missing} records were lost without a word");
+    if damaged {
+        return;
+    }
+    // What cannot be read is not dropped by compaction, nor by a rebuild.
+    for n in 0..40 {
+        put(&store, bucket, "other", 300 + n).unwrap();
+        if n % 10 == 9 {
+            store.compact().unwrap();
+        }
+    }
+    assert_eq!(read_all(&store, bucket, 20, seed), missing, "seed {seed}: compaction has dropped a record");
+}
+
 #[test]
 fn a_flipped_bit_anywhere_in_the_log_never_yields_wrong_bytes_or_a_panic() {
-    for seed in 0..300 {
-        let mut rng = super::Rng::new(seed);
-        let disk = SimDisk::new(seed);
-        let store = open(&disk, options());
-        let bucket = bucket(&store);
-        for n in 0..20usize {
-            put(&store, bucket, &format!("k{n:02}"), 300 + n).unwrap();
-        }
-        if rng.below(2) == 0 {
-            store.checkpoint().unwrap();
-        }
-        disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
-        drop(store);
-        disk.kill();
-        let (path, length) = rng.choose(&disk.files("log/")).clone();
-        disk.flip(&path, rng.below(length * 8));
-        let store = open(&disk, options());
-        let damaged = store.health() != Health::Ok;
-        let mut missing = 0;
-        for n in 0..20usize {
-            match store.open_object(bucket, &key(&format!("k{n:02}")), None, Wait::Allowed) {
-                Ok(object) => assert_eq!(object.read(0, 1000, Wait::Allowed).unwrap(), vec![7; 300 + n]),
-                Err(Error::Damaged { .. }) => {}
-                Err(Error::NoSuchKey | Error::NoSuchBucket) => missing += 1,
-                Err(error) => panic!("seed {seed}: {error}"),
-            }
-        }
-        // Only the last record can be taken for a torn tail: nothing after it proves that it was synced.
-        assert!(missing <= 1 || damaged, "seed {seed}: {missing} records were lost without a word");
+    (0..400).for_each(flip_a_bit);
+}
+
+pub(super) fn lose_a_segment(seed: u64) {
+    let (mut rng, disk, options, bucket) = twenty(seed, 4096, rng_bit(seed));
+    let (path, _) = rng.choose(&disk.files("log/")).clone();
+    disk.lose(&path);
+    if rng.below(2) == 0 {
+        disk.lose("index.redb");
     }
+    let store = open(&disk, options);
+    assert!(store.health() != Health::Ok, "seed {seed}: {path} is not missed");
+    read_all(&store, bucket, 20, seed);
+    assert!(put(&store, bucket, "x", 10).is_err());
+}
+
+fn rng_bit(seed: u64) -> bool {
+    seed.is_multiple_of(3)
+}
+
+#[test]
+fn i7_a_segment_that_is_lost_is_missed_also_together_with_the_index() {
+    (0..100).for_each(lose_a_segment);
+}
+
+pub(super) fn misdirect_a_write(seed: u64) {
+    let (mut rng, disk, options, bucket) = twenty(seed, 4096, rng_bit(seed));
+    let files = disk.files("log/");
+    let (from, _) = rng.choose(&files).clone();
+    let (to, length) = rng.choose(&files).clone();
+    disk.misdirect(&from, &to, rng.below(length / 512) as usize * 512);
+    if rng.below(2) == 0 {
+        disk.lose("index.redb");
+    }
+    let store = open(&disk, options);
+    let damaged = store.health() != Health::Ok;
+    let missing = read_all(&store, bucket, 20, seed);
+    assert!(missing <= 1 || damaged, "seed {seed}: {missing} records were lost without a word");
+}
+
+#[test]
+fn a_misdirected_write_is_an_error_and_never_wrong_bytes() {
+    (0..200).for_each(misdirect_a_write);
+}
+
+pub(super) fn swap_bulk_segments(seed: u64) {
+    let disk = SimDisk::new(seed);
+    let store = open(&disk, options());
+    let bucket = bucket(&store);
+    for salt in [1u8, 2] {
+        let data = vec![salt; 100_000];
+        let mut writer = store.bulk_writer().unwrap();
+        writer.write(&data).unwrap();
+        let body = Body::Bulk(writer.finish().unwrap());
+        let (attributes, precondition) = (Attributes::default(), Precondition::default());
+        let put = Put {
+            bucket,
+            key: key(&salt.to_string()),
+            body,
+            etag: ETag::of_body([salt; 16]),
+            attributes,
+            precondition,
+        };
+        store.put(put).wait().unwrap();
+    }
+    let files = disk.files("bulk/");
+    disk.misdirect(&files[0].0, &files[1].0, 0);
+    for (salt, intact) in [("1", true), ("2", false)] {
+        let object = store.open_object(bucket, &key(salt), None, Wait::Allowed).unwrap();
+        let read = object.read(0, 100_000, Wait::Allowed);
+        assert_eq!(read.is_ok(), intact, "seed {seed}");
+    }
+    let report = store.scrub().unwrap();
+    assert_eq!(report.damage.len(), 1, "{report:?}");
+    assert_eq!(report.damage[0].key.as_deref(), Some("2"));
+}
+
+#[test]
+fn a_swapped_bulk_segment_is_an_error_and_scrub_names_it() {
+    swap_bulk_segments(1);
 }
 
 /// Writes rows of configuration, which go on when the disk is full, until they have filled segments of their own.

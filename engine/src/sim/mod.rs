@@ -8,6 +8,8 @@ mod crash;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod model;
 mod rng;
 
@@ -251,6 +253,27 @@ impl SimDisk {
                 *byte ^= mask;
             }
         }
+    }
+
+    /// Writes the content of one file, from an offset on, where another one has its own: a misdirected write.
+    pub fn misdirect(&self, from: &str, to: &str, offset: usize) {
+        let mut state = lock(&self.state);
+        let (Some(from), Some(to)) = (state.names.get(from).copied(), state.names.get(to).copied()) else { return };
+        let Some(source) = state.inodes.get(&from).map(|inode| inode.cache.clone()) else { return };
+        let Some(target) = state.inodes.get_mut(&to) else { return };
+        for content in [&mut target.cache, &mut target.durable] {
+            let end = content.len().min(source.len());
+            if offset < end {
+                content[offset..end].copy_from_slice(&source[offset..end]);
+            }
+        }
+    }
+
+    /// Takes a file away, from the cache and the platter.
+    pub fn lose(&self, path: &str) {
+        let mut state = lock(&self.state);
+        state.names.remove(path);
+        state.durable_names.remove(path);
     }
 
     /// The files below a directory, with their lengths.

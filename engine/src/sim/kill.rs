@@ -1,0 +1,66 @@
+//! Whether the suites notice every seeded bug: each is switched on in turn, and something must fail.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{crash, faults, model};
+use crate::bugs::{Bug, seed};
+
+/// Seeds that a bug may survive.
+const SEEDS_MAX: u64 = 300;
+
+/// The suites for one seed, quick ones first.
+fn suites(number: u64) {
+    if number == 0 {
+        assert_ne!(crate::format::seed(&[1; 16], 1), crate::format::seed(&[1; 16], 2));
+        faults::i6_after_a_failed_sync_nothing_is_acknowledged_until_the_store_was_reopened();
+        faults::a_full_disk_refuses_puts_loses_nothing_and_is_freed_by_deleting();
+        faults::swap_bulk_segments(0);
+    }
+    faults::flip_a_bit(number);
+    faults::lose_a_segment(number);
+    faults::misdirect_a_write(number);
+    model::conform(number);
+    crash::schedule(number);
+}
+
+/// The seed at which a bug is noticed.
+fn noticed_at(bug: Bug) -> Option<u64> {
+    seed(Some(bug));
+    let most = std::env::var("KILL_SEEDS").ok().and_then(|most| most.parse().ok()).unwrap_or(SEEDS_MAX);
+    let noticed = (0..most).find(|number| catch_unwind(AssertUnwindSafe(|| suites(*number))).is_err());
+    seed(None);
+    noticed
+}
+
+/// Every `count`th bug from `first` on, so that tests can run beside one another.
+fn kill(first: usize, count: usize) {
+    // The failures are what is wanted, their messages are not.
+    std::panic::set_hook(Box::new(|_| {}));
+    let only = std::env::var("KILL_BUG").ok();
+    let bugs = Bug::ALL.into_iter().skip(first).step_by(count);
+    let bugs = bugs.filter(|bug| only.as_ref().is_none_or(|only| format!("{bug:?}") == *only));
+    let mut outcomes = Vec::new();
+    for bug in bugs {
+        let noticed = noticed_at(bug);
+        println!("{bug:?}: {noticed:?}");
+        outcomes.push((bug, noticed));
+    }
+    drop(std::panic::take_hook());
+    let survivors: Vec<_> = outcomes.iter().filter(|(_, noticed)| noticed.is_none()).collect();
+    assert!(survivors.is_empty(), "not noticed: {survivors:?}");
+}
+
+#[test]
+fn the_suites_notice_every_seeded_bug_first_third() {
+    kill(0, 3);
+}
+
+#[test]
+fn the_suites_notice_every_seeded_bug_second_third() {
+    kill(1, 3);
+}
+
+#[test]
+fn the_suites_notice_every_seeded_bug_last_third() {
+    kill(2, 3);
+}
