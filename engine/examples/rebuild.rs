@@ -56,7 +56,10 @@ fn main() {
                         };
                         match store.put(put).wait() {
                             Err(Error::Busy) => std::thread::sleep(std::time::Duration::from_millis(1)),
-                            stored => break drop(stored.unwrap()),
+                            stored => {
+                                stored.unwrap();
+                                break;
+                            }
                         }
                     }
                 }

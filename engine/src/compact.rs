@@ -309,9 +309,7 @@ impl Core {
         if emptied.is_empty() {
             return Ok(());
         }
-        if !seeded(Bug::FreeBeforeIndex) {
-            self.bring_index_up_to_date()?;
-        }
+        self.bring_index_up_to_date()?;
         let mut freed = self.freed()?;
         for Sealed { header, extent } in emptied {
             freed.add(FreedRange {
@@ -355,6 +353,7 @@ impl Core {
         // A name that a power cut brings back is removed at the next start, for the record says that it is freed.
         self.vfs.sync_dir(file::LOG)?;
         self.look_at_space();
+        self.look_at_garbage();
         Ok(())
     }
 

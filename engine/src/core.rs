@@ -78,6 +78,8 @@ pub(crate) struct Core {
     pub(crate) footed: Mutex<BTreeSet<u64>>,
     /// The last record that the index durably holds.
     pub(crate) applied_seq: AtomicU64,
+    /// Whether more is dead than compaction should let come together: then it is given time.
+    pub(crate) behind: AtomicBool,
     /// Whether the index could not be written for want of space.
     pub(crate) index_is_full: AtomicBool,
     pub(crate) closed: AtomicBool,
@@ -439,6 +441,7 @@ impl Core {
             spared: Mutex::default(),
             footed: Mutex::default(),
             applied_seq: AtomicU64::new(0),
+            behind: AtomicBool::new(false),
             index_is_full: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             lock_file: Mutex::default(),

@@ -70,6 +70,7 @@ impl Committer {
             refuse(group, &error);
             return true;
         }
+        let stored: usize = group.iter().filter(|one| one.takes_space()).map(|one| one.frame.length()).sum();
         match self.write(core, &group) {
             Ok(places) => self.publish(core, group, &places),
             Err(Error::NoSpace) => self.write_what_must_go_on(core, group),
@@ -78,6 +79,7 @@ impl Committer {
         }
         self.look_at_space(core);
         core.make_room_in_memory();
+        core.give_way(stored as u64);
         true
     }
 
@@ -208,6 +210,7 @@ impl Committer {
         core.segments.seal(self.header, extent);
         self.segment = core.segments.insert(header.id, file);
         core.segments.note_made();
+        core.look_at_garbage();
         core.maintenance.request();
         self.header = header;
         self.offset = segment::BYTES as u64;

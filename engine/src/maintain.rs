@@ -19,6 +19,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// How long the index is waited for at a time.
 const INDEX_INTERVAL: Duration = Duration::from_millis(50);
 
+/// What is stored in a second, at most, while compaction is behind.
+const BEHIND_BYTES_PER_SECOND: u64 = 32 << 20;
+/// The longest that a group waits for it.
+const BEHIND_PAUSE_MAX: Duration = Duration::from_millis(20);
+
 /// How the worker is told that there is work.
 #[derive(Debug, Default)]
 pub(crate) struct Maintenance {
@@ -71,6 +76,8 @@ impl Core {
             while let Ok(true) = self.compact_step(Thoroughness::Worthwhile, None, &mut done) {
                 self.write_footers();
             }
+            // Also where nothing could be done: who waits for what does not come waits in vain.
+            self.behind.store(false, Ordering::Relaxed);
         }
     }
 
@@ -149,6 +156,30 @@ impl Core {
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
         Ok(())
+    }
+
+    /// Looks whether compaction has fallen behind: whether more than half as much as what is alive, and three segments,
+    /// are dead in the segments that it can empty.
+    pub(crate) fn look_at_garbage(&self) {
+        let spared = lock(&self.spared).clone();
+        let space = lock(&self.space).clone();
+        let (mut total, mut live) = (0, 0);
+        for (id, sealed) in self.segments.sealed() {
+            if !spared.contains_key(&id) {
+                total += sealed.extent.length;
+                live += space.get(&id).map_or(0, |stat| u64::try_from(stat.live_bytes).unwrap_or(0));
+            }
+        }
+        let behind = total > live + live / 2 + 3 * self.segment_bytes();
+        self.behind.store(behind && self.inline.is_none(), Ordering::Relaxed);
+    }
+
+    /// Holds the committer back for a moment while compaction is behind, the longer the more was just stored.
+    pub(crate) fn give_way(&self, bytes: u64) {
+        if self.behind.load(Ordering::Relaxed) && !self.closed.load(Ordering::Acquire) {
+            let pause = Duration::from_micros(bytes.saturating_mul(1_000_000) / BEHIND_BYTES_PER_SECOND);
+            self.maintenance.pause(pause.min(BEHIND_PAUSE_MAX));
+        }
     }
 
     /// Leaves the disk to others, after so many bytes were read and written.

@@ -12,6 +12,9 @@ use crate::found::{FoundLog, failed, meta_of};
 use crate::memtable::Mark;
 use crate::row::Place;
 
+/// Memtables that fill up before they are applied while the log is replayed.
+const MEMTABLES: usize = 3;
+
 /// Applies records one after another.
 pub(crate) struct Replay<'c> {
     core: &'c Core,
@@ -69,8 +72,9 @@ impl Replay<'_> {
         if self.damaged {
             return Ok(());
         }
-        if view.active.rows() >= core.options.memtable_entries_max
-            || view.active.bytes() >= core.options.memtable_bytes_max
+        // What two memtables held when the process ended is left to the indexer, so that opening does not wait for it.
+        if view.active.rows() / MEMTABLES >= core.options.memtable_entries_max
+            || view.active.bytes() / MEMTABLES >= core.options.memtable_bytes_max
         {
             core.bulk.raise_next(self.next_bulk);
             core.checkpoint()?;

@@ -215,9 +215,7 @@ impl Index {
         guarded(|| {
             let mut transaction = redb!(self.database()?.begin_write());
             careful(&mut transaction)?;
-            if !seeded(Bug::ApplyTwice)
-                && read_mark(&transaction, uuid)?.is_some_and(|mark| mark.seq >= memtable.mark().seq)
-            {
+            if read_mark(&transaction, uuid)?.is_some_and(|mark| mark.seq >= memtable.mark().seq) {
                 // A commit that was reported as failed had succeeded. Counts must not be added twice.
                 redb!(transaction.abort());
                 return Ok(());

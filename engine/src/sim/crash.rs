@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::{Faults, Rng, SimClock, SimDisk};
+use crate::compact::Thoroughness;
 use crate::sync::lock;
 use crate::*;
 
@@ -292,7 +293,14 @@ fn live(store: &Store, rng: &mut Rng, mut state: State, n: &mut u64, groups: u64
             return candidates;
         }
         if rng.below(6) == 0 {
-            let done = store.compact();
+            // All of it, or one segment alone, so that what is dead stays in others.
+            let ids: Vec<u64> = store.core.segments.sealed().into_keys().collect();
+            let done = if ids.is_empty() || rng.below(2) == 0 {
+                store.compact().map(drop)
+            } else {
+                let mut only = BTreeSet::from([*rng.choose(&ids)]);
+                store.core.compact_step(Thoroughness::Full, Some(&mut only), &mut Compaction::default()).map(drop)
+            };
             trace(|| format!("  compact: {done:?}"));
         }
         if rng.below(8) == 0 {
@@ -345,6 +353,7 @@ pub(super) fn schedule(seed: u64) {
             let horizon = *rng.choose(&[20, 80, 400]);
             faults.power_off_at = (rng.below(3) > 0).then(|| disk.effects() + rng.below(horizon));
             faults.sync_fails_at = (rng.below(4) == 0).then(|| disk.effects() + rng.below(horizon));
+            faults.write_fails_at = (rng.below(6) == 0).then(|| disk.effects() + rng.below(horizon));
             faults.capacity = (rng.below(5) == 0).then(|| disk.used() + rng.below(100_000));
         }
         disk.set_faults(faults);
@@ -360,7 +369,7 @@ pub(super) fn schedule(seed: u64) {
                 let groups = rng.below(12);
                 candidates = live(store, &mut rng, state, &mut n, groups);
             } else {
-                assert!(faults.power_off_at.is_some(), "seed {seed}: a read failed");
+                assert!(faults.power_off_at.is_some() || faults.write_fails_at.is_some(), "seed {seed}: a read failed");
             }
             if last {
                 store.checkpoint().unwrap();

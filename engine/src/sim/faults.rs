@@ -1,5 +1,6 @@
 //! Failing and full disks: what is refused, what goes on, and what is there afterwards.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -177,6 +178,10 @@ fn twenty(seed: u64, segment_bytes: u64, footers: bool) -> (super::Rng, Arc<SimD
     let bucket = bucket(&store);
     for n in 0..20usize {
         put(&store, bucket, &format!("k{n:02}"), 300 + n).unwrap();
+        if n % 3 == 0 {
+            // Something dead in each segment.
+            put(&store, bucket, "other", 200).unwrap();
+        }
     }
     if rng.below(2) == 0 {
         store.checkpoint().unwrap();
@@ -251,7 +256,9 @@ pub(super) fn misdirect_a_write(seed: u64) {
     let store = open(&disk, options);
     let damaged = store.health() != Health::Ok;
     let missing = read_all(&store, bucket, 20, seed);
-    assert!(missing <= 1 || damaged, "seed {seed}: {missing} records were lost without a word");
+    // The end of the last segment, overwritten, looks like a torn tail.
+    let is_last = files.last().is_some_and(|(last, _)| *last == to);
+    assert!(missing <= 1 || damaged || is_last, "seed {seed}: {missing} records were lost without a word");
 }
 
 #[test]
@@ -280,6 +287,11 @@ pub(super) fn swap_bulk_segments(seed: u64) {
         store.put(put).wait().unwrap();
     }
     let files = disk.files("bulk/");
+    disk.flip(&files[0].0, 8 * 70_000);
+    let object = store.open_object(bucket, &key("1"), None, Wait::Allowed).unwrap();
+    assert_eq!(object.read(0, 65_536, Wait::Allowed).unwrap(), vec![1; 65_536]);
+    assert!(matches!(object.read(60_000, 20_000, Wait::Allowed), Err(Error::Damaged { .. })), "seed {seed}");
+    disk.flip(&files[0].0, 8 * 70_000);
     disk.misdirect(&files[0].0, &files[1].0, 0);
     for (salt, intact) in [("1", true), ("2", false)] {
         let object = store.open_object(bucket, &key(salt), None, Wait::Allowed).unwrap();
@@ -294,6 +306,82 @@ pub(super) fn swap_bulk_segments(seed: u64) {
 #[test]
 fn a_swapped_bulk_segment_is_an_error_and_scrub_names_it() {
     swap_bulk_segments(1);
+}
+
+pub(super) fn refuse_a_group_and_cut_the_power(seed: u64) {
+    let disk = SimDisk::new(seed);
+    let options = Options { segment_bytes: Some(4096), ..options() };
+    let store = open(&disk, options.clone());
+    let bucket = bucket(&store);
+    put(&store, bucket, "before", 100).unwrap();
+    disk.set_faults(Faults { capacity: Some(disk.used() + 20_000), ..Faults::default() });
+    store.core.held.store(true, std::sync::atomic::Ordering::Relaxed);
+    let mut waiting: Vec<_> = [("small", 400), ("large", 70_000)]
+        .into_iter()
+        .map(|(name, size)| {
+            let body = Body::Inline(vec![7; size].into());
+            let (attributes, precondition) = (Attributes::default(), Precondition::default());
+            store.put(Put { bucket, key: key(name), body, etag: ETag::of_body([7; 16]), attributes, precondition })
+        })
+        .collect();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for put in &mut waiting {
+        assert!(std::pin::Pin::new(put).poll(&mut context).is_pending());
+    }
+    store.core.held.store(false, std::sync::atomic::Ordering::Relaxed);
+    crate::sync::lock(store.core.inline.as_ref().unwrap())(&store.core);
+    for put in waiting {
+        assert!(matches!(put.wait(), Err(Error::NoSpace)), "seed {seed}");
+    }
+    disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+    drop(store);
+    disk.cut_power();
+    let store = open(&disk, options);
+    assert_eq!(store.health(), Health::Ok);
+    assert_eq!(size_of(&store, bucket, "before"), Some(100));
+    assert_eq!(size_of(&store, bucket, "small"), None, "seed {seed}: a put that was refused has appeared");
+}
+
+#[test]
+fn what_was_refused_for_want_of_space_does_not_appear_after_a_power_cut() {
+    (0..50).for_each(refuse_a_group_and_cut_the_power);
+}
+
+pub(super) fn fail_a_sync_of_the_index(seed: u64) {
+    let mut rng = super::Rng::new(seed);
+    let disk = SimDisk::new(seed);
+    let store = open(&disk, options());
+    let bucket = bucket(&store);
+    let mut expected = std::collections::BTreeMap::new();
+    for round in 0..4 {
+        for n in 0..30 {
+            let name = format!("k{:02}", rng.below(60));
+            let size = 10 + n + round * 100;
+            put(&store, bucket, &name, size).unwrap();
+            expected.insert(name, size);
+        }
+        if round == 2 {
+            disk.set_faults(Faults { sync_fails_at: Some(disk.effects() + rng.below(30)), ..Faults::default() });
+        }
+        if store.checkpoint().is_err() {
+            break;
+        }
+        disk.set_faults(Faults::default());
+    }
+    disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+    drop(store);
+    disk.cut_power();
+    let store = open(&disk, options());
+    for (name, size) in &expected {
+        assert_eq!(size_of(&store, bucket, name), Some(*size), "seed {seed}: {name}");
+    }
+    store.checkpoint().unwrap();
+    assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0], "seed {seed}");
+}
+
+#[test]
+fn an_index_whose_sync_failed_is_never_opened_again() {
+    (0..100).for_each(fail_a_sync_of_the_index);
 }
 
 /// Writes rows of configuration, which go on when the disk is full, until they have filled segments of their own.

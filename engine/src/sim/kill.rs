@@ -16,6 +16,8 @@ fn suites(number: u64) {
         faults::a_full_disk_refuses_puts_loses_nothing_and_is_freed_by_deleting();
         faults::swap_bulk_segments(0);
     }
+    faults::refuse_a_group_and_cut_the_power(number);
+    faults::fail_a_sync_of_the_index(number);
     faults::flip_a_bit(number);
     faults::lose_a_segment(number);
     faults::misdirect_a_write(number);

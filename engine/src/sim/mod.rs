@@ -70,6 +70,8 @@ pub struct Faults {
     pub power_off_at: Option<u64>,
     /// The sync with this number of effects before it fails.
     pub sync_fails_at: Option<u64>,
+    /// The write with this number of effects before it fails, and writes only a part.
+    pub write_fails_at: Option<u64>,
     /// Bytes that fit on the disk.
     pub capacity: Option<u64>,
 }
@@ -489,6 +491,14 @@ impl VFile for SimFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.with(true, |state, inode| {
+            if state.faults.write_fails_at.is_some_and(|at| state.effects >= at) {
+                state.faults.write_fails_at = None;
+                let part = state.rng.below(bytes.len() as u64 + 1) as usize;
+                if part > 0 {
+                    inode.write(&bytes[..part], offset as usize);
+                }
+                return Err(io::Error::other("a write failed"));
+            }
             let grows = (offset + bytes.len() as u64).saturating_sub(inode.allocated());
             let room = state.room(inode);
             let fits = bytes.len().saturating_sub(grows.saturating_sub(room) as usize);

@@ -4,12 +4,13 @@
 //! Each mutation is acknowledged before anything is cut off, so the model knows exactly what must be there. `MODEL_SEED`
 //! and `MODEL_COUNT` choose the seeds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{Faults, Rng, SimClock, SimDisk};
+use crate::compact::Thoroughness;
 use crate::*;
 
 const KEYS: [&str; 4] = ["a", "a/b", "b\0", "c"];
@@ -271,7 +272,17 @@ impl World {
     fn disturb(&mut self) {
         match self.rng.below(12) {
             0 | 1 => self.store().checkpoint().unwrap(),
-            2..=4 => _ = self.store().compact().unwrap(),
+            2 => _ = self.store().compact().unwrap(),
+            3 | 4 => {
+                // One segment alone, so that what is dead stays in others.
+                let ids: Vec<u64> = self.store().core.segments.sealed().into_keys().collect();
+                if !ids.is_empty() {
+                    let mut only = BTreeSet::from([*self.rng.choose(&ids)]);
+                    let mut done = Compaction::default();
+                    let core = &self.store().core;
+                    core.compact_step(Thoroughness::Full, Some(&mut only), &mut done).unwrap();
+                }
+            }
             5 => self.store().core.write_footers(),
             6 => {
                 let report = self.store().scrub().unwrap();

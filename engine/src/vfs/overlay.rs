@@ -250,7 +250,7 @@ mod tests {
                     expected.resize(expected.len().max(offset + bytes.len()), 0);
                     expected[offset..offset + bytes.len()].copy_from_slice(&bytes);
                 }
-                let mut found = vec![9; 30_000];
+                let mut found = vec![9; 40_000];
                 let count = file.read_at(&mut found, 0).unwrap();
                 assert_eq!(found[..count], expected, "seed {seed}");
             }
