@@ -100,6 +100,7 @@ impl Core {
                 Err(error @ (Error::Damaged { .. } | Error::Io(_))) => {
                     // It never drops a record: the segment stays as it is, until the next start.
                     lock(&self.spared).insert(id, error.to_string());
+                    done.segments_spared += 1;
                 }
                 Err(error) => {
                     if emptied.is_empty() {
@@ -169,7 +170,7 @@ impl Core {
     }
 
     /// Copies what is needed of a segment; answers how many bytes that took.
-    fn evacuate(&self, sealed: &Sealed) -> Result<u64, Error> {
+    pub(crate) fn evacuate(&self, sealed: &Sealed) -> Result<u64, Error> {
         let id = sealed.extent.id;
         let segment = self.segments.segment(id, true)?;
         let (entries, damaged_at) = footer::entries(&*segment.file, segment.seed, sealed.extent)?;

@@ -210,6 +210,8 @@ pub struct Compaction {
     pub bytes_freed: u64,
     /// Bytes that had to be copied for it.
     pub bytes_copied: u64,
+    /// Log segments that hold something that cannot be read, and stay as they are.
+    pub segments_spared: u64,
 }
 
 /// Counters since the store was opened.

@@ -316,7 +316,7 @@ pub(super) fn refuse_a_group_and_cut_the_power(seed: u64) {
     put(&store, bucket, "before", 100).unwrap();
     disk.set_faults(Faults { capacity: Some(disk.used() + 20_000), ..Faults::default() });
     store.core.held.store(true, std::sync::atomic::Ordering::Relaxed);
-    let mut waiting: Vec<_> = [("small", 400), ("large", 70_000)]
+    let mut waiting: Vec<_> = [("small", 100), ("large", 70_000)]
         .into_iter()
         .map(|(name, size)| {
             let body = Body::Inline(vec![7; size].into());
@@ -345,6 +345,143 @@ pub(super) fn refuse_a_group_and_cut_the_power(seed: u64) {
 #[test]
 fn what_was_refused_for_want_of_space_does_not_appear_after_a_power_cut() {
     (0..50).for_each(refuse_a_group_and_cut_the_power);
+}
+
+pub(super) fn serve_an_unproven_record_and_cut_the_power(seed: u64) {
+    let disk = SimDisk::new(seed);
+    let store = open(&disk, options());
+    let bucket = bucket(&store);
+    put(&store, bucket, "before", 100).unwrap();
+    disk.set_faults(Faults { sync_fails_at: Some(disk.effects()), ..Faults::default() });
+    assert!(put(&store, bucket, "unproven", 2000).is_err());
+    drop(store);
+    disk.kill();
+    let store = open(&disk, options());
+    let served = size_of(&store, bucket, "unproven");
+    disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+    drop(store);
+    disk.cut_power();
+    let store = open(&disk, options());
+    assert_eq!(store.health(), Health::Ok, "seed {seed}");
+    assert_eq!(size_of(&store, bucket, "before"), Some(100), "seed {seed}");
+    assert_eq!(size_of(&store, bucket, "unproven"), served, "seed {seed}: what was served is gone");
+}
+
+#[test]
+fn what_a_reopened_store_serves_survives_a_power_cut_right_away() {
+    (0..50).for_each(serve_an_unproven_record_and_cut_the_power);
+}
+
+pub(super) fn take_back_an_object_of_an_upload(seed: u64) {
+    let mut rng = super::Rng::new(seed);
+    let disk = SimDisk::new(seed);
+    let options = Options { segment_bytes: Some(4096), ..options() };
+    let store = open(&disk, options.clone());
+    let bucket = bucket(&store);
+    let fill = |from: usize| {
+        (from..from + 12).for_each(|n| _ = put(&store, bucket, &format!("fill{n}"), 300 + n).unwrap());
+    };
+    let attributes = Attributes::default();
+    let new = NewUpload { bucket, key: key("u"), attributes, checksum: None, opaque: Bytes::new() };
+    let upload = store.create_upload(new).wait().unwrap();
+    fill(0);
+    let mut writer = store.bulk_writer().unwrap();
+    writer.write(&[3; 100]).unwrap();
+    let (body, etag) = (writer.finish().unwrap(), ETag::of_body([3; 16]));
+    let part = PutPart { bucket, key: key("u"), upload, number: 1, body, etag, checksum: None };
+    store.put_part(part).wait().unwrap();
+    fill(20);
+    let complete = CompleteUpload {
+        bucket,
+        key: key("u"),
+        upload,
+        parts: vec![(1, etag)],
+        etag: ETag { md5: [1; 16], parts: 1 },
+        checksums: Vec::new(),
+        precondition: Precondition::default(),
+    };
+    store.complete_upload(complete).wait().unwrap();
+    fill(40);
+    if rng.below(3) > 0 {
+        delete(&store, bucket, "u").unwrap();
+    } else {
+        put(&store, bucket, "u", 10).unwrap();
+    }
+    fill(60);
+    // What began the upload stays where it is, what ended it is moved about.
+    for _ in 0..3 {
+        let mut only: std::collections::BTreeSet<u64> = store.core.segments.sealed().into_keys().skip(2).collect();
+        let mut done = Compaction::default();
+        while store.core.compact_step(crate::compact::Thoroughness::Full, Some(&mut only), &mut done).unwrap() {}
+        fill(80);
+    }
+    disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+    drop(store);
+    disk.kill();
+    disk.lose("index.redb");
+    let store = open(&disk, options);
+    let query = ListUploadsQuery {
+        bucket,
+        prefix: String::new(),
+        delimiter: None,
+        key_marker: None,
+        upload_id_marker: None,
+        max_uploads: 10,
+    };
+    assert_eq!(store.list_uploads(&query).unwrap().entries.len(), 0, "seed {seed}: an upload has come back");
+    assert!(disk.files("bulk/").is_empty(), "seed {seed}");
+}
+
+#[test]
+fn an_upload_that_was_completed_does_not_come_back_when_its_object_is_gone() {
+    (0..10).for_each(take_back_an_object_of_an_upload);
+}
+
+/// The power goes at the given effect of a compaction; answers whether that was over before. What is on the platter is
+/// another choice for each `seed`.
+pub(super) fn cut_the_power_in_a_compaction(effect: u64, seed: u64) -> bool {
+    let disk = SimDisk::new(seed);
+    let options = Options { segment_bytes: Some(4096), ..options() };
+    let store = open(&disk, options.clone());
+    let bucket = bucket(&store);
+    for n in 0..40usize {
+        put(&store, bucket, &format!("k{:02}", n % 25), 300 + n).unwrap();
+    }
+    for n in 0..5 {
+        delete(&store, bucket, &format!("k{n:02}")).unwrap();
+    }
+    let off_at = disk.effects() + effect;
+    disk.set_faults(Faults { power_off_at: Some(off_at), ..Faults::default() });
+    // Whatever it answers.
+    let _ = store.compact();
+    let over = disk.effects() < off_at;
+    disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+    drop(store);
+    disk.cut_power();
+    if seed.is_multiple_of(4) {
+        disk.lose("index.redb");
+    }
+    let store = open(&disk, options);
+    let place = format!("effect {effect}, seed {seed}");
+    assert_eq!(store.health(), Health::Ok, "{place}");
+    for n in 0..25 {
+        let size = if n < 5 { None } else { Some(if n < 15 { 325 + n } else { 300 + n }) };
+        assert_eq!(size_of(&store, bucket, &format!("k{n:02}")), size, "{place}: k{n:02}");
+    }
+    store.compact().unwrap();
+    store.checkpoint().unwrap();
+    assert_eq!(store.core.compare_with_recount().unwrap(), [""; 0], "{place}");
+    assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0], "{place}");
+    over
+}
+
+#[test]
+fn a_power_cut_at_any_effect_of_a_compaction_loses_nothing() {
+    let mut effect = 0;
+    while !(0..4).map(|seed| cut_the_power_in_a_compaction(effect, seed)).fold(false, |any, over| any | over) {
+        effect += 1;
+    }
+    assert!(effect > 20, "{effect}");
 }
 
 pub(super) fn fail_a_sync_of_the_index(seed: u64) {

@@ -6,7 +6,7 @@ use super::{crash, faults, model};
 use crate::bugs::{Bug, seed};
 
 /// Seeds that a bug may survive.
-const SEEDS_MAX: u64 = 300;
+const SEEDS_MAX: u64 = 100;
 
 /// The suites for one seed, quick ones first.
 fn suites(number: u64) {
@@ -16,11 +16,16 @@ fn suites(number: u64) {
         faults::a_full_disk_refuses_puts_loses_nothing_and_is_freed_by_deleting();
         faults::swap_bulk_segments(0);
     }
-    faults::refuse_a_group_and_cut_the_power(number);
-    faults::fail_a_sync_of_the_index(number);
-    faults::flip_a_bit(number);
-    faults::lose_a_segment(number);
-    faults::misdirect_a_write(number);
+    for number in 6 * number..6 * number + 6 {
+        faults::serve_an_unproven_record_and_cut_the_power(number);
+        faults::refuse_a_group_and_cut_the_power(number);
+        faults::fail_a_sync_of_the_index(number);
+        faults::flip_a_bit(number);
+        faults::lose_a_segment(number);
+        faults::misdirect_a_write(number);
+        faults::cut_the_power_in_a_compaction(number, number);
+    }
+    faults::take_back_an_object_of_an_upload(number);
     model::conform(number);
     crash::schedule(number);
 }

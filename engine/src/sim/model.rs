@@ -274,9 +274,13 @@ impl World {
             0 | 1 => self.store().checkpoint().unwrap(),
             2 => _ = self.store().compact().unwrap(),
             3 | 4 => {
-                // One segment alone, so that what is dead stays in others.
-                let ids: Vec<u64> = self.store().core.segments.sealed().into_keys().collect();
-                if !ids.is_empty() {
+                // One segment alone, so that what is dead stays in others; or emptied and not freed, as a crash leaves it.
+                let sealed = self.store().core.segments.sealed();
+                let ids: Vec<u64> = sealed.keys().copied().collect();
+                if !ids.is_empty() && self.rng.below(3) == 0 {
+                    let id = *self.rng.choose(&ids);
+                    self.store().core.evacuate(&sealed[&id]).unwrap();
+                } else if !ids.is_empty() {
                     let mut only = BTreeSet::from([*self.rng.choose(&ids)]);
                     let mut done = Compaction::default();
                     let core = &self.store().core;
