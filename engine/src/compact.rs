@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use crate::apply::{Change, Context, Prior};
 use crate::bugs::{Bug, seeded};
@@ -36,6 +37,8 @@ const VICTIMS_MAX: usize = 32;
 const VICTIMS_AT_LOW_SPACE: usize = 4;
 /// Bytes copied for one freeing.
 const COPIED_BYTES_MAX: u64 = 128 << 20;
+/// How long a copy waits for a lock before it is looked whether the store was closed.
+const WAIT: Duration = Duration::from_millis(100);
 /// Copies on their way to the committer at one time.
 const BATCH_RECORDS_MAX: usize = 64;
 const BATCH_BYTES_MAX: u64 = 1 << 20;
@@ -192,12 +195,12 @@ impl Core {
             let segment = Arc::clone(&segment);
             batch.push(Box::pin(async move { self.relocate(&segment, &entry, &change).await }));
             if batch.len() >= BATCH_RECORDS_MAX || bytes >= BATCH_BYTES_MAX {
-                copied += run_all(std::mem::take(&mut batch))?;
+                copied += run_all(self, std::mem::take(&mut batch))?;
                 self.pace(bytes);
                 bytes = 0;
             }
         }
-        copied += run_all(batch)?;
+        copied += run_all(self, batch)?;
         let left = lock(&self.space).get(&id).map_or(0, |stat| stat.live_bytes);
         // The list of freed segments is written anew when the segment is freed.
         let list = self.view().get(Table::Freed, &[], |row| Place::split(row).map(|(place, _)| place))?.transpose()?;
@@ -333,7 +336,7 @@ impl Core {
             }
             self.vfs.sync_dir(file::LOG)?;
         }
-        run_all(vec![Box::pin(self.submit_own(pending))])?;
+        run_all(self, vec![Box::pin(self.submit_own(pending))])?;
         if self.options.durability == Durability::Relaxed {
             // Nothing may be unlinked before the record is durable, also where acknowledgements promise less.
             let newest = self.view().active.mark().segment;
@@ -389,7 +392,7 @@ impl Wake for Unpark {
 type Task<'t> = Pin<Box<dyn Future<Output = Result<u64, Error>> + 't>>;
 
 /// Runs all tasks to their ends on this thread, whichever can go on; answers the sum, or the first error.
-fn run_all(mut tasks: Vec<Task<'_>>) -> Result<u64, Error> {
+fn run_all(core: &Core, mut tasks: Vec<Task<'_>>) -> Result<u64, Error> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = TaskContext::from_waker(&waker);
     let mut sum = Ok(0);
@@ -407,6 +410,10 @@ fn run_all(mut tasks: Vec<Task<'_>>) -> Result<u64, Error> {
         if tasks.is_empty() {
             return sum;
         }
-        thread::park();
+        thread::park_timeout(WAIT);
+        if core.closed.load(Ordering::Acquire) {
+            // Who holds a lock and was let go of may never give it back.
+            return Err(Error::Closed);
+        }
     }
 }

@@ -26,6 +26,7 @@ fn suites(number: u64) {
         faults::cut_the_power_in_a_compaction(number, number);
     }
     faults::take_back_an_object_of_an_upload(number);
+    faults::empty_each_segment_alone(number as usize);
     model::conform(number);
     crash::schedule(number);
 }
