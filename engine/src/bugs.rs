@@ -37,8 +37,6 @@ pub(crate) enum Bug {
     SkipBlockChecksum,
     /// The index's mark runs ahead of its rows.
     MarkAhead,
-    /// An index whose sync failed is opened again at the next start.
-    KeepUnsyncedIndex,
     /// Segments are unlinked before the record that frees them.
     UnlinkBeforeFreed,
     /// Tombstones are left behind whatever lies elsewhere.
@@ -70,7 +68,7 @@ pub(crate) enum Bug {
 #[cfg(test)]
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Bug; 30] = [
+    pub(crate) const ALL: [Bug; 29] = [
         Bug::AcknowledgeBeforeSync,
         Bug::IgnoreFailedSync,
         Bug::NoPoison,
@@ -87,7 +85,6 @@ impl Bug {
         Bug::SkipDataChecksum,
         Bug::SkipBlockChecksum,
         Bug::MarkAhead,
-        Bug::KeepUnsyncedIndex,
         Bug::UnlinkBeforeFreed,
         Bug::DropTombstones,
         Bug::DropUploadEnd,

@@ -13,6 +13,7 @@ mod codec;
 mod commit;
 mod compact;
 mod core;
+mod effects;
 mod error;
 mod examine;
 mod footer;

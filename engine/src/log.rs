@@ -7,9 +7,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::apply::effects;
 use crate::bugs::{Bug, seeded};
 use crate::core::{Core, Pending, SegmentFile};
+use crate::effects::effects;
 use crate::error::Error;
 use crate::footer::Extent;
 use crate::format::{align, segment};

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::apply::{Change, Context, Prior, effects};
+use crate::apply::{Change, Context, Prior};
 use crate::bugs::{Bug, seeded};
 use crate::codec::{Decoder, Encoder, Malformed};
+use crate::effects::effects;
 use crate::error::Error;
 use crate::footer::Entry;
 use crate::format::file;

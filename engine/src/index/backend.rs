@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::StorageBackend;
 
-use crate::bugs::{Bug, seeded};
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
 /// The file of an index.
@@ -33,9 +32,6 @@ impl Home {
 
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data().inspect_err(|_| {
-            if seeded(Bug::KeepUnsyncedIndex) {
-                return;
-            }
             // If the name cannot be removed either, nothing on this disk can be helped.
             let directory = self.path.rsplit_once('/').map_or("", |(directory, _)| directory);
             let _ = self.vfs.remove(&self.path).and_then(|()| self.vfs.sync_dir(directory));

@@ -572,6 +572,14 @@ pub(super) fn fail_a_sync_of_the_index(seed: u64) {
     drop(store);
     // The page cache still has what the sync has lost, and later syncs do not write it again.
     disk.kill();
+    if rng.below(2) == 0 {
+        // Likewise where the index is just being made.
+        disk.lose("index.redb");
+        disk.set_faults(Faults { sync_fails_at: Some(disk.effects() + rng.below(20)), ..Faults::default() });
+        let vfs = Arc::new(Arc::clone(&disk));
+        drop(Store::open_with(vfs, Arc::new(SimClock::default()), options()));
+        disk.kill();
+    }
     let store = open(&disk, options());
     for n in 0..3 {
         let name = format!("k{:02}", rng.below(60));
