@@ -482,8 +482,9 @@ impl Core {
     pub(crate) fn look_at_space(&self) {
         if let Ok(space) = self.vfs.space() {
             self.free_bytes.store(space.free_bytes, Ordering::Relaxed);
-            self.space_low.store(space.free_bytes < self.low_water_bytes, Ordering::Relaxed);
-            self.reserve.replenish(space.free_bytes, self.low_water_bytes);
+            let needed = self.low_water_bytes.saturating_add(self.reserve.missing_bytes());
+            self.space_low.store(space.free_bytes < needed, Ordering::Relaxed);
+            self.reserve.replenish(space.free_bytes);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::freed::Freed;
 use crate::log::Committer;
 use crate::memtable::Mark;
 use crate::record::{Frame, Kind};
+use crate::reserve::is_full;
 use crate::segment::{Met, Seal, SegmentHeader, Walk, create, read_header};
 use crate::vfs::{OpenMode, VFile, Vfs};
 
@@ -278,8 +279,18 @@ impl FoundLog {
         let sealed = Seal { id, length: tail.proven, last_seq: tail.proven_seq };
         let header = SegmentHeader { id: id + 1, size, first_seq: sealed.last_seq + 1, sealed };
         let records = again(&tail.unproven, self.seed(header.id));
-        let file =
-            create(&*self.vfs, &self.uuid, &header, &records, reserve).map_err(failed("making a log segment"))?;
+        let create = |reserve| create(&*self.vfs, &self.uuid, &header, &records, reserve);
+        let file = match create(reserve) {
+            // Room for more than the tail is wanted, not needed.
+            Err(error) if reserve && is_full(&error) => create(false),
+            created => created,
+        };
+        let file = file.map_err(failed("making a log segment"))?;
+        // Gives back what was reserved beyond the end, and the tail that was written again; that it fails costs space only.
+        let _ = opened.set_length(sealed.length);
+        if let Some(old) = self.segments.get_mut(&id) {
+            old.length = opened.length().map_err(failed(READING))?;
+        }
         let offset = (segment::BYTES + records.len()) as u64;
         let length = file.length().map_err(failed(READING))?;
         self.segments.insert(header.id, Found { header, file: Arc::clone(&file), length });

@@ -91,7 +91,9 @@ impl Committer {
             return;
         }
         let mut written = self.write(core, &group);
-        if matches!(written, Err(Error::NoSpace)) && core.reserve.release() {
+        if matches!(written, Err(Error::NoSpace))
+            && let Some(_borrowed) = core.reserve.borrow()
+        {
             written = self.write(core, &group);
         }
         match written {

@@ -21,6 +21,7 @@ use crate::meta::BucketMeta;
 use crate::rebuild;
 use crate::replay::Replay;
 use crate::request::{Durability, Options};
+use crate::reserve::{Reserve, is_full};
 use crate::row::{Place, Table, key};
 use crate::superblock::{self, Identity};
 use crate::vfs::{OpenMode, Vfs};
@@ -53,6 +54,7 @@ pub(crate) fn open(
         io::ErrorKind::WouldBlock => OpenError::InUse(PathBuf::new()),
         _ => OpenError::NotWritable(PathBuf::new(), error),
     })?;
+    Reserve::give_up_earlier(&*vfs).map_err(failed("giving up the space that was set aside"))?;
     let Identity { uuid, made, newest } = superblock::open_format(&*vfs)?;
     // A process that was killed between a rename and the sync of its directory left names that only the page cache
     // knows. Nothing may be built on them before they are durable. In a store that was just made there are none.
@@ -80,16 +82,24 @@ pub(crate) fn open(
         log.adopt_logged_freed()?;
     }
     log.leave_out_freed();
-    let end = log.settle(if rebuilding { Mark::default() } else { mark }, size, strict)?;
-
-    let (index, mark) = match indexed {
-        Some(indexed) if !stale => indexed,
+    let indexed = match indexed {
+        Some(indexed) if !stale => Some(indexed),
         outdated => {
             if outdated.is_some() {
                 report.push("the index was older than the log and was set aside".to_owned());
             }
             drop(outdated);
+            // Durably, and before the tail is written again without regard to its mark: an index that a power cut
+            // brought back would know records of a tail that no longer counts.
             Core::set_aside_if_there(&*vfs, file::INDEX).map_err(failed("setting the index aside"))?;
+            None
+        }
+    };
+    let end = log.settle(if rebuilding { Mark::default() } else { mark }, size, strict)?;
+
+    let (index, mark) = match indexed {
+        Some(indexed) => indexed,
+        None => {
             if fresh {
                 Index::open(&vfs, &uuid, options.index_cache_bytes).map_err(index_failed)?
             } else {
@@ -127,7 +137,11 @@ pub(crate) fn open(
     if let Some(committer) = &committer
         && noted.is_none_or(|noted| noted < committer.segment_id())
     {
-        core.newest.note(committer.segment_id(), strict).map_err(failed("noting the newest segment"))?;
+        match core.newest.note(committer.segment_id(), strict) {
+            // As while running: a full disk is no reason to stop.
+            Err(error) if is_full(&error) => {}
+            noted => noted.map_err(failed("noting the newest segment"))?,
+        }
     }
     core.damage = log.damage;
     core.recovery = report;
@@ -187,7 +201,17 @@ fn open_index(
         }
         return Ok((None, report));
     }
-    match Index::open(vfs, uuid, cache_bytes) {
+    let opened = Index::open(vfs, uuid, cache_bytes).and_then(|(index, mark)| {
+        // Where headers are damaged already the index may be all that is known of what they held.
+        if log.damage.is_empty() {
+            check_rows(&index)?;
+        }
+        Ok((index, mark))
+    });
+    match opened {
+        Ok((_, mark)) if log.extent(mark.segment).is_some_and(|extent| mark.offset > extent.length) => {
+            report.push("the index knows a tail of the log that no longer counts, and was set aside".to_owned());
+        }
         Ok((index, mark)) => {
             let short = log.segments.get(&mark.segment).is_some_and(|found| mark.offset > found.length);
             if mark.seq > 0 && short {
@@ -199,7 +223,7 @@ fn open_index(
         }
         Err(IndexError::NoSpace) => {
             let full = io::Error::from(io::ErrorKind::StorageFull);
-            return Err(OpenError::io("opening the index", full));
+            return Err(OpenError::io("opening the index needs some free space: free a few MiB and start again", full));
         }
         Err(IndexError::Unfinished) => {
             report.push("the index was unfinished".to_owned());
@@ -208,6 +232,22 @@ fn open_index(
         Err(IndexError::Failed(what)) => report.push(format!("the index was set aside: {what}")),
     }
     Ok((None, report))
+}
+
+/// Reads the rows without which nothing can be served: configuration, buckets, and the counts. If one of them fails its
+/// checksum the log still has what it said.
+fn check_rows(index: &Index) -> Result<(), IndexError> {
+    let rows = index.snapshot()?;
+    for table in [Table::Config, Table::Buckets] {
+        let mut scan = rows.scan(table, &[], &[])?;
+        while scan.key().is_some() {
+            scan.value()?;
+            scan.advance()?;
+        }
+    }
+    index_freed(index)?;
+    index.usage()?;
+    index.space().map(drop)
 }
 
 /// The segments that were freed when the index was last written.

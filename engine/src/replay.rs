@@ -21,11 +21,13 @@ pub(crate) struct Replay<'c> {
     next_bulk: u64,
     /// Damage is known: nothing is applied to the index, whose mark must not pass it.
     damaged: bool,
+    /// There is no room to apply anything.
+    full: bool,
 }
 
 impl Replay<'_> {
     pub(crate) fn new<'c>(core: &'c Core, log: &FoundLog) -> Replay<'c> {
-        Replay { core, next_bulk: 1, damaged: !log.damage.is_empty() }
+        Replay { core, next_bulk: 1, damaged: !log.damage.is_empty(), full: false }
     }
 
     /// Replays everything beyond the mark; answers the lowest bulk id above all that were named.
@@ -69,7 +71,7 @@ impl Replay<'_> {
         // Before any mark passes this record: its floor must not leave the files behind.
         core.bulk.release(&released);
         view.active.publish(Mark { seq: entry.seq, segment, offset: entry.end(), ..Mark::default() });
-        if self.damaged {
+        if self.damaged || self.full {
             return Ok(());
         }
         // What two memtables held when the process ended is left to the indexer, so that opening does not wait for it.
@@ -77,7 +79,11 @@ impl Replay<'_> {
             || view.active.bytes() / MEMTABLES >= core.options.memtable_bytes_max
         {
             core.bulk.raise_next(self.next_bulk);
-            core.checkpoint()?;
+            match core.checkpoint() {
+                // Then the rows stay in memory, until there is room again.
+                Err(Error::NoSpace) => self.full = true,
+                applied => applied?,
+            }
         }
         Ok(())
     }

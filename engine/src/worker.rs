@@ -73,13 +73,17 @@ impl Core {
         }
         let mut index = lock(&self.index);
         // redb can do nothing more after a write that failed, so it is not tried where there is no room at all.
-        if self.vfs.space().is_ok_and(|space| space.free_bytes < INDEX_ROOM_BYTES) {
-            self.reserve.release();
-        }
+        let no_room = self.vfs.space().is_ok_and(|space| space.free_bytes < INDEX_ROOM_BYTES);
+        let mut borrowed = if no_room { self.reserve.borrow() } else { None };
         let mut applied = self.apply_to(&mut index, &frozen);
-        if matches!(applied, Err(IndexError::NoSpace)) && self.reserve.release() {
-            applied = self.apply_to(&mut index, &frozen);
+        if matches!(applied, Err(IndexError::NoSpace)) && borrowed.is_none() {
+            borrowed = self.reserve.borrow();
+            if borrowed.is_some() {
+                applied = self.apply_to(&mut index, &frozen);
+            }
         }
+        drop(borrowed);
+        self.look_at_space();
         applied?;
         let base = Arc::new(index.snapshot()?);
         drop(index);
@@ -200,7 +204,7 @@ impl Core {
         }
     }
 
-    /// Moves a file that cannot be used out of the way, keeping it.
+    /// Moves a file that cannot be used out of the way, keeping it; durably, so that it does not come back.
     pub(crate) fn set_aside(vfs: &dyn crate::vfs::Vfs, path: &str) -> std::io::Result<String> {
         vfs.create_dir(file::LOST)?;
         vfs.sync_dir("")?;
@@ -210,6 +214,7 @@ impl Core {
         let target = format!("{}/{}", file::LOST, free.expect("there are fewer files than numbers"));
         vfs.rename(path, &target)?;
         vfs.sync_dir(file::LOST)?;
+        vfs.sync_dir(path.rsplit_once('/').map_or("", |(directory, _)| directory))?;
         Ok(target)
     }
 }

@@ -667,3 +667,57 @@ fn a_disk_filled_to_the_brim_by_others_serves_deletes_and_configuration_and_reco
         assert_eq!(rows.len(), 7);
     }
 }
+
+/// Puts until three in a row are refused.
+fn fill(store: &Store, bucket: BucketId, prefix: &str) -> Vec<String> {
+    let mut stored = Vec::new();
+    let mut refused = 0;
+    for n in 0.. {
+        let name = format!("{prefix}{n:04}");
+        match put(store, bucket, &name, 30_000) {
+            Ok(_) => stored.push(name),
+            Err(Error::NoSpace) if refused == 3 => break,
+            Err(Error::NoSpace) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    stored
+}
+
+#[test]
+fn a_process_killed_on_a_full_disk_starts_again_and_again() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let options = Options {
+            segment_bytes: Some(1 << 20),
+            low_water_bytes: Some(1 << 20),
+            memtable_entries_max: 200,
+            ..options()
+        };
+        let full = Faults { capacity: Some(12 << 20), ..Faults::default() };
+        disk.set_faults(full);
+        let mut store = open(&disk, options.clone());
+        let bucket = bucket(&store);
+        let mut stored = fill(&store, bucket, "first");
+        for life in 0..8 {
+            // Stopped the first time, killed after that, in the end with a disk that somebody else has filled.
+            if life > 0 {
+                disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+            }
+            let taken = Faults { capacity: Some(disk.used()), ..Faults::default() };
+            drop(store);
+            disk.kill();
+            disk.set_faults(if life >= 6 { taken } else { full });
+            store = match Store::open_with(Arc::new(Arc::clone(&disk)), Arc::new(SimClock::default()), options.clone()) {
+                Ok(store) => store,
+                Err(error) => panic!("seed {seed}, life {life}: {error}"),
+            };
+            assert_eq!(store.health(), Health::Ok);
+            stored.extend(fill(&store, bucket, &format!("life{life}-")));
+            for name in &stored {
+                assert_eq!(size_of(&store, bucket, name), Some(30_000), "seed {seed}: {name}");
+            }
+            delete(&store, bucket, &stored.remove(0)).unwrap();
+        }
+    }
+}
