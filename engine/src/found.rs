@@ -226,6 +226,20 @@ impl FoundLog {
         self.segments.retain(|id, _| !freed.contains(*id));
     }
 
+    /// A segment that ends before the place up to which its successor says that it was synced has lost records.
+    pub(crate) fn measure(&mut self) {
+        let mut cut = Vec::new();
+        for (id, found) in &self.segments {
+            let path = file::segment(*id);
+            if self.extent(*id).is_some_and(|extent| found.length < extent.length)
+                && !self.damage.iter().any(|line| line.starts_with(&path))
+            {
+                cut.push(format!("{path} is shorter than when it was sealed: acknowledged records are missing"));
+            }
+        }
+        self.damage.extend(cut);
+    }
+
     /// Unlinks these segments, unless there is damage.
     pub(crate) fn unlink_left_out(&mut self) -> Result<(), OpenError> {
         if self.left_out.is_empty() || !self.damage.is_empty() {

@@ -82,6 +82,7 @@ pub(crate) fn open(
         log.adopt_logged_freed()?;
     }
     log.leave_out_freed();
+    log.measure();
     let indexed = match indexed {
         Some(indexed) if !stale => Some(indexed),
         outdated => {

@@ -415,3 +415,9 @@ fn every_crash_leaves_a_prefix_that_contains_all_that_was_acknowledged() {
         schedule(seed);
     }
 }
+
+/// The index could not be opened once, was set aside, and came back with the next power cut.
+#[test]
+fn an_index_that_was_set_aside_does_not_come_back() {
+    schedule(300_235);
+}
