@@ -18,12 +18,12 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "server/src",
-        "config clock metrics http identity identity_rows auth protocol bucket_policy state access s3 health declare app console admin node",
+        "config clock metrics http identity identity_rows backup maintenance auth protocol bucket_policy state access s3 health declare app console admin node",
     ),
     ("server/src/s3", "receive object bucket multipart handle"),
     (
         "tools/src",
-        "failure input ready notify output admin settings args configure documents policy health logging config apply serve test",
+        "failure input ready notify output admin settings args configure documents policy health logging config apply job examine maintain backup serve test",
     ),
     (
         "benches/src",

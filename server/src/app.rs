@@ -58,7 +58,12 @@ impl S3Application {
         state.metrics.received(received);
         let (response, error) = match outcome {
             Ok(response) => (response, None),
-            Err(error) => (self.refuse(line, &error), Some(error)),
+            Err(error) => {
+                if error.damaged {
+                    state.maintenance.read_was_damaged();
+                }
+                (self.refuse(line, &error), Some(error))
+            }
         };
         let status = response.status();
         state.metrics.answered(status, status == StatusCode::FORBIDDEN);

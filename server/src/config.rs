@@ -45,6 +45,10 @@ pub struct Config {
     pub metrics_public: bool,
     /// Whether a network or FUSE file system is accepted for the data directory.
     pub allow_network_filesystem: bool,
+    /// How often everything that is stored is read and compared with its checksums. Default: every 30 days.
+    pub scrub_interval: Option<Duration>,
+    /// How fast compaction copies and a scrub reads, in bytes a second; none: as fast as the disk allows. Default: 256 MiB.
+    pub maintenance_bytes_per_second: Option<u64>,
     /// Bounds on what clients may hold open.
     pub limits: Limits,
 }
@@ -181,6 +185,8 @@ impl Config {
             explain_denials: false,
             metrics_public: false,
             allow_network_filesystem: false,
+            scrub_interval: Some(Duration::from_secs(30 * 86_400)),
+            maintenance_bytes_per_second: Some(256 << 20),
             limits: Limits::default(),
         }
     }

@@ -9,6 +9,7 @@ use crate::health;
 use crate::http::body::Body;
 use crate::http::serve::{Application, Connection};
 use crate::protocol::respond::{self, Response};
+use crate::s3::receive::blocking;
 use crate::state::State;
 
 /// Health and metrics of one node.
@@ -22,8 +23,16 @@ impl ConsoleApplication {
         ConsoleApplication { state }
     }
 
-    fn metrics(&self) -> Response {
-        let stats = self.state.store.stats();
+    async fn metrics(&self) -> Response {
+        let state = &*self.state;
+        let maintenance = state.maintenance.clone();
+        // Looks at files; numbers of a look that failed are zero.
+        let disk = blocking(move || maintenance.disk_use()).await.unwrap_or_default();
+        let live: u64 = state.store.buckets().iter().map(|bucket| state.store.bucket_usage(bucket.id).bytes).sum();
+        let stats = state.store.stats();
+        let health = state.maintenance.health();
+        let scrub = state.maintenance.last_scrub();
+        let is = |state: bool| u64::from(state);
         let rows = [
             ("strongroom_engine_commits_total", "counter", stats.commits),
             ("strongroom_engine_records_total", "counter", stats.records),
@@ -35,6 +44,24 @@ impl ConsoleApplication {
             ("strongroom_engine_memtable_rows", "gauge", stats.memtable_rows),
             ("strongroom_engine_segments", "gauge", stats.segments),
             ("strongroom_engine_free_bytes", "gauge", stats.free_bytes),
+            ("strongroom_engine_compacted_bytes_total", "counter", stats.compacted_bytes),
+            ("strongroom_engine_segments_freed_total", "counter", stats.segments_freed),
+            ("strongroom_store_read_only", "gauge", is(matches!(health, engine::Health::ReadOnly { .. }))),
+            ("strongroom_store_damaged", "gauge", is(matches!(health, engine::Health::Damaged { .. }))),
+            ("strongroom_damaged_reads_total", "counter", state.maintenance.damaged_reads()),
+            ("strongroom_disk_total_bytes", "gauge", disk.total_bytes),
+            ("strongroom_disk_free_bytes", "gauge", disk.free_bytes),
+            ("strongroom_log_disk_bytes", "gauge", disk.log_bytes),
+            ("strongroom_bulk_disk_bytes", "gauge", disk.bulk_bytes),
+            ("strongroom_other_disk_bytes", "gauge", disk.other_bytes),
+            ("strongroom_live_bytes", "gauge", live),
+            ("strongroom_garbage_bytes", "gauge", (disk.log_bytes + disk.bulk_bytes).saturating_sub(live)),
+            (
+                "strongroom_last_scrub_timestamp_seconds",
+                "gauge",
+                scrub.map_or(0, |scrub| scrub.ended_seconds.unsigned_abs()),
+            ),
+            ("strongroom_last_scrub_damage", "gauge", scrub.map_or(0, |scrub| scrub.damage)),
         ];
         let mut response = respond::with_body(StatusCode::OK, Body::from(self.state.metrics.render(&rows)));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -50,7 +77,7 @@ impl Application for ConsoleApplication {
             return health::answer(&self.state, probe);
         }
         match request.uri().path() {
-            "/metrics" if local || self.state.config.metrics_public => self.metrics(),
+            "/metrics" if local || self.state.config.metrics_public => self.metrics().await,
             "/metrics" => {
                 text(StatusCode::FORBIDDEN, "Metrics are served to loopback only; --metrics-public opens them.\n")
             }

@@ -36,7 +36,7 @@ pub fn probe_of(path: &str) -> Option<Probe> {
 
 /// Answers a probe: 200 as long as reads are served, with `ok`, `read-only` or `damaged`; 503 while draining.
 pub fn answer(state: &State, probe: Probe) -> Response {
-    let (status, text) = match (probe, state.is_draining(), state.store.health()) {
+    let (status, text) = match (probe, state.is_draining(), state.maintenance.health()) {
         (Probe::Live, ..) => (StatusCode::OK, "ok"),
         (Probe::Ready, true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         (Probe::Ready, false, engine::Health::Ok) => (StatusCode::OK, "ok"),

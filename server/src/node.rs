@@ -23,17 +23,16 @@ use crate::declare;
 use crate::http::serve::{Security, Shared, serve};
 use crate::identity::name::AccessKey;
 use crate::identity::plan::Mode;
-use crate::identity::private_file;
+pub use crate::identity::private_file::ROOT_CREDENTIALS_FILE;
+use crate::identity::private_file::{self, MASTER_KEY_FILE};
 use crate::identity::sealed::SecretKey;
 use crate::identity::store::IdentityStore;
 use crate::identity_rows::EngineRows;
+use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
 use crate::s3::receive::blocking;
 use crate::state::{LARGE_UPLOADS_MAX, State};
 
-const MASTER_KEY_FILE: &str = "secret.key";
-/// Where the first root key is kept, in the data directory.
-pub const ROOT_CREDENTIALS_FILE: &str = "root-credentials.json";
 /// How often certificate files are looked at.
 #[cfg(feature = "tls")]
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
@@ -138,7 +137,7 @@ impl Node {
         }
         let console_application = Arc::new(ConsoleApplication::new(state.clone()));
         listeners.push(tokio::spawn(serve(console, security.clone(), console_application, shared)));
-        let mut background = Vec::new();
+        let mut background = vec![tokio::spawn(state.maintenance.clone().watch(config.scrub_interval))];
         match AdminSocket::bind(&config.data) {
             Ok(socket) => background.push(tokio::spawn(socket.serve(state.clone()))),
             Err(error) => warnings.push(format!("local administration is off: {error}")),
@@ -286,6 +285,7 @@ async fn open(
     };
     let state = State {
         config: config.clone(),
+        maintenance: Maintenance::new(store.clone(), &config.data),
         store,
         identities,
         bucket_policies: Arc::new(bucket_policies),
@@ -306,8 +306,12 @@ fn open_store(
         Durability::Strict => engine::Durability::Strict,
         Durability::Relaxed => engine::Durability::Relaxed,
     };
-    let options =
-        Options { durability, allow_network_filesystem: config.allow_network_filesystem, ..Options::default() };
+    let options = Options {
+        durability,
+        allow_network_filesystem: config.allow_network_filesystem,
+        maintenance_bytes_per_second: config.maintenance_bytes_per_second,
+        ..Options::default()
+    };
     let store = Store::open(&config.data, options).map_err(|error| StartError(error.to_string()))?;
     let rows = EngineRows::shared(&store);
     let failed = |error: &dyn fmt::Display| StartError(error.to_string());

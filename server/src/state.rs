@@ -9,6 +9,7 @@ use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::bucket_policy::BucketPolicies;
 use crate::config::Config;
 use crate::identity::store::IdentityStore;
+use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
 
 /// The most large uploads that are taken in at once; each holds two pieces of 1 MiB.
@@ -28,6 +29,8 @@ pub struct State {
     pub auth: AuthConfig,
     /// Derived signing keys.
     pub signing_keys: SigningKeyCache,
+    /// Scrubs, compactions, backups, and what is known of damage.
+    pub maintenance: Arc<Maintenance>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// One permit a large upload.

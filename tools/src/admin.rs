@@ -76,6 +76,19 @@ impl From<io::Error> for CallError {
 /// # Errors
 /// One line when no node runs there, when this user may not speak to it, or when it gives no proper answer.
 pub(crate) fn call_node(data: &Path, request: Request<'_>) -> Result<Answer, Failure> {
+    call_node_if_any(data, request)?.ok_or_else(|| {
+        let data = data.display();
+        Failure::failed(format!(
+            "no node runs on {data}; start one with strongroom serve {data}, or name its directory with --data"
+        ))
+    })
+}
+
+/// Calls the node that runs on a data directory; none when no node runs there.
+///
+/// # Errors
+/// One line when this user may not speak to the node, or when it gives no proper answer.
+pub(crate) fn call_node_if_any(data: &Path, request: Request<'_>) -> Result<Option<Answer>, Failure> {
     // A state file of thousands of passwords takes a while to hash.
     const TIMEOUT: Duration = Duration::from_secs(600);
     let socket = data.join(SOCKET_FILE);
@@ -84,19 +97,16 @@ pub(crate) fn call_node(data: &Path, request: Request<'_>) -> Result<Answer, Fai
         stream.set_write_timeout(Some(TIMEOUT))?;
         exchange(stream, request)
     });
-    let data = data.display();
-    called.map_err(|error| match error {
-        CallError::Absent => Failure::failed(format!(
-            "no node runs on {data}; start one with strongroom serve {data}, or name its directory with --data"
-        )),
-        CallError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Failure {
+    called.map(Some).or_else(|error| match error {
+        CallError::Absent => Ok(None),
+        CallError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure {
             exit: Exit::Denied,
             message: format!(
                 "{}: this user may not speak to the node; run as the user that it runs as",
                 socket.display()
             ),
-        },
-        error => Failure::failed(format!("{}: {error}", socket.display())),
+        }),
+        error => Err(Failure::failed(format!("{}: {error}", socket.display()))),
     })
 }
 

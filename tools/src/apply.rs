@@ -75,7 +75,7 @@ fn data_directory(local: &Local) -> Result<PathBuf, Failure> {
     configure::data_directory(&configure::local_settings(local)?)
 }
 
-fn not_understood(error: &serde_json::Error) -> Failure {
+pub(crate) fn not_understood(error: &serde_json::Error) -> Failure {
     Failure::failed(format!("the node's answer is not understood: {error}"))
 }
 
@@ -97,7 +97,7 @@ fn header_value(name: &str) -> String {
 }
 
 /// The body of a 2xx answer, else the refusal as this program's error.
-fn accepted(answer: Answer, input: &str) -> Result<String, Failure> {
+pub(crate) fn accepted(answer: Answer, input: &str) -> Result<String, Failure> {
     let text = String::from_utf8(answer.body).map_err(|_| Failure::failed("the node's answer is not UTF-8"))?;
     if (200..300).contains(&answer.status) {
         return Ok(text);

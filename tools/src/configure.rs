@@ -81,6 +81,11 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
     switch(settings, "explain-denials", &mut config.explain_denials)?;
     switch(settings, "metrics-public", &mut config.metrics_public)?;
     switch(settings, "allow-network-filesystem", &mut config.allow_network_filesystem)?;
+    if let Some(given) = settings.find("scrub-interval") {
+        let days = one(given, |text| number(text, 0, 3_650))?;
+        config.scrub_interval = (days > 0).then(|| Duration::from_secs(days * 86_400));
+    }
+    config.maintenance_bytes_per_second = maintenance_rate(settings, config.maintenance_bytes_per_second)?;
     if let Some(given) = settings.find("connections-max") {
         config.limits.connections_max = one(given, |text| number(text, 1, 1_000_000))? as usize;
     }
@@ -111,6 +116,20 @@ pub(crate) fn local_settings(local: &Local) -> Result<Settings, Failure> {
 /// The data directory alone, for commands that speak to the node that runs on it.
 pub(crate) fn data_directory(settings: &Settings) -> Result<PathBuf, Failure> {
     settings.find("data").map_or(Ok(DATA_DEFAULT.into()), |given| path(given, last(given)?))
+}
+
+/// Whether a network file system is accepted, for commands that open a data directory themselves.
+pub(crate) fn allows_network_filesystem(settings: &Settings) -> Result<bool, Failure> {
+    let mut allowed = false;
+    switch(settings, "allow-network-filesystem", &mut allowed)?;
+    Ok(allowed)
+}
+
+/// `--maintenance-rate`, in bytes a second.
+fn maintenance_rate(settings: &Settings, default: Option<u64>) -> Result<Option<u64>, Failure> {
+    let Some(given) = settings.find("maintenance-rate") else { return Ok(default) };
+    let rate = one(given, |text| number(text, 0, 1 << 20))?;
+    Ok((rate > 0).then_some(rate << 20))
 }
 
 /// What a console URL on this machine would be with these settings; for `health` without a URL.

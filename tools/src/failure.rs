@@ -32,6 +32,14 @@ impl Failure {
         Failure { exit: Exit::Failed, message: message.into() }
     }
 
+    pub(crate) fn not_found(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::NotFound, message: message.into() }
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Conflict, message: message.into() }
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
         Failure { exit: Exit::Usage, message: message.into() }
     }

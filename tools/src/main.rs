@@ -5,13 +5,17 @@
 mod admin;
 mod apply;
 mod args;
+mod backup;
 mod config;
 mod configure;
 mod documents;
+mod examine;
 mod failure;
 mod health;
 mod input;
+mod job;
 mod logging;
+mod maintain;
 mod notify;
 mod output;
 mod policy;
@@ -45,6 +49,12 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::Policy { command } => policy::policy(command, json),
         Command::Apply(arguments) => apply::apply(&arguments, json),
         Command::State(arguments) => apply::state(&arguments, json),
+        Command::Fsck(arguments) => examine::fsck(&arguments, json),
+        Command::Inspect(arguments) => examine::inspect(&arguments, json),
+        Command::Scrub(arguments) => maintain::scrub(&arguments, json),
+        Command::Compact(arguments) => maintain::compact(&arguments, json),
+        Command::Backup(arguments) => backup::backup(&arguments, json),
+        Command::Restore(arguments) => backup::restore(&arguments, json),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { directory } => documents::man(&directory),
         Command::Config { command } => config::config(command, json),

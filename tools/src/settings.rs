@@ -67,6 +67,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     switch("explain-denials", "Name the deciding statement in x-strongroom-denied-by"),
     switch("metrics-public", "Serve /metrics to everyone who reaches the console's address"),
     switch("allow-network-filesystem", "Accept a network or FUSE file system for the data directory"),
+    one("scrub-interval", "DAYS", "Read all that is stored and compare checksums this often; 0 never", "30"),
+    one(
+        "maintenance-rate",
+        "MIB",
+        "How fast compaction copies and a scrub reads, in MiB a second; 0 without a bound",
+        "256",
+    ),
     one("connections-max", "N", "Connections open at once", "4096"),
     one("head-timeout", "SECONDS", "Time to send a request's head", "30"),
     one("body-idle-timeout", "SECONDS", "Time a body may stand still", "60"),

@@ -63,6 +63,16 @@ fn every_usage_error_is_one_line_with_exit_2() {
         &["policy", "check", "a", "--kind", "resource"],
         &["policy", "eval"],
         &["policy", "explain"],
+        &["fsck"],
+        &["inspect"],
+        &["inspect", "d", "tables"],
+        &["inspect", "d", "records"],
+        &["inspect", "d", "records", "x"],
+        &["inspect", "d", "rows", "1"],
+        &["backup", "d"],
+        &["restore", "d"],
+        &["serve", "--scrub-interval", "often"],
+        &["serve", "--maintenance-rate", "-1"],
     ] {
         refused(directory.path(), arguments, &[]);
     }
@@ -94,6 +104,12 @@ fn help_has_an_example_for_every_command_and_goes_to_standard_output() {
         &["apply"],
         &["state"],
         &["health"],
+        &["fsck"],
+        &["scrub"],
+        &["compact"],
+        &["inspect"],
+        &["backup"],
+        &["restore"],
         &["config", "show"],
         &["config", "check"],
         &["completions"],
@@ -130,6 +146,30 @@ fn a_command_without_a_node_says_so_in_one_line() {
 }
 
 #[test]
+fn a_directory_that_holds_no_data_is_not_found_and_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("empty")).unwrap();
+    for data in ["empty", "absent"] {
+        for arguments in [
+            &["fsck", data][..],
+            &["fsck", data, "--repair-index"],
+            &["inspect", data],
+            &["scrub", data],
+            &["compact", data],
+            &["backup", data, "backup"],
+            &["restore", data, "new"],
+        ] {
+            let output = strongroom(directory.path(), arguments, &[]);
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(3), "{arguments:?}: {error}");
+            assert!(error.starts_with(&format!("strongroom: {data} ")) && error.lines().count() == 1, "{error}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(directory.path().join("empty")).unwrap().count(), 0);
+}
+
+#[test]
 fn completions_and_man_pages_cover_every_command() {
     let directory = tempfile::tempdir().unwrap();
     let output = strongroom(directory.path(), &["completions", "bash"], &[]);
@@ -138,7 +178,17 @@ fn completions_and_man_pages_cover_every_command() {
         script.contains("strongroom__policy__check") || script.contains("strongroom__subcmd__policy__subcmd__check")
     );
     assert_eq!(strongroom(directory.path(), &["man", "man1"], &[]).status.code(), Some(0));
-    for word in ["--batch", "--bucket-policy", "--session-policy", "--principal", "--context", "--kind", "--dialect"] {
+    for word in [
+        "--batch",
+        "--bucket-policy",
+        "--session-policy",
+        "--principal",
+        "--context",
+        "--kind",
+        "--dialect",
+        "--repair-index",
+        "--with-key",
+    ] {
         assert!(script.contains(word), "completions leave out {word}");
     }
     for page in [
@@ -148,6 +198,12 @@ fn completions_and_man_pages_cover_every_command() {
         "strongroom-policy-check.1",
         "strongroom-policy-eval.1",
         "strongroom-policy-explain.1",
+        "strongroom-fsck.1",
+        "strongroom-scrub.1",
+        "strongroom-compact.1",
+        "strongroom-inspect.1",
+        "strongroom-backup.1",
+        "strongroom-restore.1",
     ] {
         let text = std::fs::read_to_string(directory.path().join("man1").join(page)).unwrap();
         assert!(text.contains("Example: strongroom"), "{page}: {text}");

@@ -21,6 +21,7 @@ use crate::identity::plan::Mode;
 use crate::identity::sealed::MasterKey;
 use crate::identity::store::IdentityStore;
 use crate::identity_rows::EngineRows;
+use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
 use crate::protocol::error::Code;
 use crate::protocol::operation::{On, Operation};
@@ -56,6 +57,7 @@ async fn state(directory: &Path) -> State {
         config,
         identities: IdentityStore::open(EngineRows::shared(&store), key, None).unwrap(),
         bucket_policies: Arc::new(BucketPolicies::load(&store)),
+        maintenance: Maintenance::new(store.clone(), directory),
         store,
         signing_keys: SigningKeyCache::default(),
         metrics: Arc::new(Metrics::default()),

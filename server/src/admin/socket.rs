@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -18,6 +19,7 @@ use crate::http::body::{Body, RequestBody};
 use crate::identity::plan::Mode;
 use crate::identity::print;
 use crate::identity::state::STATE_BYTES_MAX;
+use crate::maintenance::{Busy, Work};
 use crate::protocol::error::S3Error;
 use crate::protocol::request::Query;
 use crate::protocol::respond::{self, Response};
@@ -27,6 +29,10 @@ use crate::state::State;
 pub const SOCKET: &str = "admin.sock";
 /// The longest path that a socket can be bound to, in bytes, with its end.
 const PATH_BYTES_MAX: usize = 107;
+/// Where jobs are asked for by their number.
+const JOBS: &str = "/jobs/";
+/// The longest body of a call that is no state file, in bytes.
+const CALL_BYTES_MAX: usize = 64 << 10;
 
 /// The socket, removed when it is dropped.
 pub struct AdminSocket {
@@ -100,6 +106,10 @@ async fn drive(stream: UnixStream, state: Arc<State>) {
 async fn answer(state: &State, request: hyper::Request<Incoming>) -> Response {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/apply") => apply(state, request).await,
+        (&Method::POST, "/scrub") => begin(state, Work::Scrub),
+        (&Method::POST, "/compact") => begin(state, Work::Compact),
+        (&Method::POST, "/backup") => backup(state, request).await,
+        (&Method::GET, path) if path.starts_with(JOBS) => job(state, path),
         (&Method::GET, "/state") => {
             let buckets = |account: &str| {
                 let own = state.store.buckets().into_iter().filter(|bucket| bucket.owner == account);
@@ -112,6 +122,52 @@ async fn answer(state: &State, request: hyper::Request<Incoming>) -> Response {
             None => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
         },
         (_, path) => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
+    }
+}
+
+/// Begins a job, or finds the one that is under way.
+fn begin(state: &State, work: Work) -> Response {
+    match state.maintenance.begin(work) {
+        Ok(job) => json(StatusCode::ACCEPTED, &json!({"job": job})),
+        Err(Busy) => refuse(StatusCode::CONFLICT, "Conflict", "another backup is being taken: wait for its end"),
+    }
+}
+
+/// The body of a call for a backup.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BackupCall {
+    destination: PathBuf,
+    #[serde(default)]
+    with_key: bool,
+}
+
+async fn backup(state: &State, request: hyper::Request<Incoming>) -> Response {
+    let (head, incoming) = request.into_parts();
+    let mut body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
+    let bytes = match body.collect(CALL_BYTES_MAX).await.map_err(S3Error::from) {
+        Ok(bytes) => bytes,
+        Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
+    };
+    let call: BackupCall = match serde_json::from_slice(&bytes) {
+        Ok(call) => call,
+        Err(error) => {
+            return refuse(StatusCode::BAD_REQUEST, "InvalidRequest", &format!("the call is not understood: {error}"));
+        }
+    };
+    if !call.destination.is_absolute() {
+        // The node's working directory is not the caller's.
+        return refuse(StatusCode::BAD_REQUEST, "InvalidRequest", "the destination must be an absolute path");
+    }
+    begin(state, Work::Backup { destination: call.destination, with_key: call.with_key })
+}
+
+fn job(state: &State, path: &str) -> Response {
+    let id = path.strip_prefix(JOBS).and_then(|id| id.parse().ok());
+    match id.and_then(|id| state.maintenance.job(id)).map(serde_json::to_value) {
+        Some(Ok(job)) => json(StatusCode::OK, &job),
+        Some(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", &error.to_string()),
+        None => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
     }
 }
 

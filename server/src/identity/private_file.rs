@@ -11,6 +11,11 @@ use super::account::RootKey;
 use super::name::Invalid;
 use super::sealed::MasterKey;
 
+/// Where the master key is kept, in the data directory.
+pub const MASTER_KEY_FILE: &str = "secret.key";
+/// Where the first root key is kept, in the data directory.
+pub const ROOT_CREDENTIALS_FILE: &str = "root-credentials.json";
+
 /// Why a file with a secret can't be used. The messages name the file and what to do; none repeats its content.
 #[derive(Debug)]
 pub enum PrivateFileError {
@@ -127,8 +132,11 @@ fn load_key(path: &Path, file: File) -> Result<MasterKey, PrivateFileError> {
     MasterKey::parse(&text).map_err(|source| PrivateFileError::Malformed { path: path.to_owned(), source })
 }
 
-/// Replaces `path` with `content`. The temporary name lies in the same directory, since a rename is atomic only there.
-fn write_private(path: &Path, content: &[u8]) -> Result<(), PrivateFileError> {
+/// Replaces `path` with `content`, mode 0600. The temporary name lies in the same directory, since a rename is atomic only there.
+///
+/// # Errors
+/// The file system refused.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), PrivateFileError> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

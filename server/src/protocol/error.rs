@@ -24,6 +24,8 @@ pub struct Refusal {
     pub headers: Vec<(&'static str, String)>,
     /// The cause, for the log only.
     pub cause: Option<String>,
+    /// Whether what is stored turned out to be damaged.
+    pub damaged: bool,
     /// For a denial: which statement denied, or that none allows; for the log and, with `--explain-denials`, a header.
     pub denial: Option<Denial>,
 }
@@ -175,6 +177,7 @@ impl Code {
             fields: Vec::new(),
             headers: Vec::new(),
             cause: None,
+            damaged: false,
             denial: None,
         }))
     }
@@ -255,7 +258,7 @@ impl From<engine::Error> for S3Error {
             E::NoSpace => Code::InsufficientStorage,
             E::ReadOnly { .. } => {
                 return Code::ServiceUnavailable
-                    .with("The node serves reads only: its storage failed. Its log and /health/ready say why.")
+                    .with("The node serves reads only: its storage failed or is damaged, and its log says how.")
                     .because(error);
             }
             E::TooLarge { what } => {
@@ -265,7 +268,14 @@ impl From<engine::Error> for S3Error {
                 };
             }
             E::Closed => return Code::ServiceUnavailable.error().header("Retry-After", "1"),
-            E::Invalid { .. } | E::WouldBlock | E::Damaged { .. } | E::Io(_) => Code::InternalError,
+            E::Damaged { .. } => {
+                let mut answer = Code::InternalError
+                    .with("What is stored here is damaged: it does not match its checksum, so it is not served. The node's log says where; trying again won't help, storing it again will.")
+                    .because(error);
+                answer.damaged = true;
+                return answer;
+            }
+            E::Invalid { .. } | E::WouldBlock | E::Io(_) => Code::InternalError,
         };
         let answer = code.error();
         if code == Code::InternalError || code == Code::InsufficientStorage { answer.because(error) } else { answer }

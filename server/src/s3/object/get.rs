@@ -1,5 +1,7 @@
 //! [GetObject](https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html): whole objects, ranges and parts, verified before a byte leaves, streamed in constant memory.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use engine::{Object, ObjectInfo, Wait};
 use http::{HeaderMap, StatusCode};
@@ -7,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::open;
 use crate::access::authorize::Authorized;
 use crate::http::body::{Body, Source};
+use crate::maintenance::Maintenance;
 use crate::protocol::checksum;
 use crate::protocol::conditional;
 use crate::protocol::error::{Code, S3Result, invalid_argument};
@@ -28,7 +31,7 @@ pub async fn run(state: &State, get: Authorized<op::GetObject>) -> S3Result<Resp
     let request = &get.request;
     let mut response = describe(request, &object.info, get.bucket()?.versioning, !get.caller.is_anonymous())?;
     if let Some(span) = response.span {
-        *response.response.body_mut() = body(object, span).await?;
+        *response.response.body_mut() = body(state, object, span).await?;
     }
     Ok(response.response)
 }
@@ -140,18 +143,18 @@ fn overrides(request: &Request, headers: &mut HeaderMap, signed: bool) -> S3Resu
 }
 
 /// The body of a span: at once when it is small, else streamed. The first piece is read before the answer begins, so that damage there is an error and not a cut connection.
-async fn body(object: Object, span: ByteRange) -> S3Result<Body> {
+async fn body(state: &State, object: Object, span: ByteRange) -> S3Result<Body> {
     let first = read_piece(&object, span.offset, span.length).await?;
     if first.len() as u64 == span.length {
         return Ok(Body::Full(first));
     }
     let (offset, left) = (span.offset + first.len() as u64, span.length - first.len() as u64);
-    let rest = pieces(object, offset, left);
+    let rest = pieces(state.maintenance.clone(), object, offset, left);
     Ok(Body::stream(span.length, Source::new(move || async move { Ok(Some((first, rest))) })))
 }
 
 /// Pieces from `offset` on; each next one is read ahead while the one before it is sent.
-fn pieces(object: Object, offset: u64, left: u64) -> Source {
+fn pieces(maintenance: Arc<Maintenance>, object: Object, offset: u64, left: u64) -> Source {
     let length = left.min(PIECE_BYTES);
     let reading = (left > 0).then(|| {
         let object = object.clone();
@@ -159,8 +162,14 @@ fn pieces(object: Object, offset: u64, left: u64) -> Source {
     });
     Source::new(move || async move {
         let Some(reading) = reading else { return Ok(None) };
-        let piece = reading.await??;
-        Ok(Some((piece, pieces(object, offset + length, left - length))))
+        let piece = reading.await?.inspect_err(|error| {
+            // The answer has begun, so that the cut connection is all that the client sees of it.
+            if matches!(error, engine::Error::Damaged { .. }) {
+                maintenance.read_was_damaged();
+            }
+            tracing::error!("an answer was cut off at byte {offset} of its object: {error}");
+        })?;
+        Ok(Some((piece, pieces(maintenance, object, offset + length, left - length))))
     })
 }
 

@@ -1,0 +1,296 @@
+//! Long work on the store, one job of a kind at a time, and the watch over its health.
+//!
+//! A scrub of a large disk takes hours, so whoever asks for one gets a number and asks again, and a caller who goes away ends nothing. The same place starts the scrub that is due, and tells the log when the store stops taking writes or meets damage, since nobody may be looking at that moment.
+
+mod disk;
+mod report;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use engine::{Health, Store};
+use serde::{Deserialize, Serialize};
+
+pub use disk::DiskUse;
+pub use report::{BackedUp, Compacted, Damage, JobAnswer, Progress, Scrubbed};
+
+use crate::backup::{self, BackupError};
+use crate::clock;
+
+/// Jobs whose outcome is kept.
+const JOBS_KEPT_MAX: usize = 16;
+/// Damage that a scrub writes to the log, a line each; the rest is counted.
+const DAMAGE_LOGGED_MAX: usize = 100;
+/// How often health and the schedule are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// A store that was never scrubbed is, this long after the start.
+const FIRST_SCRUB_AFTER: Duration = Duration::from_secs(3600);
+/// Where the last scrub's result is kept, as a configuration row.
+const NAMESPACE: &str = "maintenance";
+const LAST_SCRUB: &str = "last-scrub";
+
+/// What a job does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Reads everything and compares checksums.
+    Scrub,
+    /// Frees what is dead in the log.
+    Compact,
+    /// Takes a backup.
+    Backup {
+        /// Where to.
+        destination: PathBuf,
+        /// Whether `secret.key` is taken along.
+        with_key: bool,
+    },
+}
+
+impl Work {
+    fn kind(&self) -> &'static str {
+        match self {
+            Work::Scrub => "scrub",
+            Work::Compact => "compact",
+            Work::Backup { .. } => "backup",
+        }
+    }
+}
+
+/// When the last scrub ended and what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastScrub {
+    /// Seconds since 1970.
+    pub ended_seconds: i64,
+    /// Damage found, what is replaced or deleted included.
+    pub damage: u64,
+    /// Damage of what is stored.
+    pub alive: u64,
+}
+
+#[derive(Debug)]
+struct Job {
+    id: u64,
+    work: Work,
+    began: Instant,
+    took: Option<Duration>,
+    progress: Progress,
+}
+
+/// The jobs of one store.
+pub struct Maintenance {
+    store: Store,
+    data: PathBuf,
+    jobs: Mutex<VecDeque<Job>>,
+    last_scrub: Mutex<Option<LastScrub>>,
+    damaged_reads: AtomicU64,
+    /// Damaged reads that were met before the last scrub began: it says what became of them.
+    damaged_reads_scrubbed: AtomicU64,
+    disk: disk::Cache,
+}
+
+/// Why a job was not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl Maintenance {
+    /// The jobs of a store, none of which runs yet.
+    pub fn new(store: Store, data: &Path) -> Arc<Maintenance> {
+        let row = store.config(NAMESPACE, LAST_SCRUB).ok().flatten();
+        // One that can't be read counts as none: the next scrub writes it anew.
+        let last_scrub = row.and_then(|row| serde_json::from_slice(&row.value).ok());
+        Arc::new(Maintenance {
+            store,
+            data: data.to_path_buf(),
+            jobs: Mutex::default(),
+            last_scrub: Mutex::new(last_scrub),
+            damaged_reads: AtomicU64::new(0),
+            damaged_reads_scrubbed: AtomicU64::new(0),
+            disk: disk::Cache::default(),
+        })
+    }
+
+    /// Begins a job and answers its number; that of the running one where the same is under way.
+    ///
+    /// # Errors
+    /// Another job of this kind runs.
+    pub fn begin(self: &Arc<Self>, work: Work) -> Result<u64, Busy> {
+        let mut jobs = lock(&self.jobs);
+        let running = jobs.iter().find(|job| job.progress == Progress::Running && job.work.kind() == work.kind());
+        if let Some(job) = running {
+            return if job.work == work { Ok(job.id) } else { Err(Busy) };
+        }
+        let id = jobs.back().map_or(1, |job| job.id + 1);
+        if jobs.len() == JOBS_KEPT_MAX
+            && let Some(ended) = jobs.iter().position(|job| job.progress != Progress::Running)
+        {
+            jobs.remove(ended);
+        }
+        let kind = work.kind();
+        jobs.push_back(Job { id, work: work.clone(), began: Instant::now(), took: None, progress: Progress::Running });
+        drop(jobs);
+        tracing::info!(job = id, "{kind} begins");
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            let worker = Arc::clone(&this);
+            let done = tokio::task::spawn_blocking(move || worker.perform(&work)).await;
+            let progress = done.unwrap_or_else(|error| Progress::Failed {
+                code: "Failed".to_owned(),
+                message: format!("the {kind} ended unexpectedly: {error}"),
+            });
+            match &progress {
+                Progress::Failed { message, .. } => tracing::error!(job = id, "{kind} failed: {message}"),
+                _ => tracing::info!(job = id, "{kind} ended"),
+            }
+            this.end(id, progress);
+        });
+        Ok(id)
+    }
+
+    /// How a job stands; none when there is no such job, or it is long over.
+    pub fn job(&self, id: u64) -> Option<JobAnswer> {
+        let jobs = lock(&self.jobs);
+        let job = jobs.iter().find(|job| job.id == id)?;
+        let seconds = job.took.unwrap_or_else(|| job.began.elapsed()).as_secs();
+        Some(JobAnswer { job: id, kind: job.work.kind().to_owned(), seconds, progress: job.progress.clone() })
+    }
+
+    fn end(&self, id: u64, progress: Progress) {
+        if let Some(job) = lock(&self.jobs).iter_mut().find(|job| job.id == id) {
+            job.took = Some(job.began.elapsed());
+            job.progress = progress;
+        }
+    }
+
+    fn perform(&self, work: &Work) -> Progress {
+        let done = match work {
+            Work::Scrub => self.scrub().map(serde_json::to_value),
+            Work::Compact => match self.store.compact() {
+                Ok(done) => Ok(serde_json::to_value(Compacted::from(done))),
+                Err(error) => Err(BackupError::Failed(error.to_string())),
+            },
+            Work::Backup { destination, with_key } => backup::take(&self.store, &self.data, destination, *with_key)
+                .map(|taken| serde_json::to_value(BackedUp::taken(&taken, *with_key))),
+        };
+        let failed = |code: &str, message: String| Progress::Failed { code: code.to_owned(), message };
+        match done {
+            Ok(Ok(report)) => Progress::Done { report },
+            Ok(Err(error)) => failed("Failed", format!("the answer has no JSON form: {error}")),
+            Err(BackupError::NotFound(message)) => failed("NotFound", message),
+            Err(BackupError::Conflict(message)) => failed("Conflict", message),
+            Err(BackupError::Failed(message)) => failed("Failed", message),
+        }
+    }
+
+    fn scrub(&self) -> Result<Scrubbed, BackupError> {
+        let reads_before = self.damaged_reads.load(Relaxed);
+        let report = self.store.scrub().map_err(|error| BackupError::Failed(error.to_string()))?;
+        for damage in report.damage.iter().take(DAMAGE_LOGGED_MAX) {
+            tracing::error!(alive = damage.alive, "scrub found damage: {damage}");
+        }
+        let alive = report.damage.iter().filter(|damage| damage.alive).count() as u64;
+        let scrubbed = Scrubbed::from(&report);
+        let last = LastScrub {
+            ended_seconds: clock::now_seconds(),
+            damage: scrubbed.damage_count(),
+            alive: alive + scrubbed.unnamed,
+        };
+        *lock(&self.last_scrub) = Some(last);
+        self.damaged_reads_scrubbed.store(reads_before, Relaxed);
+        let value = serde_json::to_vec(&last).map_err(|error| BackupError::Failed(error.to_string()))?;
+        // A store that takes no writes keeps it until its end only.
+        if let Err(error) = self.store.put_config(NAMESPACE, LAST_SCRUB, Bytes::from(value), None).wait() {
+            tracing::warn!("the time of the scrub is not stored: {error}");
+        }
+        Ok(scrubbed)
+    }
+
+    /// Notes that a read met damage, for health and metrics.
+    pub fn read_was_damaged(&self) {
+        self.damaged_reads.fetch_add(1, Relaxed);
+    }
+
+    /// Reads that met damage since the start.
+    pub fn damaged_reads(&self) -> u64 {
+        self.damaged_reads.load(Relaxed)
+    }
+
+    /// The last scrub, of this process or one before.
+    pub fn last_scrub(&self) -> Option<LastScrub> {
+        *lock(&self.last_scrub)
+    }
+
+    /// The store's health, with what scrubs and reads have found since it was opened.
+    pub fn health(&self) -> Health {
+        let health = self.store.health();
+        if health != Health::Ok {
+            return health;
+        }
+        let mut damage = Vec::new();
+        if let Some(last) = self.last_scrub().filter(|last| last.alive > 0) {
+            damage.push(format!("the last scrub found {} damaged", last.alive));
+        }
+        let met = self.damaged_reads().saturating_sub(self.damaged_reads_scrubbed.load(Relaxed));
+        if met > 0 {
+            damage.push(format!("{met} reads met damage"));
+        }
+        if damage.is_empty() { Health::Ok } else { Health::Damaged { damage } }
+    }
+
+    /// What the data directory takes on disk, at most a minute old. Blocks.
+    pub fn disk_use(&self) -> DiskUse {
+        self.disk.look(&self.data)
+    }
+
+    /// Watches the store, and begins a scrub whenever the last one is older than `scrub_interval`. Ends with its task.
+    pub async fn watch(self: Arc<Self>, scrub_interval: Option<Duration>) {
+        let began = Instant::now();
+        let mut before = self.health();
+        loop {
+            tokio::time::sleep(WATCH_INTERVAL).await;
+            let now = self.health();
+            if std::mem::discriminant(&now) != std::mem::discriminant(&before) {
+                match &now {
+                    Health::Ok => tracing::info!("the store is in order again"),
+                    Health::ReadOnly { reason } => tracing::error!(
+                        "the store takes no writes any more: {reason}; reads go on, and what was acknowledged is safe; look at the disk, then start the node again"
+                    ),
+                    Health::Damaged { damage } => {
+                        tracing::error!("stored data is damaged: {}; strongroom scrub names it", damage.join("; "));
+                    }
+                }
+            }
+            before = now;
+            let Some(interval) = scrub_interval else { continue };
+            let due = match self.last_scrub() {
+                Some(last) => {
+                    let age = clock::now_seconds().saturating_sub(last.ended_seconds);
+                    u64::try_from(age).is_ok_and(|age| age >= interval.as_secs())
+                }
+                None => began.elapsed() >= FIRST_SCRUB_AFTER.min(interval),
+            };
+            if due && !self.is_scrubbing_or_failed() {
+                // Busy only when one runs, which is as good.
+                let _ = self.begin(Work::Scrub);
+            }
+        }
+    }
+
+    /// Whether a scrub runs, or failed within the last hour: what failed is not tried again each second.
+    fn is_scrubbing_or_failed(&self) -> bool {
+        let jobs = lock(&self.jobs);
+        jobs.iter().filter(|job| job.work == Work::Scrub).any(|job| match job.progress {
+            Progress::Running => true,
+            Progress::Failed { .. } => job.began.elapsed() < FIRST_SCRUB_AFTER,
+            Progress::Done { .. } => false,
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these hold is whole at every moment, also after a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

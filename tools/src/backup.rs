@@ -1,0 +1,79 @@
+//! `strongroom backup` and `strongroom restore`.
+
+use std::process::ExitCode;
+
+use server::backup::{self, BackupError, RestoredKey};
+use server::maintenance::BackedUp;
+
+use crate::args::{Backup, Restore};
+use crate::failure::Failure;
+use crate::job::Site;
+use crate::output::{self, size};
+
+/// Takes a backup: by the node that runs on the directory, else by this program.
+pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure> {
+    let site = Site::find(Some(&arguments.directory), None)?;
+    // The node has another working directory.
+    let destination = std::path::absolute(&arguments.destination)
+        .map_err(|error| Failure::usage(format!("{}: {error}", arguments.destination.display())))?;
+    let text = destination.to_str().ok_or_else(|| {
+        Failure::usage(format!("{}: the path is not UTF-8; name another directory", destination.display()))
+    })?;
+    let call = serde_json::json!({"destination": text, "withKey": arguments.with_key}).to_string();
+    let done: BackedUp = match site.on_node("/backup", &call)? {
+        Some(done) => done,
+        None => site.offline(|store| {
+            let taken = backup::take(store, &site.data, &destination, arguments.with_key).map_err(failure)?;
+            Ok(BackedUp::taken(&taken, arguments.with_key))
+        })?,
+    };
+    if json {
+        output::print_json(&done)?;
+    } else {
+        let BackedUp { sequence, files_copied, files_linked, files_kept, .. } = done;
+        let copied = size(done.bytes_copied);
+        output::print(&format!(
+            "backed up to record {sequence}: {files_copied} files copied ({copied}), {files_linked} linked, {files_kept} there already"
+        ))?;
+    }
+    if let (Some(fingerprint), false) = (&done.key_fingerprint, done.key_included) {
+        // Said to people only: a script has it in the answer.
+        if !json {
+            output::print(&format!(
+                "secret.key (key {fingerprint}) is not in it: keep a copy elsewhere, or pass --with-key"
+            ))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a data directory of a backup.
+pub(crate) fn restore(arguments: &Restore, json: bool) -> Result<ExitCode, Failure> {
+    let restored = backup::restore(&arguments.backup, &arguments.directory).map_err(failure)?;
+    let done = BackedUp::restored(&restored);
+    let data = arguments.directory.display();
+    if json {
+        output::print_json(&done)?;
+    } else {
+        let (files, copied) = (done.files_copied, size(done.bytes_copied));
+        output::print(&format!("restored up to record {}: {files} files, {copied}", done.sequence))?;
+    }
+    match restored.key {
+        RestoredKey::Present => {}
+        RestoredKey::Missing(fingerprint) => output::warn(&format!(
+            "the backup was taken without its key: put the secret.key with fingerprint {fingerprint} into {data} (mode 0600) before serve"
+        )),
+        RestoredKey::Unknown => output::warn(&format!(
+            "the backup names no key: if secrets were stored, put their secret.key into {data} (mode 0600) before serve"
+        )),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failure(error: BackupError) -> Failure {
+    match error {
+        BackupError::NotFound(text) => Failure::not_found(text),
+        BackupError::Conflict(text) => Failure::conflict(text),
+        BackupError::Failed(text) => Failure::failed(text),
+    }
+}
