@@ -17,7 +17,7 @@ use crate::identity_rows::EngineRows;
 
 /// The file of a backup that names the key which its secrets are sealed under: the fingerprint, and a line end.
 pub const FINGERPRINT_FILE: &str = "secret.key.fingerprint";
-/// The engine's list of what belongs to a backup; a backup without it was never finished.
+/// The engine's list of what belongs to a backup; a backup without it was never finished, and no data directory has it.
 const LIST_FILE: &str = "BACKUP";
 /// What only a data directory has, which a backup must never be written over.
 const DATA_FILES: [&str; 3] = ["LOCK", "index.redb", "admin.sock"];
@@ -47,6 +47,20 @@ impl std::error::Error for BackupError {}
 
 fn failed(path: &Path, error: impl fmt::Display) -> BackupError {
     BackupError::Failed(format!("{}: {error}", path.display()))
+}
+
+/// Refuses to open a backup as if it were a data directory: its files may be those of the store that it was taken of.
+///
+/// # Errors
+/// `directory` is a backup.
+pub fn check_is_no_backup(directory: &Path) -> Result<(), BackupError> {
+    if !directory.join(LIST_FILE).exists() {
+        return Ok(());
+    }
+    let shown = directory.display();
+    Err(BackupError::Conflict(format!(
+        "{shown} is a backup: make a data directory of it with strongroom restore {shown} DIR"
+    )))
 }
 
 /// A backup that was taken.
@@ -176,7 +190,8 @@ fn check_destination(data: &Path, destination: &Path, fingerprint: Option<&str>)
     }
     let names = names_in(destination)?;
     let has = |name: &str| names.iter().any(|found| found == name);
-    if let Some(found) = DATA_FILES.iter().find(|name| has(name)) {
+    // Who examined a backup may have left a lock in it.
+    if let Some(found) = DATA_FILES.iter().find(|name| has(name) && !has(LIST_FILE)) {
         return Err(BackupError::Conflict(format!(
             "{shown} is a data directory (it has {found}): name another directory"
         )));

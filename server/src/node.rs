@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::admin::socket::AdminSocket;
 use crate::app::S3Application;
 use crate::auth::{AuthConfig, SigningKeyCache};
+use crate::backup;
 use crate::bucket_policy::BucketPolicies;
 use crate::config::{Config, Durability};
 use crate::console::ConsoleApplication;
@@ -312,6 +313,7 @@ fn open_store(
         maintenance_bytes_per_second: config.maintenance_bytes_per_second,
         ..Options::default()
     };
+    backup::check_is_no_backup(&config.data).map_err(|error| StartError(error.to_string()))?;
     let store = Store::open(&config.data, options).map_err(|error| StartError(error.to_string()))?;
     let rows = EngineRows::shared(&store);
     let failed = |error: &dyn fmt::Display| StartError(error.to_string());

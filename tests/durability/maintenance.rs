@@ -93,13 +93,18 @@ fn tree(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// Flips one bit in the middle of a body, wherever the engine put it; answers the file.
 #[track_caller]
 fn flip_within(data: &Path, body: &[u8]) -> PathBuf {
-    let needle = &body[body.len() / 2..body.len() / 2 + 64];
+    flip_at(data, &body[body.len() / 2..body.len() / 2 + 64])
+}
+
+/// Flips one bit of these bytes in the first file that has them; answers the file.
+#[track_caller]
+fn flip_at(data: &Path, needle: &[u8]) -> PathBuf {
     for path in files(data).into_iter().filter(|path| path.is_file()) {
         let bytes = std::fs::read(&path).expect("readable");
         if let Some(at) = bytes.windows(needle.len()).position(|window| window == needle) {
             // In place: a running node has the file open.
             let file = std::fs::OpenOptions::new().write(true).open(&path).expect("writable");
-            file.write_all_at(&[bytes[at + 7] ^ 0x10], at as u64 + 7).expect("writable");
+            file.write_all_at(&[bytes[at + 5] ^ 0x10], at as u64 + 5).expect("writable");
             return path;
         }
     }
@@ -297,6 +302,45 @@ fn a_damaged_record_is_an_error_that_says_so() {
 }
 
 #[test]
+fn rot_in_the_log_stops_writes_and_nothing_else() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let mut node = serve(&data);
+    let stored = fill(&node.client());
+    node.kill_9();
+    // In the middle of what was never applied to the index: only the log has it, and what follows proves that it was whole.
+    // The key belongs to what tells where the next record begins.
+    let (lost, ..) = &stored[13];
+    flip_at(&data.join("log"), lost.as_bytes());
+    let printed = run(1, &["fsck", text(&data)]);
+    assert!(printed.contains("damaged"), "{printed}");
+    node.restart();
+    assert_eq!((ready(&node), metric(&node, "strongroom_store_damaged")), ("damaged".to_owned(), 1));
+    let client = node.client();
+    let mut answered = 0;
+    for (key, seed, size) in stored.iter().filter(|(key, ..)| key != lost) {
+        let answer = client.get("box", key);
+        if answer.status == 200 {
+            assert!(answer.body == fixture::noise(*seed, *size), "wrong bytes of {key}");
+            answered += 1;
+        } else {
+            // Not 404: it was stored, and what the node can't know it doesn't say.
+            assert!(answer.expect(500, "InternalError").xml("Message").contains("damaged"), "{answer}");
+        }
+    }
+    println!("{answered} of {} are served", stored.len());
+    assert!(answered >= 13, "what lies before the damage is served");
+    client.get("box", lost).expect(500, "InternalError");
+    let refusal = client.put("box", "new", "x");
+    assert!(refusal.expect(503, "ServiceUnavailable").xml("Message").contains("serves reads only"), "{refusal}");
+    client.delete("box", "dir/00").expect(503, "ServiceUnavailable");
+    let line = refused(5, &["backup", text(&data), text(&directory.path().join("backup"))]);
+    assert!(line.contains("damaged"), "{line}");
+    let printed = run(1, &["scrub", text(&data)]);
+    assert!(printed.contains("damaged"), "{printed}");
+}
+
+#[test]
 fn compact_gives_the_space_of_what_was_deleted_back() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");
@@ -421,6 +465,13 @@ fn a_second_backup_takes_only_what_is_new_with_the_node_and_without() {
     assert_eq!((&third["filesKept"], third["filesLinked"].as_u64()), (&3.into(), Some(0)), "{third}");
     let new = directory.path().join("new");
     run(0, &["restore", text(&backup), text(&new)]);
+    // A backup can be examined like a data directory, and is none.
+    assert_eq!(run_json(0, &["fsck", text(&backup)])["clean"], true);
+    for command in ["serve", "scrub", "compact"] {
+        let line = refused(if command == "serve" { 1 } else { 5 }, &[command, text(&backup)]);
+        assert!(line.contains("is a backup: ") && line.contains("strongroom restore"), "{line}");
+    }
+    run(0, &["backup", text(&data), text(&backup)]);
     // A restore copies: what happens to the new directory is no concern of the backup.
     let before = tree(&backup);
     let restored = serve(&new);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use engine::{FsckReport, Options, RecordInfo, RowInfo, SegmentInfo};
 use serde::Serialize;
+use server::backup;
 use server::maintenance::Scrubbed;
 
 use crate::args::{Fsck, Inspect, Inspected};
@@ -43,6 +44,9 @@ struct ScrubbedWithoutClean<'a> {
 /// Checks a data directory; exit 1 when something is wrong.
 pub(crate) fn fsck(arguments: &Fsck, json: bool) -> Result<ExitCode, Failure> {
     let directory = &arguments.directory;
+    if arguments.repair_index {
+        backup::check_is_no_backup(directory).map_err(|error| Failure::conflict(error.to_string()))?;
+    }
     let options = options();
     // What is wrong with an index that is there is a fault; that there is none is not.
     let had_index = directory.join("index.redb").exists();

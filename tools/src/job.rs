@@ -9,6 +9,7 @@ use std::time::Duration;
 use engine::{Options, Store};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use server::backup;
 use server::maintenance::{JobAnswer, Progress};
 
 use crate::admin::{Request, call_node, call_node_if_any};
@@ -90,6 +91,7 @@ impl Site {
                 "{data} is no data directory: name one that strongroom serve made"
             )));
         }
+        backup::check_is_no_backup(&self.data).map_err(|error| Failure::conflict(error.to_string()))?;
         let options = Options {
             allow_network_filesystem: self.allow_network_filesystem,
             // Nobody is kept waiting by it.
