@@ -59,6 +59,7 @@ impl S3Application {
         let (response, error) = match outcome {
             Ok(response) => (response, None),
             Err(error) => {
+                let error = unless_hidden_by_damage(state, error);
                 if error.damaged {
                     state.maintenance.read_was_damaged();
                 }
@@ -124,6 +125,20 @@ impl S3Application {
         }
         response
     }
+}
+
+/// Behind damage in the log nobody knows what was stored: "no such key" would tell a client that what it stored is gone, so it is told of the damage.
+fn unless_hidden_by_damage(state: &State, error: S3Error) -> S3Error {
+    let is_missing = matches!(
+        error.code,
+        Code::NoSuchBucket | Code::NoSuchBucketPolicy | Code::NoSuchKey | Code::NoSuchUpload | Code::NoSuchVersion
+    );
+    if !is_missing || !matches!(state.store.health(), engine::Health::Damaged { .. }) {
+        return error;
+    }
+    Code::InternalError
+        .with("The node's log is damaged, so that it can't tell whether this is stored. The node's own log and strongroom fsck say more.")
+        .because(error.code.name())
 }
 
 /// What the log says of every request.

@@ -70,6 +70,8 @@ pub struct Taken {
     pub report: BackupReport,
     /// The fingerprint of the key that the backup's secrets are sealed under; none for a store without secrets.
     pub fingerprint: Option<String>,
+    /// Whether the key lies in the backup, from now or from before.
+    pub key_included: bool,
 }
 
 /// Takes a backup of the open `store` in the directory `data` into the directory `destination`, which is made, empty, or an earlier backup of the same store: then only what is new is taken. Blocks for as long as it takes.
@@ -111,7 +113,7 @@ pub fn take(store: &Store, data: &Path, destination: &Path, with_key: bool) -> R
             write(ROOT_CREDENTIALS_FILE, &root)?;
         }
     }
-    Ok(Taken { report, fingerprint })
+    Ok(Taken { report, fingerprint, key_included: destination.join(MASTER_KEY_FILE).exists() })
 }
 
 /// What a restored directory still needs before secrets can be used in it.

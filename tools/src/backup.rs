@@ -24,7 +24,7 @@ pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure
         Some(done) => done,
         None => site.offline(|store| {
             let taken = backup::take(store, &site.data, &destination, arguments.with_key).map_err(failure)?;
-            Ok(BackedUp::taken(&taken, arguments.with_key))
+            Ok(BackedUp::taken(&taken))
         })?,
     };
     if json {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use server::backup;
 use server::maintenance::{JobAnswer, Progress};
 
-use crate::admin::{Request, call_node, call_node_if_any};
+use crate::admin::{Request, call_node_if_any};
 use crate::apply::{accepted, not_understood};
 use crate::args::Local;
 use crate::configure;
@@ -60,7 +60,9 @@ impl Site {
         let mut line = ProgressLine { shown: false };
         let mut pause = ASK_AFTER.0;
         loop {
-            let job: JobAnswer = parse(&accepted(call_node(&self.data, ask)?, name)?)?;
+            let answer = call_node_if_any(&self.data, ask)?.filter(|answer| answer.status != 404);
+            let answer = answer.ok_or_else(|| Failure::failed(format!("the node ended before the {name} did")))?;
+            let job: JobAnswer = parse(&accepted(answer, name)?)?;
             match job.progress {
                 Progress::Running => line.show(&format!("{name}: {} s", job.seconds)),
                 Progress::Done { report } => {

@@ -123,7 +123,8 @@ impl Maintenance {
         if let Some(job) = running {
             return if job.work == work { Ok(job.id) } else { Err(Busy) };
         }
-        let id = jobs.back().map_or(1, |job| job.id + 1);
+        // Numbers of two runs of the node differ, so that nobody takes another run's job for the one it began.
+        let id = jobs.back().map_or(clock::now_seconds().unsigned_abs(), |job| job.id + 1);
         if jobs.len() == JOBS_KEPT_MAX
             && let Some(ended) = jobs.iter().position(|job| job.progress != Progress::Running)
         {
@@ -142,6 +143,7 @@ impl Maintenance {
                 message: format!("the {kind} ended unexpectedly: {error}"),
             });
             match &progress {
+                Progress::Failed { code, message } if code == "Ended" => tracing::info!(job = id, "{kind}: {message}"),
                 Progress::Failed { message, .. } => tracing::error!(job = id, "{kind} failed: {message}"),
                 _ => tracing::info!(job = id, "{kind} ended"),
             }
@@ -166,28 +168,37 @@ impl Maintenance {
     }
 
     fn perform(&self, work: &Work) -> Progress {
-        let done = match work {
-            Work::Scrub => self.scrub().map(serde_json::to_value),
-            Work::Compact => match self.store.compact() {
-                Ok(done) => Ok(serde_json::to_value(Compacted::from(done))),
-                Err(error) => Err(BackupError::Failed(error.to_string())),
-            },
-            Work::Backup { destination, with_key } => backup::take(&self.store, &self.data, destination, *with_key)
-                .map(|taken| serde_json::to_value(BackedUp::taken(&taken, *with_key))),
+        let failed = |code: &str, message: String| Err(Progress::Failed { code: code.to_owned(), message });
+        let stopped = |error: engine::Error| match error {
+            engine::Error::Closed => failed("Ended", "the node ended meanwhile".to_owned()),
+            error => failed("Failed", error.to_string()),
         };
-        let failed = |code: &str, message: String| Progress::Failed { code: code.to_owned(), message };
+        let done = match work {
+            Work::Scrub => self.scrub().map(serde_json::to_value).or_else(stopped),
+            Work::Compact => {
+                self.store.compact().map(|done| serde_json::to_value(Compacted::from(done))).or_else(stopped)
+            }
+            Work::Backup { destination, with_key } => {
+                let taken = backup::take(&self.store, &self.data, destination, *with_key);
+                taken.map(|taken| serde_json::to_value(BackedUp::taken(&taken))).or_else(|error| match error {
+                    BackupError::NotFound(message) => failed("NotFound", message),
+                    BackupError::Conflict(message) => failed("Conflict", message),
+                    BackupError::Failed(message) => failed("Failed", message),
+                })
+            }
+        };
         match done {
             Ok(Ok(report)) => Progress::Done { report },
-            Ok(Err(error)) => failed("Failed", format!("the answer has no JSON form: {error}")),
-            Err(BackupError::NotFound(message)) => failed("NotFound", message),
-            Err(BackupError::Conflict(message)) => failed("Conflict", message),
-            Err(BackupError::Failed(message)) => failed("Failed", message),
+            Ok(Err(error)) => {
+                Progress::Failed { code: "Failed".to_owned(), message: format!("the answer has no JSON form: {error}") }
+            }
+            Err(failed) => failed,
         }
     }
 
-    fn scrub(&self) -> Result<Scrubbed, BackupError> {
+    fn scrub(&self) -> Result<Scrubbed, engine::Error> {
         let reads_before = self.damaged_reads.load(Relaxed);
-        let report = self.store.scrub().map_err(|error| BackupError::Failed(error.to_string()))?;
+        let report = self.store.scrub()?;
         for damage in report.damage.iter().take(DAMAGE_LOGGED_MAX) {
             tracing::error!(alive = damage.alive, "scrub found damage: {damage}");
         }
@@ -200,8 +211,8 @@ impl Maintenance {
         };
         *lock(&self.last_scrub) = Some(last);
         self.damaged_reads_scrubbed.store(reads_before, Relaxed);
-        let value = serde_json::to_vec(&last).map_err(|error| BackupError::Failed(error.to_string()))?;
-        // A store that takes no writes keeps it until its end only.
+        let value = serde_json::to_vec(&last).expect("numbers have a JSON form");
+        // Where the store takes no writes, this process alone remembers it.
         if let Err(error) = self.store.put_config(NAMESPACE, LAST_SCRUB, Bytes::from(value), None).wait() {
             tracing::warn!("the time of the scrub is not stored: {error}");
         }
@@ -293,4 +304,76 @@ impl Maintenance {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these hold is whole at every moment, also after a panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(directory: &Path) -> Store {
+        let options = engine::Options { durability: engine::Durability::Relaxed, ..engine::Options::default() };
+        Store::open(directory, options).unwrap()
+    }
+
+    async fn ended(maintenance: &Maintenance, id: u64) -> Progress {
+        loop {
+            match maintenance.job(id).unwrap().progress {
+                Progress::Running => tokio::time::sleep(Duration::from_millis(5)).await,
+                progress => return progress,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_scrub_that_is_due_is_begun_and_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path());
+        let maintenance = Maintenance::new(store.clone(), directory.path());
+        let watch = tokio::spawn(maintenance.clone().watch(Some(Duration::ZERO)));
+        while maintenance.last_scrub().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        watch.abort();
+        let last = maintenance.last_scrub().unwrap();
+        assert_eq!((last.damage, last.alive), (0, 0));
+        let id = maintenance.begin(Work::Scrub).unwrap();
+        assert!(matches!(ended(&maintenance, id).await, Progress::Done { .. }));
+        let next = Maintenance::new(store.clone(), directory.path());
+        assert!(next.last_scrub().is_some());
+        assert_eq!(next.job(1), None);
+        // Not due again for a day.
+        let watch = tokio::spawn(next.clone().watch(Some(Duration::from_secs(86_400))));
+        tokio::time::sleep(WATCH_INTERVAL + Duration::from_millis(300)).await;
+        watch.abort();
+        assert!(lock(&next.jobs).is_empty());
+    }
+
+    #[tokio::test]
+    async fn outcomes_are_kept_for_a_while_and_a_closed_store_is_no_failure_of_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path());
+        let maintenance = Maintenance::new(store.clone(), directory.path());
+        let first = maintenance.begin(Work::Compact).unwrap();
+        ended(&maintenance, first).await;
+        for _ in 0..JOBS_KEPT_MAX {
+            let id = maintenance.begin(Work::Compact).unwrap();
+            ended(&maintenance, id).await;
+        }
+        assert_eq!((maintenance.job(first), lock(&maintenance.jobs).len()), (None, JOBS_KEPT_MAX));
+        store.close().unwrap();
+        let id = maintenance.begin(Work::Compact).unwrap();
+        let progress = ended(&maintenance, id).await;
+        assert!(matches!(&progress, Progress::Failed { code, .. } if code == "Ended"), "{progress:?}");
+    }
+
+    #[test]
+    fn health_is_damaged_from_a_damaged_read_to_the_next_clean_scrub() {
+        let directory = tempfile::tempdir().unwrap();
+        let maintenance = Maintenance::new(store(directory.path()), directory.path());
+        assert_eq!(maintenance.health(), Health::Ok);
+        maintenance.read_was_damaged();
+        assert!(matches!(maintenance.health(), Health::Damaged { .. }));
+        assert!(maintenance.scrub().unwrap().clean);
+        assert_eq!((maintenance.health(), maintenance.damaged_reads()), (Health::Ok, 1));
+    }
 }

@@ -141,16 +141,16 @@ pub struct BackedUp {
     /// The fingerprint of the key that the secrets are sealed under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_fingerprint: Option<String>,
-    /// Whether the key was taken along, or restored.
+    /// Whether the key lies in the backup, or was restored.
     pub key_included: bool,
 }
 
 impl BackedUp {
     /// Of a backup.
-    pub fn taken(taken: &Taken, with_key: bool) -> BackedUp {
+    pub fn taken(taken: &Taken) -> BackedUp {
         BackedUp {
             key_fingerprint: taken.fingerprint.clone(),
-            key_included: with_key && taken.fingerprint.is_some(),
+            key_included: taken.key_included,
             ..BackedUp::of(&taken.report)
         }
     }
@@ -205,7 +205,7 @@ pub enum Progress {
     },
     /// It could not.
     Failed {
-        /// `NotFound`, `Conflict` or `Failed`.
+        /// `NotFound`, `Conflict`, `Ended` (with the node) or `Failed`.
         code: String,
         /// Why, in one line.
         message: String,

@@ -34,13 +34,6 @@ pub fn missing(state: &State, context: &RequestContext, error: engine::Error) ->
     if hidden && !context.allows_on_bucket(state, Action::ListBucket) {
         return Code::AccessDenied.error().because("the key is missing, and the caller may not list the bucket");
     }
-    // Behind damage in the log nobody knows what was stored: a 404 would tell a client that what it stored is gone.
-    if matches!(&error, engine::Error::NoSuchKey | engine::Error::NoSuchVersion)
-        && matches!(state.store.health(), engine::Health::Damaged { .. })
-    {
-        let text = "The node's log is damaged, and it can't tell whether this key is stored. Its log and strongroom fsck say more.";
-        return Code::InternalError.with(text).because(error);
-    }
     let key = context.request.key().map(ToString::to_string).unwrap_or_default();
     let answer = S3Error::from(error);
     match answer.code {
