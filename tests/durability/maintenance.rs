@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::Value;
 use tests::{Client, Node, NodeBuilder, binary};
 
+use super::full_disk::node_on_a_small_disk;
 use crate::fixture;
 
 fn text(path: &Path) -> &str {
@@ -389,6 +390,73 @@ fn compact_gives_the_space_of_what_was_deleted_back() {
     assert_eq!(run_json(0, &["fsck", text(&data)])["clean"], true);
     node.restart();
     check(&node.client(), &kept);
+}
+
+#[test]
+fn on_a_full_disk_room_is_made_without_a_restart_and_permissions_are_still_revoked() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let node = node_on_a_small_disk(directory.path());
+    let (client, data) = (node.client(), node.data());
+    let command = |arguments: &[&str]| {
+        // The disk is mounted for the node only.
+        let pid = node.pid().to_string();
+        let namespaces: &[&str] = if rustix::process::geteuid().is_root() {
+            &["--mount"]
+        } else {
+            &["--user", "--preserve-credentials", "--mount"]
+        };
+        let mut command = std::process::Command::new("nsenter");
+        let output =
+            command.args(["--target", &pid]).args(namespaces).arg("--").arg(binary::path()).args(arguments).output();
+        let output = output.expect("nsenter starts");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let mut kept = Vec::new();
+    let refusal = loop {
+        let n = kept.len() as u64;
+        let answer = client.put("box", &format!("{n:03}"), fixture::noise(n, 400_000));
+        if answer.status != 200 {
+            break answer;
+        }
+        kept.push((format!("{n:03}"), n, 400_000));
+    };
+    refusal.expect(507, "InsufficientStorage");
+    client.copy("box", "000", "box", "copy").expect(507, "InsufficientStorage");
+    client.put("box", "large", fixture::noise(1, 2 << 20)).expect(507, "InsufficientStorage");
+    assert_eq!(ready(&node), "ok");
+    let (total, free) = (metric(&node, "strongroom_disk_total_bytes"), metric(&node, "strongroom_disk_free_bytes"));
+    assert!(
+        free < total / 10 && metric(&node, "strongroom_live_bytes") > 10_000_000,
+        "{free} of {total} bytes are free"
+    );
+    check(&client, &kept);
+    // A backup to another disk, and a state that takes a permission away, go on.
+    let state = directory.path().join("state.json");
+    let members = fixture::account(&["box"], &[("eve", serde_json::json!([fixture::allow(&["s3:*"], &["*"])]))]);
+    std::fs::write(&state, tests::node::state(members).to_string()).expect("writable");
+    assert!(command(&["apply", "-f", text(&state), "--data", text(&data)]).contains("applied"));
+    let eve = fixture::caller(&node, "eve");
+    eve.get("box", "000").expect(200, "");
+    let members = fixture::account(&["box"], &[("eve", serde_json::json!([fixture::deny(&["s3:*"], &["*"])]))]);
+    std::fs::write(&state, tests::node::state(members).to_string()).expect("writable");
+    assert!(command(&["apply", "-f", text(&state), "--data", text(&data)]).contains("applied"));
+    eve.get("box", "000").expect(403, "AccessDenied");
+    let (backup, new) = (directory.path().join("backup"), directory.path().join("new"));
+    command(&["backup", text(&data), text(&backup), "--with-key"]);
+    // Three quarters of what fills it are deleted.
+    for (key, n, _) in &kept {
+        if n % 4 != 0 {
+            client.delete("box", key).expect(204, "");
+        }
+    }
+    command(&["compact", text(&data)]);
+    for n in 0..10 {
+        client.put("box", &format!("again {n}"), fixture::noise(n, 400_000)).expect(200, "");
+    }
+    assert!(command(&["scrub", text(&data)]).starts_with("nothing is damaged"));
+    run(0, &["restore", text(&backup), text(&new)]);
+    check(&serve(&new).client(), &kept);
 }
 
 /// Copies a directory, without sockets.
