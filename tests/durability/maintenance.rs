@@ -459,6 +459,63 @@ fn on_a_full_disk_room_is_made_without_a_restart_and_permissions_are_still_revok
     check(&serve(&new).client(), &kept);
 }
 
+/// After a failed sync nothing is acknowledged, whatever later syncs say: the kernel may have dropped what it could not write.
+#[test]
+fn a_failed_sync_ends_all_writes_until_the_next_start_and_loses_nothing_acknowledged() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    // One sync of a thread fails, those after it succeed again. With -D the node is this process's child.
+    let program = [
+        "strace",
+        "-D",
+        "-f",
+        "-q",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fdatasync",
+        "-e",
+        "inject=fdatasync:error=EIO:when=25",
+    ];
+    let mut through = program.to_vec();
+    through.push(text(binary::path()));
+    let mut node = NodeBuilder::serve().through(&through).data(&data).account(fixture::account(&["box"], &[])).start();
+    let client = node.client();
+    let mut stored = Vec::new();
+    let refusal = loop {
+        let n = stored.len() as u64;
+        assert!(n < 100, "no sync fails");
+        let answer = client.put("box", &format!("{n:03}"), fixture::noise(n, 5000));
+        if answer.status != 200 {
+            break answer;
+        }
+        stored.push((format!("{n:03}"), n, 5000));
+    };
+    assert!(stored.len() > 5, "{} puts", stored.len());
+    refusal.expect(503, "ServiceUnavailable");
+    for n in 0..5 {
+        client.put("box", &format!("later {n}"), "x").expect(503, "ServiceUnavailable");
+    }
+    client.delete("box", "000").expect(503, "ServiceUnavailable");
+    assert_eq!((ready(&node), metric(&node, "strongroom_store_read_only")), ("read-only".to_owned(), 1));
+    assert_eq!(run(0, &["health", "--data", text(&data)]), "read-only\n");
+    node.logged(&["the store takes no writes any more", "Input/output error"]);
+    check(&client, &stored);
+    let line = refused(1, &["compact", text(&data)]);
+    assert!(line.contains("read-only"), "{line}");
+    assert!(run(0, &["scrub", text(&data)]).starts_with("nothing is damaged"));
+    node.kill_9();
+    let node = serve(&data);
+    assert_eq!(ready(&node), "ok");
+    let client = node.client();
+    for (key, seed, size) in &stored {
+        assert!(client.get("box", key).expect(200, "").body == fixture::noise(*seed, *size), "{key}");
+    }
+    // What got no answer may be there or not; what was refused later may not.
+    assert!(client.keys("box").iter().all(|key| !key.starts_with("later")));
+    client.put("box", "later 0", "x").expect(200, "");
+}
+
 /// Copies a directory, without sockets.
 fn copy_tree(from: &Path, to: &Path) {
     for path in files(from).into_iter().filter(|path| path.is_file()) {

@@ -8,7 +8,7 @@ use server::maintenance::BackedUp;
 use crate::args::{Backup, Restore};
 use crate::failure::Failure;
 use crate::job::Site;
-use crate::output::{self, size};
+use crate::output::{self, counted, size};
 
 /// Takes a backup: by the node that runs on the directory, else by this program.
 pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure> {
@@ -30,10 +30,10 @@ pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure
     if json {
         output::print_json(&done)?;
     } else {
-        let BackedUp { sequence, files_copied, files_linked, files_kept, .. } = done;
-        let copied = size(done.bytes_copied);
+        let BackedUp { sequence, files_linked, files_kept, .. } = done;
+        let (files, copied) = (counted(done.files_copied, "file"), size(done.bytes_copied));
         output::print(&format!(
-            "backed up to record {sequence}: {files_copied} files copied ({copied}), {files_linked} linked, {files_kept} there already"
+            "backed up to record {sequence}: {files} copied ({copied}), {files_linked} linked, {files_kept} there already"
         ))?;
     }
     if let (Some(fingerprint), false) = (&done.key_fingerprint, done.key_included) {
@@ -55,8 +55,8 @@ pub(crate) fn restore(arguments: &Restore, json: bool) -> Result<ExitCode, Failu
     if json {
         output::print_json(&done)?;
     } else {
-        let (files, copied) = (done.files_copied, size(done.bytes_copied));
-        output::print(&format!("restored up to record {}: {files} files, {copied}", done.sequence))?;
+        let (files, copied) = (counted(done.files_copied, "file"), size(done.bytes_copied));
+        output::print(&format!("restored up to record {}: {files}, {copied}", done.sequence))?;
     }
     match restored.key {
         RestoredKey::Present => {}

@@ -10,7 +10,7 @@ use server::maintenance::Scrubbed;
 
 use crate::args::{Fsck, Inspect, Inspected};
 use crate::failure::{Exit, Failure};
-use crate::output::{self, size, visible_line};
+use crate::output::{self, counted, size, visible_line};
 
 /// How much of a long answer is written at a time, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -186,9 +186,9 @@ pub(crate) fn summary(scrubbed: &Scrubbed) -> String {
         0 => "nothing is damaged".to_owned(),
         count => format!("{count} damaged"),
     };
-    let Scrubbed { segments, records, bulk_segments, .. } = scrubbed;
-    let read = size(scrubbed.bytes);
-    format!("{found}: {read} read, {records} records in {segments} log segments, {bulk_segments} bulk segments")
+    let (read, records) = (size(scrubbed.bytes), counted(scrubbed.records, "record"));
+    let (log, bulk) = (counted(scrubbed.segments, "log segment"), counted(scrubbed.bulk_segments, "bulk segment"));
+    format!("{found}: {read} read, {records} in {log}, {bulk}")
 }
 
 const SEGMENT_HEAD: &str = "segment               length    live bytes  first sequence   last sequence  state";

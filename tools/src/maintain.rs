@@ -41,7 +41,7 @@ pub(crate) fn compact(arguments: &Directory, json: bool) -> Result<ExitCode, Fai
     if json {
         output::print_json(&done)?;
     } else {
-        let freed = output::counted(usize::try_from(done.segments_freed).unwrap_or(usize::MAX), "segment");
+        let freed = output::counted(done.segments_freed, "segment");
         output::print(&format!("{freed} freed, {}; {} copied", size(done.bytes_freed), size(done.bytes_copied)))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -138,7 +138,9 @@ pub(crate) fn clip(text: &str, characters_max: usize) -> String {
 }
 
 /// A number and what is counted: `1 error`, `2 errors`.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
+pub(crate) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    // A count that doesn't fit is many.
+    let count = count.try_into().unwrap_or(u64::MAX);
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
