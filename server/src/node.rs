@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "tls")]
 use std::time::Duration;
 
 use engine::{Options, Store};
