@@ -1,13 +1,17 @@
-//! kill -9 in the middle of a load.
+//! kill -9 in the middle of a load, while compaction runs.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tests::{Client, Node, NodeBuilder, checksum};
+use tests::{Client, Node, checksum};
 
+use super::disk::Disk;
 use crate::fixture;
+
+/// Small enough for segments of 8 MiB, so that some are full, half dead and freed within a round.
+const DISK_BYTES: u64 = 512 << 20;
 
 const WRITERS: u64 = 6;
 const PART: usize = 5 << 20;
@@ -26,31 +30,51 @@ struct Key {
 fn every_acknowledged_write_survives_kill_9_and_nothing_half_written_is_visible() {
     let seconds: u64 = std::env::var("STRONGROOM_CRASH_SECONDS").map_or(0, |s| s.parse().expect("a number of seconds"));
     let end = Instant::now() + Duration::from_secs(seconds);
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let mut node =
-        NodeBuilder::serve().data(&directory.path().join("data")).account(fixture::account(&["box"], &[])).start();
+    let disk = Disk::in_memory(DISK_BYTES);
+    let mut node = disk.node().account(fixture::account(&["box", "kept"], &[])).start();
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let request = node.client().request("PUT", "kept", "").query("versioning", "").body(enabled);
+    node.client().send(request).expect(200, "");
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
+    let mut versions = Versions::default();
     let mut acknowledged = 0;
     let mut rounds = 0;
     while rounds < 3 || Instant::now() < end {
-        acknowledged += load_and_kill(&mut node, rounds, &mut keys);
+        acknowledged += load_and_kill(&mut node, rounds, &mut keys, &mut versions);
         if rounds % 3 == 2 {
             // The index is disposable: the log alone gives the same answers.
-            let index = node.data().join("index.redb");
+            let index = disk.data().join("index.redb");
             std::fs::remove_file(&index).unwrap_or_else(|error| panic!("{}: {error}", index.display()));
         }
         node.restart();
         verify(&node, &mut keys);
+        verify_versions(&node, &mut versions);
         rounds += 1;
     }
-    println!("{rounds} rounds, {acknowledged} acknowledged writes, {} keys", keys.len());
-    assert!(acknowledged > 0, "the load got through");
+    let kept = versions.present.len();
+    println!("{rounds} rounds, {acknowledged} acknowledged writes, {} keys, {kept} versions", keys.len());
+    assert!(acknowledged > 0 && kept > 0, "the load got through");
+    // Otherwise no kill has met compaction.
+    let first = disk.data().join("log/0000000000000001.seg");
+    assert!(rounds < 20 || !first.exists(), "the first segment was freed");
+}
+
+/// What a bucket with versions must hold.
+#[derive(Debug, Default)]
+struct Versions {
+    /// Seed and size by key and version id, of each acknowledged version that was not deleted; none for a delete marker.
+    present: BTreeMap<(String, String), Option<(u64, usize)>>,
+    /// Versions whose deletion got no answer: they may be gone.
+    perhaps_gone: BTreeMap<(String, String), Option<(u64, usize)>>,
+    /// Writes that got no answer: a version of the key may hold this.
+    perhaps_there: Vec<(String, Option<(u64, usize)>)>,
 }
 
 /// Writes with several clients until the kill; answers how many writes were acknowledged.
-fn load_and_kill(node: &mut Node, round: u64, keys: &mut BTreeMap<String, Key>) -> usize {
+fn load_and_kill(node: &mut Node, round: u64, keys: &mut BTreeMap<String, Key>, versions: &mut Versions) -> usize {
     let client = node.client();
     let stop = AtomicBool::new(false);
+    let journal = Mutex::new(versions);
     let shared = Mutex::new(std::mem::take(keys));
     let acknowledged = Mutex::new(0);
     std::thread::scope(|scope| {
@@ -80,6 +104,14 @@ fn load_and_kill(node: &mut Node, round: u64, keys: &mut BTreeMap<String, Key>) 
                 }
             });
         }
+        let (versioning, stop_versioning, journal) = (&client, &stop, &journal);
+        scope.spawn(move || {
+            for step in 0.. {
+                if stop_versioning.load(Ordering::Relaxed) || !write_version(versioning, round, step, journal) {
+                    break;
+                }
+            }
+        });
         // A different moment in each round: within a first put, a group commit, a multipart completion.
         std::thread::sleep(Duration::from_millis(400 + (round * 377) % 1600));
         node.kill_9();
@@ -87,6 +119,43 @@ fn load_and_kill(node: &mut Node, round: u64, keys: &mut BTreeMap<String, Key>) 
     });
     *keys = shared.into_inner().expect("no holder panics");
     acknowledged.into_inner().expect("no holder panics")
+}
+
+/// Puts or deletes a version; false when the connection broke.
+fn write_version(client: &Client, round: u64, step: u64, journal: &Mutex<&mut Versions>) -> bool {
+    let seed = round * 1_000_000 + 900_000 + step;
+    let key = format!("version {}", step % 7);
+    // Of three versions two go for good, so that the log has something to compact.
+    if step % 3 != 0 {
+        let oldest = {
+            let mut journal = journal.lock().expect("no holder panics");
+            let nth = (seed % 5) as usize;
+            let oldest = journal.present.keys().nth(nth).cloned().filter(|_| journal.present.len() > 30);
+            if let Some(version) = &oldest {
+                let body = journal.present.remove(version).expect("it was found there");
+                journal.perhaps_gone.insert(version.clone(), body);
+            }
+            oldest
+        };
+        if let Some((key, id)) = oldest {
+            if sent(client, client.request("DELETE", "kept", &key).query("versionId", &id)).is_none() {
+                return false;
+            }
+            journal.lock().expect("no holder panics").perhaps_gone.remove(&(key, id));
+        }
+    }
+    let body = (step % 5 != 4).then_some((seed, if step % 11 == 10 { 2 << 20 } else { (step % 10 * 9000) as usize }));
+    journal.lock().expect("no holder panics").perhaps_there.push((key.clone(), body));
+    let request = match body {
+        Some((seed, size)) => client.request("PUT", "kept", &key).body(fixture::noise(seed, size)),
+        None => client.request("DELETE", "kept", &key),
+    };
+    let Some(answer) = sent(client, request) else { return false };
+    let id = answer.header("x-amz-version-id").expect("each version has an id").to_owned();
+    let mut journal = journal.lock().expect("no holder panics");
+    journal.perhaps_there.pop();
+    journal.present.insert((key, id), body);
+    true
 }
 
 /// Whether the write was acknowledged; false when the connection broke.
@@ -143,4 +212,57 @@ fn verify(node: &Node, keys: &mut BTreeMap<String, Key>) {
         }
     }
     assert_eq!(client.keys("box"), present, "the listing shows what is there");
+}
+
+/// Every acknowledged version is there and right, and those that are there beside them were under way.
+fn verify_versions(node: &Node, versions: &mut Versions) {
+    let client = node.client();
+    let mut found = BTreeMap::new();
+    let mut markers = (String::new(), String::new());
+    loop {
+        let mut request = client.request("GET", "kept", "").query("versions", "");
+        if !markers.0.is_empty() {
+            request = request.query("key-marker", &markers.0).query("version-id-marker", &markers.1);
+        }
+        let page = client.send(request);
+        page.expect(200, "");
+        for (element, is_marker) in [("Version", false), ("DeleteMarker", true)] {
+            let ids = page.xml_all(&format!("{element}/VersionId"));
+            for version in page.xml_all(&format!("{element}/Key")).into_iter().zip(ids) {
+                found.insert(version, is_marker);
+            }
+        }
+        if page.xml("IsTruncated") != "true" {
+            break;
+        }
+        markers = (page.xml("NextKeyMarker"), page.xml("NextVersionIdMarker"));
+    }
+    for version in versions.present.keys() {
+        assert!(found.contains_key(version), "{version:?} was acknowledged and is gone; {}", node.log());
+    }
+    let mut present = BTreeMap::new();
+    for (version, is_marker) in found {
+        let (key, id) = &version;
+        let bytes = (!is_marker).then(|| {
+            let answer = client.send(client.request("GET", "kept", key).query("versionId", id));
+            answer.expect(200, "");
+            answer.body
+        });
+        let mut candidates: Vec<Option<(u64, usize)>> = [&versions.present, &versions.perhaps_gone]
+            .iter()
+            .filter_map(|known| known.get(&version).copied())
+            .collect();
+        if candidates.is_empty() {
+            // A new version: of a write that got no answer.
+            candidates.extend(versions.perhaps_there.iter().filter(|(name, _)| name == key).map(|(_, body)| *body));
+        }
+        let held = candidates.into_iter().find(|candidate| match (candidate, &bytes) {
+            (None, None) => true,
+            (Some((seed, size)), Some(bytes)) => bytes.len() == *size && *bytes == fixture::noise(*seed, *size),
+            _ => false,
+        });
+        let held = held.unwrap_or_else(|| panic!("{version:?} holds something else: {:?}", bytes.map(|b| b.len())));
+        present.insert(version, held);
+    }
+    *versions = Versions { present, ..Versions::default() };
 }

@@ -86,6 +86,14 @@ impl NodeBuilder {
     /// When it doesn't get ready, with its log.
     #[track_caller]
     pub fn start(self) -> Node {
+        self.try_start().unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// [`NodeBuilder::start`] for tests of nodes that may not start.
+    ///
+    /// # Errors
+    /// Why it isn't ready, with its log.
+    pub fn try_start(self) -> Result<Node, String> {
         let temporary = TempDir::new().expect("a temporary directory");
         let mut arguments = self.through;
         if arguments.is_empty() {
@@ -107,8 +115,8 @@ impl NodeBuilder {
         }
         arguments.extend(self.arguments);
         let log = Arc::new(Mutex::new(String::new()));
-        let running = launch(&arguments, &log);
-        Node { arguments, running, credentials, log, temporary, stopped: false }
+        let running = launch(&arguments, &log)?;
+        Ok(Node { arguments, running, credentials, log, temporary, stopped: false })
     }
 }
 
@@ -255,11 +263,20 @@ impl Node {
     /// Starts it again with the same arguments, on ports of its own choice.
     #[track_caller]
     pub fn restart(&mut self) {
+        self.try_restart().unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    /// [`Node::restart`] for tests of nodes that may not start.
+    ///
+    /// # Errors
+    /// Why it isn't ready, with its log.
+    pub fn try_restart(&mut self) -> Result<(), String> {
         if !self.stopped {
             self.terminate();
         }
-        self.running = launch(&self.arguments, &self.log);
+        self.running = launch(&self.arguments, &self.log)?;
         self.stopped = false;
+        Ok(())
     }
 
     /// Runs a subcommand against this node.
@@ -294,8 +311,7 @@ pub fn state(members: Value) -> Value {
     json!({"accounts": [account]})
 }
 
-#[track_caller]
-fn launch(arguments: &[String], log: &Arc<Mutex<String>>) -> Running {
+fn launch(arguments: &[String], log: &Arc<Mutex<String>>) -> Result<Running, String> {
     let begin = Instant::now();
     let mut child = binary::clean(&arguments[0])
         .args(&arguments[1..])
@@ -322,25 +338,25 @@ fn launch(arguments: &[String], log: &Arc<Mutex<String>>) -> Running {
         // The receiver is gone only when the start timed out, and then nobody asks.
         sender.send((result, stdout)).ok();
     });
-    let give_up = |child: &mut Child, why: &str| -> ! {
+    let given_up = |child: &mut Child, why: &str| {
         child.kill().ok();
         let status = child.wait();
         std::thread::sleep(Duration::from_millis(50));
-        panic!("the node is not ready ({why}, {status:?}); its log:\n{}", log.lock().expect("no holder panics"));
+        format!("the node is not ready ({why}, {status:?}); its log:\n{}", log.lock().expect("no holder panics"))
     };
     let (line, stdout) = match receiver.recv_timeout(START_TIMEOUT) {
         Ok((Ok(line), stdout)) => (line, stdout),
-        Ok((Err(error), _)) => give_up(&mut child, &error.to_string()),
-        Err(_) => give_up(&mut child, "time is up"),
+        Ok((Err(error), _)) => return Err(given_up(&mut child, &error.to_string())),
+        Err(_) => return Err(given_up(&mut child, "time is up")),
     };
     let started = begin.elapsed();
     let ready: Value = match serde_json::from_str(&line) {
         Ok(ready) => ready,
-        Err(_) => give_up(&mut child, &format!("its first line is {line:?}")),
+        Err(_) => return Err(given_up(&mut child, &format!("its first line is {line:?}"))),
     };
     assert_eq!(ready["event"], "ready", "{ready}");
     let stdin = child.stdin.take();
-    Running { child, stdin, stdout, ready, started }
+    Ok(Running { child, stdin, stdout, ready, started })
 }
 
 fn path_text(path: &Path) -> String {
