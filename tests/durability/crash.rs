@@ -126,7 +126,7 @@ fn write_version(client: &Client, round: u64, step: u64, journal: &Mutex<&mut Ve
     let seed = round * 1_000_000 + 900_000 + step;
     let key = format!("version {}", step % 7);
     // Of three versions two go for good, so that the log has something to compact.
-    if step % 3 != 0 {
+    if !step.is_multiple_of(3) {
         let oldest = {
             let mut journal = journal.lock().expect("no holder panics");
             let nth = (seed % 5) as usize;

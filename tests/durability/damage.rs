@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 use tests::{Node, NodeBuilder, checksum};
 
+use super::chance::Chance;
 use super::disk::{Disk, files};
 use crate::fixture;
 
@@ -78,23 +79,6 @@ fn segments(data: &Path) -> Vec<PathBuf> {
 
 fn bulk(data: &Path) -> Vec<PathBuf> {
     files(&data.join("bulk"))
-}
-
-/// Numbers that follow from a seed (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit as u64) as usize
-    }
-
-    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
 }
 
 fn change(path: &Path, spoil: impl FnOnce(&mut Vec<u8>)) {

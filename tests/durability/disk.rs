@@ -70,11 +70,18 @@ impl Disk {
 
     /// A node with its data directory here.
     pub(crate) fn node(&self) -> NodeBuilder {
+        self.node_through(&[])
+    }
+
+    /// [`Disk::node`], started by another program that is given the node's command line after its own.
+    pub(crate) fn node_through(&self, program: &[&str]) -> NodeBuilder {
         let mut through = vec!["nsenter".to_owned(), format!("--target={}", self.holder.id()), "--mount".into()];
         if !self.root {
             through.extend(["--user".into(), "--preserve-credentials".into()]);
         }
-        through.extend(["--".into(), binary::path().to_str().expect("its path is UTF-8").into()]);
+        through.push("--".into());
+        through.extend(program.iter().map(|&word| word.to_owned()));
+        through.push(binary::path().to_str().expect("its path is UTF-8").into());
         let through: Vec<&str> = through.iter().map(String::as_str).collect();
         NodeBuilder::serve().through(&through).data(&self.temporary.path().join("disk/data"))
     }

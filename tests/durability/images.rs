@@ -96,7 +96,7 @@ fn full_and_back(kind: &str, disk: &Disk) {
 }
 
 fn space(disk: &Disk) -> String {
-    let stat = rustix::fs::statvfs(&disk.path()).expect("it is mounted");
+    let stat = rustix::fs::statvfs(disk.path()).expect("it is mounted");
     format!("{} of {} bytes are free", stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize)
 }
 

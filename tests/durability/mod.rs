@@ -1,9 +1,11 @@
 //! What was acknowledged is there afterwards.
 
 mod backup;
+mod chance;
 mod churn;
 mod commands;
 mod crash;
+mod cuts;
 mod damage;
 mod disk;
 mod full_disk;
