@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::core::Core;
 use crate::error::{Error, OpenError};
-use crate::format::{checksum, file};
+use crate::format::{BLOCK_BYTES, checksum, file, segment, trailer};
 use crate::report::BackupReport;
 use crate::superblock;
 use crate::sync::lock;
@@ -34,15 +34,18 @@ impl Core {
         if !self.damage.is_empty() {
             return Err(Error::Invalid { what: "a damaged store cannot be backed up: examine it first" });
         }
+        claim(&**destination, &self.uuid)?;
         // Nothing is freed or unlinked meanwhile.
         let _no_compaction = lock(&self.compacting);
         let _no_unlinking = self.bulk.hold();
         let active = self.active_extent();
         let sealed = self.segments.sealed();
         let mut files = Files::new();
+        let mut sealed_lengths = Files::new();
         for id in sealed.keys().filter(|id| active.is_none_or(|active| **id < active.id)) {
             let path = file::segment(*id);
             let length = self.vfs.open(&path, OpenMode::Read)?.length()?;
+            sealed_lengths.insert(path.clone(), sealed[id].extent.length);
             files.insert(path, length);
         }
         for directory in self.vfs.read_dir(file::BULK)? {
@@ -68,7 +71,8 @@ impl Core {
                 destination.create_dir(directory)?;
                 directories.push(directory.to_owned());
             }
-            if has(&**destination, path, *length)? {
+            let sealed = sealed_lengths.get(path).copied();
+            if has(&*self.vfs, &**destination, path, *length, sealed)? {
                 report.files_kept += 1;
                 continue;
             }
@@ -102,11 +106,80 @@ impl Core {
     }
 }
 
-fn has(vfs: &dyn Vfs, path: &str, length: u64) -> io::Result<bool> {
-    match vfs.open(path, OpenMode::Read) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        opened => Ok(opened?.length()? == length),
+/// Makes sure that `destination` is empty or holds a backup of this store, finished or not, and marks it as one.
+fn claim(destination: &dyn Vfs, uuid: &[u8; 16]) -> Result<(), Error> {
+    let names = destination.read_dir("")?;
+    let is_there = |name: &str| names.iter().any(|found| found == name);
+    let head = list_head(uuid);
+    if is_there(LIST) {
+        let list = read_list(destination).map_err(|_| Error::Invalid {
+            what: "the list of the backup in the destination is damaged: name another directory",
+        })?;
+        if list.store != *uuid {
+            return Err(Error::Invalid { what: "the destination holds a backup of another store: name another one" });
+        }
+        return Ok(());
     }
+    if is_there(LIST_IN_MAKING) {
+        let marker = destination.open(LIST_IN_MAKING, OpenMode::Read)?;
+        let mut found = vec![0; head.len()];
+        if read_exact_at(&*marker, &mut found, 0).is_ok() && found == head.as_bytes() {
+            return Ok(());
+        }
+    }
+    // The server puts what belongs to its key there first.
+    let may_be_there = |name: &String| name == "lost+found" || file::SERVER.iter().any(|own| name.starts_with(own));
+    if !names.iter().all(may_be_there) {
+        return Err(Error::Invalid { what: "the destination is neither empty nor a backup: name another directory" });
+    }
+    let marker = destination.open(LIST_IN_MAKING, OpenMode::Create)?;
+    marker.write_at(head.as_bytes(), 0)?;
+    marker.sync_data()?;
+    Ok(destination.sync_dir("")?)
+}
+
+/// Whether the destination has the file. A restored store and its source share ids and lengths and go different ways, so
+/// what tells contents apart is compared: of a segment that was sealed at `sealed` its header and footer, or all of it
+/// where it has no footer, and of a bulk segment the trailer, which has the checksum of each block.
+fn has(source: &dyn Vfs, destination: &dyn Vfs, path: &str, length: u64, sealed: Option<u64>) -> io::Result<bool> {
+    let kept = match destination.open(path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    if kept.length()? != length {
+        return Ok(false);
+    }
+    let source = source.open(path, OpenMode::Read)?;
+    match sealed {
+        Some(sealed) if sealed < length => {
+            Ok(alike(&*source, &*kept, 0, segment::BYTES as u64)? && alike(&*source, &*kept, sealed, length)?)
+        }
+        Some(_) => alike(&*source, &*kept, 0, length),
+        None => alike(&*source, &*kept, trailer_offset(length), length),
+    }
+}
+
+/// Where the trailer begins in a bulk segment of `length` bytes.
+fn trailer_offset(length: u64) -> u64 {
+    let fixed = (trailer::BYTES + trailer::CRC_BYTES) as u64;
+    let blocks_and_crcs = length.saturating_sub(fixed);
+    let blocks = blocks_and_crcs.div_ceil(BLOCK_BYTES as u64 + 4);
+    blocks_and_crcs.saturating_sub(4 * blocks)
+}
+
+fn alike(one: &dyn VFile, other: &dyn VFile, start: u64, end: u64) -> io::Result<bool> {
+    let (mut left, mut right) = (vec![0; COPY_BYTES], vec![0; COPY_BYTES]);
+    let mut offset = start;
+    while offset < end {
+        let count = usize::try_from(end - offset).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+        read_exact_at(one, &mut left[..count], offset)?;
+        read_exact_at(other, &mut right[..count], offset)?;
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        offset += count as u64;
+    }
+    Ok(true)
 }
 
 /// Copies the first `length` bytes under another name, syncs them, and gives them theirs.
@@ -132,23 +205,37 @@ fn copy_bytes(source: &dyn VFile, target: &dyn VFile, length: u64) -> io::Result
     Ok(())
 }
 
+/// The first lines of a list.
+fn list_head(uuid: &[u8; 16]) -> String {
+    format!("{FIRST_LINE}\nstore {:032x}\n", u128::from_be_bytes(*uuid))
+}
+
 fn write_list(vfs: &dyn Vfs, uuid: &[u8; 16], seq: u64, files: &Files) -> io::Result<()> {
-    let mut text = format!("{FIRST_LINE}\nstore {:032x}\nseq {seq}\n", u128::from_be_bytes(*uuid));
+    let mut text = format!("{}seq {seq}\n", list_head(uuid));
     for (path, length) in files {
         text.push_str(&format!("file {length} {path}\n"));
     }
     let crc = checksum(0, text.as_bytes());
     text.push_str(&format!("crc {crc:08x}\n"));
     let target = vfs.open(LIST_IN_MAKING, OpenMode::Create)?;
-    target.set_length(0)?;
+    // It goes on beginning with its first lines, which say whose backup this is to be.
     target.write_at(text.as_bytes(), 0)?;
+    target.set_length(text.len() as u64)?;
     target.sync_data()?;
     vfs.rename(LIST_IN_MAKING, LIST)?;
     vfs.sync_dir("")
 }
 
+/// A list as it is read.
+#[derive(Debug, PartialEq, Eq)]
+struct List {
+    store: [u8; 16],
+    seq: u64,
+    files: Files,
+}
+
 /// Reads the list; what is wrong with it in one line.
-fn read_list(vfs: &dyn Vfs) -> Result<(u64, Files), String> {
+fn read_list(vfs: &dyn Vfs) -> Result<List, String> {
     let file = vfs.open(LIST, OpenMode::Read).map_err(|error| format!("{LIST}: {error}"))?;
     let length = file.length().map_err(|error| format!("{LIST}: {error}"))?;
     if length > LIST_BYTES_MAX {
@@ -159,7 +246,7 @@ fn read_list(vfs: &dyn Vfs) -> Result<(u64, Files), String> {
     decode_list(&bytes).ok_or_else(|| format!("{LIST} is damaged"))
 }
 
-fn decode_list(bytes: &[u8]) -> Option<(u64, Files)> {
+fn decode_list(bytes: &[u8]) -> Option<List> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (body, crc) = text.strip_suffix('\n')?.rsplit_once("\ncrc ")?;
     let body = &text[..=body.len()];
@@ -167,9 +254,10 @@ fn decode_list(bytes: &[u8]) -> Option<(u64, Files)> {
         return None;
     }
     let mut lines = body.lines();
-    if lines.next()? != FIRST_LINE || !lines.next()?.starts_with("store ") {
+    if lines.next()? != FIRST_LINE {
         return None;
     }
+    let store = u128::from_str_radix(lines.next()?.strip_prefix("store ")?, 16).ok()?.to_be_bytes();
     let seq = lines.next()?.strip_prefix("seq ")?.parse().ok()?;
     let mut files = Files::new();
     for line in lines {
@@ -182,7 +270,7 @@ fn decode_list(bytes: &[u8]) -> Option<(u64, Files)> {
         }
         files.insert(path.to_owned(), length.parse().ok()?);
     }
-    Some((seq, files))
+    Some(List { store, seq, files })
 }
 
 /// The decoder of lists, for fuzzing.
@@ -224,7 +312,7 @@ pub fn restore(source: &Path, destination: &Path) -> Result<BackupReport, OpenEr
         return Err(OpenError::NotADataDirectory(destination.into()));
     }
     let damaged = |what: String| OpenError::Damaged { path: source.into(), what };
-    let (seq, files) = read_list(&from).map_err(damaged)?;
+    let List { seq, files, .. } = read_list(&from).map_err(damaged)?;
     let mut report = BackupReport { seq, ..BackupReport::default() };
     let copying = "copying the backup";
     for (path, length) in &files {
@@ -266,6 +354,14 @@ mod tests {
     }
 
     #[test]
+    fn a_trailer_begins_where_the_body_ends() {
+        for length in [0, 1, 65_535, 65_536, 65_537, 1_300_000, 10 * 65_536] {
+            let blocks = u64::div_ceil(length, 65_536);
+            assert_eq!(trailer_offset(length + 48 + 4 * blocks + 4), length);
+        }
+    }
+
+    #[test]
     fn a_list_cannot_lead_out_of_the_directory() {
         for path in ["../x", "log/../../0000000000000001.seg", "/etc/passwd", "bulk/00/0000000000000001"] {
             let body = format!("{FIRST_LINE}\nstore 0\nseq 1\nfile 5 {path}\n");
@@ -275,7 +371,7 @@ mod tests {
         let body =
             format!("{FIRST_LINE}\nstore 0\nseq 1\nfile 5 log/0000000000000001.seg\nfile 7 bulk/01/0000000000000001\n");
         let crc = checksum(0, body.as_bytes());
-        let (seq, files) = decode_list(format!("{body}crc {crc:08x}\n").as_bytes()).unwrap();
-        assert_eq!((seq, files.len()), (1, 2));
+        let list = decode_list(format!("{body}crc {crc:08x}\n").as_bytes()).unwrap();
+        assert_eq!((list.seq, list.files.len()), (1, 2));
     }
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -130,4 +131,69 @@ fn a_damaged_backup_or_a_full_destination_is_refused() {
         .unwrap();
     let refused = restore(backup.path(), &target.path().join("third")).unwrap_err();
     assert!(refused.to_string().contains("is missing"), "{refused}");
+}
+
+#[test]
+fn a_destination_of_others_is_refused_and_left_as_it_is() {
+    let (one, two, backup, mine) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let (first, second) = (open(one.path()), open(two.path()));
+    for (store, salt) in [(&first, 1), (&second, 2)] {
+        let bucket = new_bucket(store, "datalake");
+        put(store, bucket, "large", &bytes(2_000_000, salt));
+    }
+    first.backup(backup.path(), false).unwrap();
+    let expected = everything(&first);
+    fs::write(mine.path().join("thesis.txt"), "work").unwrap();
+    for destination in [backup.path(), mine.path(), one.path()] {
+        let refused = second.backup(destination, false);
+        assert!(matches!(refused, Err(Error::Invalid { .. })), "{}: {refused:?}", destination.display());
+    }
+    assert_eq!(fs::read_dir(mine.path()).unwrap().count(), 1);
+    assert!(restored(backup.path()) == expected);
+    assert!(everything(&first) == expected);
+}
+
+#[test]
+fn a_first_backup_that_was_interrupted_is_gone_on_with() {
+    let (directory, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    churn(&store, bucket, 0);
+    fs::write(backup.path().join("secret.key.fingerprint"), "of the server").unwrap();
+    store.backup(backup.path(), false).unwrap();
+    fs::rename(backup.path().join("BACKUP"), backup.path().join("BACKUP.tmp")).unwrap();
+    let report = store.backup(backup.path(), false).unwrap();
+    assert!(report.files_kept > 0, "{report:?}");
+    assert!(restored(backup.path()) == everything(&store));
+}
+
+#[test]
+fn a_backup_of_a_store_that_went_another_way_keeps_nothing_of_the_first() {
+    let (directory, early, late, other) = (
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "common", b"past");
+    store.backup(early.path(), false).unwrap();
+    restore(early.path(), other.path()).unwrap();
+    let twin = open(other.path());
+    // The same ids and lengths, and other contents.
+    for (store, salt) in [(&store, 1), (&twin, 2)] {
+        put(store, bucket, "large", &bytes(2_000_000, salt));
+        for n in 0..300 {
+            put(store, bucket, &format!("k{n:03}"), &bytes(9000, salt * 1000 + n));
+        }
+    }
+    store.backup(late.path(), false).unwrap();
+    twin.backup(late.path(), false).unwrap();
+    assert!(restored(late.path()) == everything(&twin));
 }

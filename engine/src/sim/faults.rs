@@ -708,7 +708,8 @@ fn a_process_killed_on_a_full_disk_starts_again_and_again() {
             drop(store);
             disk.kill();
             disk.set_faults(if life >= 6 { taken } else { full });
-            store = match Store::open_with(Arc::new(Arc::clone(&disk)), Arc::new(SimClock::default()), options.clone()) {
+            store = match Store::open_with(Arc::new(Arc::clone(&disk)), Arc::new(SimClock::default()), options.clone())
+            {
                 Ok(store) => store,
                 Err(error) => panic!("seed {seed}, life {life}: {error}"),
             };

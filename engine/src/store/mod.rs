@@ -142,7 +142,7 @@ impl Store {
     /// failing disk. [`restore`](crate::restore) makes a data directory of it.
     ///
     /// # Errors
-    /// `Invalid` for a damaged store, `NoSpace`, `Io`; an earlier backup in the directory is intact then.
+    /// `Invalid` for a damaged store and for a destination that is neither empty nor a backup of this store; `NoSpace`, `Io`; an earlier backup in the directory is intact then.
     pub fn backup(&self, destination: &Path, link: bool) -> Result<BackupReport, Error> {
         let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::new(destination)?);
         self.core.backup(&vfs, link.then_some(destination))
