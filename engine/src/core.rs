@@ -19,7 +19,6 @@ use crate::footer::Extent;
 use crate::format::{file, seed};
 use crate::gate::{Gate, Stripes, Token};
 use crate::index::Index;
-use crate::maintain::Maintenance;
 use crate::memtable::Memtable;
 use crate::record::{Frame, Kind};
 use crate::request::Options;
@@ -30,6 +29,7 @@ use crate::superblock::Newest;
 use crate::sync::lock;
 use crate::vfs::{OpenMode, VFile, Vfs};
 use crate::view::View;
+use crate::wakeup::Wakeup;
 
 /// Commits one group, if one waits.
 pub(crate) type Step = Box<dyn FnMut(&Core) + Send>;
@@ -69,7 +69,7 @@ pub(crate) struct Core {
     pub(crate) free_bytes: AtomicU64,
     pub(crate) counters: Counters,
     pub(crate) applier: Applier,
-    pub(crate) maintenance: Maintenance,
+    pub(crate) maintenance: Wakeup,
     /// Held while segments are emptied and freed, footed, scrubbed or copied.
     pub(crate) compacting: Mutex<()>,
     /// Segments that could not be emptied, and why.
@@ -436,7 +436,7 @@ impl Core {
             free_bytes: AtomicU64::new(u64::MAX),
             counters: Counters::default(),
             applier: Applier::default(),
-            maintenance: Maintenance::default(),
+            maintenance: Wakeup::default(),
             compacting: Mutex::default(),
             spared: Mutex::default(),
             footed: Mutex::default(),

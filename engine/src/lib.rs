@@ -52,6 +52,7 @@ mod sync;
 mod verify;
 mod vfs;
 mod view;
+mod wakeup;
 mod worker;
 
 pub use backup::restore;

@@ -2,7 +2,6 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use crate::compact::Thoroughness;
@@ -14,8 +13,6 @@ use crate::request::Compaction;
 use crate::sync::lock;
 use crate::vfs::OpenMode;
 
-/// What there is to do is looked at again after this.
-const INTERVAL: Duration = Duration::from_secs(2);
 /// How long the index is waited for at a time.
 const INDEX_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -23,48 +20,6 @@ const INDEX_INTERVAL: Duration = Duration::from_millis(50);
 const BEHIND_BYTES_PER_SECOND: u64 = 32 << 20;
 /// The longest that a group waits for it.
 const BEHIND_PAUSE_MAX: Duration = Duration::from_millis(20);
-
-/// How the worker is told that there is work.
-#[derive(Debug, Default)]
-pub(crate) struct Maintenance {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    requested: bool,
-    closed: bool,
-}
-
-impl Maintenance {
-    pub(crate) fn request(&self) {
-        lock(&self.state).requested = true;
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn close(&self) {
-        lock(&self.state).closed = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for a request; false once closed.
-    fn wait(&self) -> bool {
-        let mut state = lock(&self.state);
-        if !state.requested && !state.closed {
-            state = self.changed.wait_timeout(state, INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state.requested = false;
-        !state.closed
-    }
-
-    /// Does nothing for a while, or until closed.
-    fn pause(&self, duration: Duration) {
-        let state = lock(&self.state);
-        let waited = self.changed.wait_timeout_while(state, duration, |state| !state.closed);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-}
 
 impl Core {
     /// The worker's thread.
