@@ -36,9 +36,9 @@ fn versioned(store: &Store, bucket: BucketId, name: &str, data: &[u8]) -> Stored
     store.put(put).wait().unwrap()
 }
 
+/// Writes such a directory with today's code. `ENGINE_GOLDEN_DIRECTORY=engine/tests/fixtures/format-N` keeps it as a fixture.
 #[test]
-#[ignore = "makes the fixture anew"]
-fn write_the_golden_directory_of_format_1() {
+fn a_directory_written_today_answers_alike() {
     let made = tempfile::tempdir().unwrap();
     let store = Store::open(made.path(), small()).unwrap();
     let bucket = new_bucket(&store, "datalake");
@@ -73,23 +73,30 @@ fn write_the_golden_directory_of_format_1() {
     store.compact().unwrap();
     put(&store, bucket, "last", b"end");
     // As a killed process leaves it: with an unproven tail.
-    let target = fixture();
-    let _ = std::fs::remove_dir_all(&target);
-    std::fs::create_dir_all(&target).unwrap();
-    copy_tree(made.path(), &target);
+    let directory = tempfile::tempdir().unwrap();
+    copy_tree(made.path(), directory.path());
     for file in ["index.redb", "LOCK"] {
-        let _ = std::fs::remove_file(target.join(file));
+        std::fs::remove_file(directory.path().join(file)).unwrap();
     }
+    if let Some(target) = std::env::var_os("ENGINE_GOLDEN_DIRECTORY") {
+        std::fs::create_dir_all(&target).unwrap();
+        copy_tree(directory.path(), Path::new(&target));
+    }
+    answers(directory.path());
 }
 
 #[test]
 fn a_directory_of_format_1_opens_and_answers_what_was_stored() {
     let directory = tempfile::tempdir().unwrap();
     copy_tree(&fixture(), directory.path());
-    let report = fsck(directory.path(), small()).unwrap();
+    answers(directory.path());
+}
+
+fn answers(directory: &Path) {
+    let report = fsck(directory, small()).unwrap();
     assert!(report.is_clean(), "{report:?}");
     for round in 0..2 {
-        let store = Store::open(directory.path(), small()).unwrap();
+        let store = Store::open(directory, small()).unwrap();
         assert_eq!(store.health(), Health::Ok);
         let bucket = store.bucket("datalake").unwrap();
         assert_eq!(bucket.versioning, Versioning::Enabled);
@@ -130,6 +137,6 @@ fn a_directory_of_format_1_opens_and_answers_what_was_stored() {
         }
         store.close().unwrap();
     }
-    let report = fsck(directory.path(), small()).unwrap();
+    let report = fsck(directory, small()).unwrap();
     assert!(report.is_clean(), "{report:?}");
 }

@@ -13,6 +13,7 @@ use common::*;
 use engine::*;
 
 const DIRECTORY: &str = "ENGINE_KILL_DIRECTORY";
+const NAME: &str = "f10_what_was_acknowledged_survives_kill_9_under_load";
 const KEYS: u64 = 40;
 const THREADS: u64 = 4;
 
@@ -30,11 +31,8 @@ fn size_of(n: u64) -> usize {
 }
 
 /// What the killed process does: each thread overwrites and deletes keys of its own and tells what was acknowledged.
-#[test]
-#[ignore = "is run by the other test, as a process that is killed"]
-fn child() {
-    let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let store = Store::open(Path::new(&directory), small()).unwrap();
+fn child(directory: &Path) {
+    let store = Store::open(directory, small()).unwrap();
     assert_eq!(store.health(), Health::Ok);
     let bucket = store.bucket("datalake").unwrap().id;
     std::thread::scope(|scope| {
@@ -69,6 +67,10 @@ fn child() {
 
 #[test]
 fn f10_what_was_acknowledged_survives_kill_9_under_load() {
+    // The process that is killed is this test once more.
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        return child(Path::new(&directory));
+    }
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), small()).unwrap();
     let bucket = new_bucket(&store, "datalake");
@@ -79,7 +81,7 @@ fn f10_what_was_acknowledged_survives_kill_9_under_load() {
     let mut acknowledged = 0;
     for round in 0..12u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads", "1"])
+            .args(["--exact", NAME, "--nocapture", "--test-threads", "1"])
             .env(DIRECTORY, directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

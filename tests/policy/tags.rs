@@ -112,12 +112,12 @@ fn tags_that_cannot_be_read_fail_closed() {
     ];
     let account = fixture::account(&["box"], &callers);
     let mut node = NodeBuilder::serve().data(&data).account(account).start();
-    put_tagged(&node.client(), "k", "level=unsecret-marker");
+    put_tagged(&node.client(), "k", "level=unsecret-marker&beside=in-the-object-alone");
     let statuses =
         |node: &Node| ["allowed", "denied", "indifferent"].map(|name| caller(node, name).get("box", "k").status);
     assert_eq!(statuses(&node), [200, 200, 200]);
     node.terminate();
-    assert!(flip(&data, b"unsecret-marker") > 0, "the tag's value is in a segment");
+    assert!(flip(&data, b"in-the-object-alone") > 0, "the tag's value is in a segment");
     node.restart();
     let damaged = statuses(&node);
     assert_eq!(&damaged[..2], &[403, 403]);
