@@ -248,7 +248,9 @@ impl Core {
                 let mut needed = Vec::new();
                 for change in changes {
                     let row_key = key::config(&change.namespace, &change.key);
-                    if if change.value.is_some() { points_here(Table::Config, &row_key)? } else { outlives } {
+                    let is_needed =
+                        if change.value.is_some() { points_here(Table::Config, &row_key)? } else { outlives };
+                    if is_needed {
                         needed.push(change.clone());
                     }
                 }

@@ -389,9 +389,12 @@ fn equal_ignoring_case(left: &str, right: &str) -> bool {
 /// One letter for all its cases: by way of upper case, where letters with two lower-case forms (σ and ς) meet. A letter whose
 /// other case is several letters (ß) stays itself, so that no two texts of different lengths are equal.
 fn fold(letter: char) -> char {
-    let single = |mut mapped: Box<dyn Iterator<Item = char>>| mapped.next().filter(|_| mapped.next().is_none());
-    let upper = single(Box::new(letter.to_uppercase())).unwrap_or(letter);
-    single(Box::new(upper.to_lowercase())).unwrap_or(upper)
+    let upper = single(letter.to_uppercase()).unwrap_or(letter);
+    single(upper.to_lowercase()).unwrap_or(upper)
+}
+
+fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
+    letters.next().filter(|_| letters.next().is_none())
 }
 
 #[cfg(test)]

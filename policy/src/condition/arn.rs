@@ -62,21 +62,21 @@ impl ArnTemplate {
 
 /// Splits tokens at the first five colons of their literals.
 fn split_tokens<'t>(tokens: &[Token<'t>]) -> Vec<Vec<Token<'t>>> {
-    let mut fields = vec![Vec::new()];
+    let mut fields = Vec::new();
+    let mut field = Vec::new();
     for token in tokens {
-        let Token::Literal(mut text) = *token else {
-            fields.last_mut().into_iter().for_each(|field: &mut Vec<_>| field.push(*token));
-            continue;
-        };
-        while fields.len() < 6
+        let mut token = *token;
+        while fields.len() < 5
+            && let Token::Literal(text) = token
             && let Some((before, after)) = text.split_once(':')
         {
-            fields.last_mut().into_iter().for_each(|field| field.push(Token::Literal(before)));
-            fields.push(Vec::new());
-            text = after;
+            field.push(Token::Literal(before));
+            fields.push(std::mem::take(&mut field));
+            token = Token::Literal(after);
         }
-        fields.last_mut().into_iter().for_each(|field| field.push(Token::Literal(text)));
+        field.push(token);
     }
+    fields.push(field);
     fields
 }
 
