@@ -28,7 +28,7 @@ pub(crate) fn read(root: &Node, source: &str, faults: &mut Faults<'_, '_>) -> Op
         faults.add(Rank::Statement, fault, String::new(), root.offset);
         return None;
     }
-    if !fits(source, faults) {
+    if !fits(root, source, faults) {
         return None;
     }
     let variables = check_version(root, faults);
@@ -58,7 +58,7 @@ pub(crate) fn read(root: &Node, source: &str, faults: &mut Faults<'_, '_>) -> Op
 }
 
 /// Whether the document is small enough to be read on; what is too large to be stored isn't worth more errors.
-fn fits(source: &str, faults: &mut Faults<'_, '_>) -> bool {
+fn fits(root: &Node, source: &str, faults: &mut Faults<'_, '_>) -> bool {
     if faults.options.level == Level::Grammar {
         return true;
     }
@@ -79,10 +79,31 @@ fn fits(source: &str, faults: &mut Faults<'_, '_>) -> bool {
     if faults.options.dialect == Dialect::Aws {
         let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}' | '\u{feff}');
         if let Some((offset, character)) = source.char_indices().find(|(_, c)| !allowed(*c)) {
-            faults.document(Fault::Characters { character }, offset);
+            faults.add(Rank::Document, Fault::Characters { character }, pointer_at(root, offset), offset);
         }
     }
     true
+}
+
+/// The pointer to the smallest value whose text, or whose name, contains an offset.
+fn pointer_at(root: &Node, offset: usize) -> String {
+    let mut pointer = String::new();
+    let mut node = root;
+    loop {
+        let (part, inner) = match &node.value {
+            JsonValue::Object(members) => match members.iter().rfind(|member| member.key_offset <= offset) {
+                Some(member) => (pointer_part(&member.key), &member.value),
+                None => return pointer,
+            },
+            JsonValue::Array(items) => match items.iter().enumerate().rfind(|(_, item)| item.offset <= offset) {
+                Some((at, item)) => (at.to_string(), item),
+                None => return pointer,
+            },
+            _ => return pointer,
+        };
+        pointer = format!("{pointer}/{part}");
+        node = inner;
+    }
 }
 
 /// What counts against the limit of identity and session policies: characters that are no white space.

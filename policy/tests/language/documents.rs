@@ -489,3 +489,21 @@ fn a_value_that_the_key_never_holds_is_refused_under_every_operator() {
         assert!(parse(document.as_bytes(), ParseOptions::identity()).is_ok(), "{document}");
     }
 }
+
+#[test]
+fn a_character_that_an_identity_policy_may_not_have_is_pointed_at() {
+    for (document, pointer) in [
+        (
+            r#"{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": ["*", "arn:aws:s3:::b/日"]}]}"#,
+            "/Statement/0/Resource/1",
+        ),
+        (
+            r#"{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringLike": {"s3:prefix": "日"}}}}"#,
+            "/Statement/Condition/StringLike/s3:prefix",
+        ),
+    ] {
+        let errors = refused(document, ParseOptions::identity()).errors;
+        let found = errors.iter().find(|error| error.code == "Unsupported character").expect("the character is named");
+        assert_eq!(found.pointer, pointer, "{document}");
+    }
+}
