@@ -14,7 +14,7 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "policy/src",
-        "error pattern effect json key value action variable request resource principal condition statement index policy decide public parse explain lower check cases fuzz",
+        "error pattern effect json key value action variable request resource scope principal condition statement index policy decide public parse explain lower check cases fuzz",
     ),
     (
         "server/src",

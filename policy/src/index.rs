@@ -7,6 +7,7 @@
 
 use crate::action::{Action, ActionSet};
 use crate::resource::Target;
+use crate::scope::Start;
 use crate::statement::Statement;
 
 /// Statements by their actions and by the literal text that their resources begin or end with.
@@ -28,8 +29,9 @@ type Groups = Box<[(ActionSet, Box<[u32]>)]>;
 /// behind it, and then the longest other text that begins that one, and so on.
 #[derive(Debug, Clone, Default)]
 struct Affixes {
-    /// What all of them begin with.
-    common: Box<[u8]>,
+    /// What all of them begin with, in place: policies of other buckets and prefixes are passed over without a look at other
+    /// memory.
+    common: Start,
     nodes: Box<[Node]>,
 }
 
@@ -86,6 +88,17 @@ impl StatementIndex {
             prefixes: Affixes::new(prefixes),
             suffixes: Affixes::new(suffixes),
         }
+    }
+
+    /// The actions of all statements together.
+    pub(crate) fn actions(&self) -> ActionSet {
+        self.actions
+    }
+
+    /// What every bucket or object that a statement can be about begins with.
+    pub(crate) fn start(&self) -> Start {
+        let only_prefixes = self.everywhere.is_empty() && self.suffixes.nodes.is_empty();
+        if only_prefixes { self.prefixes.common } else { Start::default() }
     }
 
     /// The positions of the statements that can be about the action and the resource, in document order; `None` when all must be
@@ -145,12 +158,11 @@ impl Affixes {
         let (Some((first, ..)), Some((last, ..))) = (entries.first(), entries.last()) else {
             return Affixes::default();
         };
-        // What the first and the last of sorted texts share, all of them share.
-        let shared = first.iter().zip(last).take_while(|(left, right)| left == right).count();
-        let common: Box<[u8]> = first.get(..shared).unwrap_or_default().into();
+        let common = Start::common(first, last);
         let mut nodes: Vec<Node> = Vec::new();
         for same in entries.chunk_by(|(left, ..), (right, ..)| left == right) {
-            let text: Box<[u8]> = same.first().and_then(|(text, ..)| text.get(shared..)).unwrap_or_default().into();
+            let text: Box<[u8]> =
+                same.first().and_then(|(text, ..)| text.get(common.as_slice().len()..)).unwrap_or_default().into();
             // The text before it in order is the nearest that can begin it, or one that is begun by what does.
             let mut parent = nodes.len().checked_sub(1);
             while let Some(at) = parent
@@ -171,9 +183,7 @@ impl Affixes {
 
     /// Collects the statements of every text that begins `tail`.
     fn find(&self, tail: &[u8], found: &mut Found<'_>) -> Option<()> {
-        // Comparing nothing is slow where it is done by masked loads from the address of an empty box.
-        let begins = self.common.is_empty() || tail.starts_with(&self.common);
-        let Some(rest) = tail.get(self.common.len()..).filter(|_| begins) else { return Some(()) };
+        let Some(rest) = tail.strip_prefix(self.common.as_slice()) else { return Some(()) };
         let head = head(rest.iter());
         let is_before = |node: &Node| node.head < head || (node.head == head && *node.text <= *rest);
         self.collect(is_before, (head, rest.len()), |text| rest.starts_with(text), found)
@@ -181,11 +191,12 @@ impl Affixes {
 
     /// The same, of every text that begins `tail` read backwards.
     fn find_reversed(&self, tail: &[u8], found: &mut Found<'_>) -> Option<()> {
-        let Some(length) = tail.len().checked_sub(self.common.len()) else { return Some(()) };
-        if !tail.iter().rev().take(self.common.len()).eq(self.common.iter()) {
+        let common = self.common.as_slice();
+        let Some(length) = tail.len().checked_sub(common.len()) else { return Some(()) };
+        if !tail.iter().rev().take(common.len()).eq(common) {
             return Some(());
         }
-        let rest = || tail.iter().rev().skip(self.common.len());
+        let rest = || tail.iter().rev().skip(common.len());
         let head = head(rest());
         let is_before = |node: &Node| node.head < head || (node.head == head && node.text.iter().le(rest()));
         self.collect(is_before, (head, length), |text| rest().take(text.len()).eq(text.iter()), found)
@@ -274,6 +285,8 @@ mod tests {
             "b/a*",
             "b/ab/c",
             "b/aaaaaaaaaaaa/*",
+            "b/siblings/left*",
+            "b/siblings/right*",
             "*",
             "*/x",
             "*.jpg",
@@ -281,15 +294,18 @@ mod tests {
             "b/\\u0000*",
             "?/*/z",
         ]);
-        assert_eq!(found(&index, "b/aaaaaaaaaaaa/x"), [0, 1, 2, 4, 5, 6]);
-        assert_eq!(found(&index, "b/aab/y/x"), [0, 1, 2, 5, 6, 8]);
-        assert_eq!(found(&index, "b/ab/c"), [0, 2, 3, 5]);
-        assert_eq!(found(&index, "b/ab/cd.jpg"), [0, 2, 3, 5, 7]);
-        assert_eq!(found(&index, "b/\u{0}"), [0, 5, 9]);
-        assert_eq!(found(&index, "b/"), [0, 5]);
-        assert_eq!(found(&index, "c"), [5]);
-        assert_eq!(found(&index, ""), [5]);
-        assert_eq!(found(&index, "q/z"), [5, 10]);
+        assert_eq!(found(&index, "b/aaaaaaaaaaaa/x"), [0, 1, 2, 4, 7, 8]);
+        assert_eq!(found(&index, "b/aab/y/x"), [0, 1, 2, 7, 8, 10]);
+        assert_eq!(found(&index, "b/ab/c"), [0, 2, 3, 7]);
+        assert_eq!(found(&index, "b/ab/cd.jpg"), [0, 2, 3, 7, 9]);
+        assert_eq!(found(&index, "b/\u{0}"), [0, 7, 11]);
+        assert_eq!(found(&index, "b/"), [0, 7]);
+        assert_eq!(found(&index, "c"), [7]);
+        assert_eq!(found(&index, ""), [7]);
+        assert_eq!(found(&index, "q/z"), [7, 12]);
+        // Of two texts whose first bytes are the same, the one behind what is asked for is no start to search from.
+        assert_eq!(found(&index, "b/siblings/left/x"), [0, 5, 7, 8]);
+        assert_eq!(found(&index, "b/siblings/right/y"), [0, 6, 7]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ mod principal;
 mod public;
 mod request;
 mod resource;
+mod scope;
 mod statement;
 mod value;
 mod variable;
@@ -67,4 +68,5 @@ pub use parse::{
 };
 pub use policy::{Policy, PolicyKind, StatementRef};
 pub use request::{Principal, Request, Resource};
+pub use scope::{PolicyScope, ScopeQuery};
 pub use value::{Context, EmptyContext, Lookup, MapContext, Value};

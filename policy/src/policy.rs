@@ -2,6 +2,7 @@
 
 use crate::effect::Effect;
 use crate::index::StatementIndex;
+use crate::scope::PolicyScope;
 use crate::statement::Statement;
 
 /// What a policy is attached to, which decides the elements that it may have.
@@ -42,6 +43,11 @@ impl Policy {
     /// What the policy can be attached to.
     pub fn kind(&self) -> PolicyKind {
         self.kind
+    }
+
+    /// What the policy can be about, for lists of policies that are to be passed over quickly.
+    pub fn scope(&self) -> PolicyScope {
+        PolicyScope::new(self.index.actions(), self.index.start())
     }
 
     /// The document's `Id`.

@@ -378,6 +378,13 @@ fn object_tags_are_asked_for_only_by_statements_that_could_apply() {
         assert!(asks(&of_kind(PolicyKind::Identity, &inverted), Action::GetObject), "{resource}");
     }
     assert!(!asks(&plain(PolicyKind::Identity, "Allow"), Action::GetObject));
+    // One of several resources is enough.
+    let several = of_kind(
+        PolicyKind::Identity,
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::c/*", "arn:aws:s3:::b/*"],
+        "Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "a"}}}}"#,
+    );
+    assert!(asks(&several, Action::GetObject));
 }
 
 #[test]
@@ -387,4 +394,27 @@ fn canonical_users_are_their_account() {
     let known = Request { canonical_user: Some("79a5"), ..request(ALICE, Action::GetObject, OBJECT, &nothing) };
     assert_eq!(decide(&policies, &known).outcome, Outcome::ExplicitDeny);
     assert_eq!(ask(ALICE, &policies), Outcome::Allow);
+    // Another account's root is the account itself; its users need their own Allow as well.
+    let shared = [bucket("Allow", r#"{"CanonicalUser": "79a5"}"#)];
+    for (principal, expected) in [(Principal::Root { account: OTHER }, Outcome::Allow), (CAROL, Outcome::ImplicitDeny)]
+    {
+        let asked = Request { principal, ..known };
+        assert_eq!(decide(&shared, &asked).outcome, expected, "{principal}");
+    }
+}
+
+#[test]
+fn an_action_that_no_table_has_is_compared_with_every_pattern() {
+    let ask = |element: &str, action: &str| {
+        let case = format!(
+            r#"[{{"policies": [{{"kind": "identity", "document": {{"Version": "2012-10-17", "Statement":
+            {{"Effect": "Allow", "{element}": ["s3:GetObject", "glue:Get*"], "Resource": "*"}}}}}}],
+            "request": {{"principal": "arn:aws:iam::{OWNER}:user/alice", "action": "{action}", "resource": "{OBJECT}"}}}}]"#
+        );
+        let text = policy::eval_cases(&case).expect("an array is judged");
+        let answers: serde_json::Value = serde_json::from_str(&text).expect("answers are JSON");
+        answers[0]["decision"] == "Allow"
+    };
+    assert!(ask("Action", "glue:GetTable") && !ask("Action", "glue:PutTable"));
+    assert!(!ask("NotAction", "glue:GetTable") && ask("NotAction", "glue:PutTable"));
 }

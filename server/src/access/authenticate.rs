@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{AttachedPolicy, Principal};
+use policy::{AttachedPolicy, Principal, ScopeQuery};
 
 use crate::auth::{self, AuthError, Authenticated, ChunkError, Claim, PayloadAuth, RequestHead, Scheme};
 use crate::identity::snapshot::{Identity, Refusal};
@@ -84,6 +84,11 @@ impl Caller {
     /// The policies of the caller's permissions.
     pub fn policies(&self) -> impl Iterator<Item = AttachedPolicy<'_>> {
         self.identity().into_iter().flat_map(Identity::policies)
+    }
+
+    /// Those of the caller's policies that can be about what is asked.
+    pub fn policies_about(&self, query: ScopeQuery) -> impl Iterator<Item = AttachedPolicy<'_>> {
+        self.identity().into_iter().flat_map(move |identity| identity.policies_about(query))
     }
 
     /// How the request was signed.

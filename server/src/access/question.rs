@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use engine::{Bucket, ObjectKey};
-use policy::{Action, AttachedPolicy, Decision, Outcome, Policy, Resource};
+use policy::{Action, AttachedPolicy, Decision, Outcome, Policy, Resource, ScopeQuery};
 
 use super::context::RequestContext;
 use super::denial::{self, Told};
@@ -206,9 +206,10 @@ impl RequestContext {
         bucket_policy: Option<&'a Policy>,
         tell: Tell,
     ) -> (Decision<'a>, Option<Told>) {
-        let policies =
-            || self.caller.policies().chain(bucket_policy.map(|it| AttachedPolicy::new(it, "bucket policy")));
         let Question { action, resource, tagged, .. } = *question;
+        let of_bucket = || bucket_policy.map(|it| AttachedPolicy::new(it, "bucket policy"));
+        let query = ScopeQuery::new(action, &resource);
+        let policies = || self.caller.policies_about(query).chain(of_bucket());
         let mut facts = Facts::new(state, self, question);
         let mut request = policy::Request {
             principal: self.caller.principal(),
@@ -230,7 +231,8 @@ impl RequestContext {
         let told = is_told.then(|| {
             // Of several keys the first one that is refused stands for all.
             let is_explained = self.refused_key().is_none();
-            let explanation = is_explained.then(|| policy::explain(policies(), &request));
+            let all_policies = || self.caller.policies().chain(of_bucket());
+            let explanation = is_explained.then(|| policy::explain(all_policies(), &request));
             Told::new(policy::denial_message(&request, &decision), explanation.as_ref())
         });
         (decision, told)

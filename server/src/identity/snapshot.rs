@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{AttachedPolicy, Policy, PolicyKind, Principal};
+use policy::{AttachedPolicy, Policy, PolicyKind, PolicyScope, Principal, ScopeQuery};
 
 use super::account::{Account, RootKey};
 use super::compiled::CompiledPermission;
@@ -75,6 +75,8 @@ pub struct AttachedPermission {
     pub name: PermissionName,
     /// What it was compiled to.
     pub policy: Arc<Policy>,
+    /// What the policy can be about.
+    pub scope: PolicyScope,
     /// Whether it grants. The Denies of a disabled permission stay.
     pub enabled: bool,
 }
@@ -268,14 +270,14 @@ impl Identity {
         }
     }
 
-    /// Its policies as a decision takes them, without allocation.
+    /// All its policies, as an explanation takes them.
     pub fn policies(&self) -> impl Iterator<Item = AttachedPolicy<'_>> {
-        self.permissions.iter().map(|it| AttachedPolicy {
-            policy: &it.policy,
-            role: PolicyKind::Identity,
-            name: it.name.as_str(),
-            enabled: it.enabled,
-        })
+        self.permissions.iter().map(AttachedPermission::attached)
+    }
+
+    /// Those of its policies that can be about what is asked, as a decision takes them, without allocation.
+    pub fn policies_about(&self, query: ScopeQuery) -> impl Iterator<Item = AttachedPolicy<'_>> {
+        self.permissions.iter().filter(move |it| it.scope.may_cover(&query)).map(AttachedPermission::attached)
     }
 
     /// The principal that it is in a decision.
@@ -292,6 +294,17 @@ impl Identity {
     /// Whether it is the root of its account.
     pub fn is_root(&self) -> bool {
         self.kind == IdentityKind::Root
+    }
+}
+
+impl AttachedPermission {
+    fn attached(&self) -> AttachedPolicy<'_> {
+        AttachedPolicy {
+            policy: &self.policy,
+            role: PolicyKind::Identity,
+            name: self.name.as_str(),
+            enabled: self.enabled,
+        }
     }
 }
 
@@ -376,6 +389,7 @@ fn attached(
         Some(compiled) => Ok(AttachedPermission {
             name: compiled.permission.name.clone(),
             policy: compiled.policy().clone(),
+            scope: compiled.policy().scope(),
             enabled: compiled.permission.enabled,
         }),
         None => Err(match all.damaged_permission(&service_account.account_id, id) {
