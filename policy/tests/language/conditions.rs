@@ -308,9 +308,16 @@ fn an_empty_list_matches_an_empty_set_only_under_forallvalues() {
 
 #[test]
 fn letters_are_equal_in_every_case_of_theirs() {
-    for (left, right, equal) in
-        [("ΣΑΣ", "σας", true), ("Straße", "STRASSE", false), ("ÄÖ", "äö", true), ("K", "k", true), ("İ", "i", false)]
-    {
+    for (left, right, equal) in [
+        ("ΣΑΣ", "σας", true),
+        ("Straße", "STRASSE", false),
+        ("ÄÖ", "äö", true),
+        ("K", "k", true),
+        // The sign for kelvin, whose lower case is the letter.
+        ("\u{212A}", "k", true),
+        ("k", "\u{212A}", true),
+        ("İ", "i", false),
+    ] {
         let condition = format!(r#"{{"StringEqualsIgnoreCase": {{"s3:prefix": "{left}"}}}}"#);
         assert_eq!(both(&condition, &MapContext::new().with("s3:prefix", right)), equal, "{left} {right}");
     }

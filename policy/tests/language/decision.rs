@@ -195,6 +195,12 @@ fn c10_not_elements_select_what_they_leave_out() {
     };
     let all_but_get = r#""NotAction": "s3:Get*", "Resource": "*""#;
     assert!(!is(all_but_get, Action::GetObject, OBJECT) && is(all_but_get, Action::PutObject, OBJECT));
+    // What leaves out S3's actions says nothing of the console's, unless it leaves out some of those as well.
+    let console = Action::StrongroomListUsers;
+    assert!(!is(all_but_get, console, "arn:aws:s3:::*"));
+    let all_but_both = r#""NotAction": ["s3:Get*", "strongroom:GetUser"], "Resource": "*""#;
+    assert!(is(all_but_both, console, "arn:aws:s3:::*"));
+    assert!(!is(all_but_both, Action::StrongroomGetUser, "arn:aws:s3:::*"));
     let all_but_public = r#""Action": "*", "NotResource": ["arn:aws:s3:::b", "arn:aws:s3:::b/public/*"]"#;
     assert!(
         is(all_but_public, Action::GetObject, OBJECT)
