@@ -5,7 +5,7 @@ use super::{Findings, Severity};
 use crate::action::ActionPattern;
 use crate::condition::operator::Qualifier;
 use crate::json::{JsonValue, Node};
-use crate::parse::Dialect;
+use crate::parse::{Dialect, pointer_part};
 use crate::pattern::Pattern;
 
 pub(super) fn document(root: &Node, dialect: Dialect, findings: &mut Findings<'_>) {
@@ -20,15 +20,44 @@ pub(super) fn document(root: &Node, dialect: Dialect, findings: &mut Findings<'_
         );
     }
     if version != Some("2012-10-17")
-        && let Some(at) = findings.text.find("${")
+        && let Some(place) = first_variable(root)
     {
         findings.add(
             Severity::Warning,
             "Variable unsupported in version",
-            (String::new(), at),
+            place,
             "${...} is plain text in this version of the language.".to_owned(),
             "Set Version to 2012-10-17.",
         );
+    }
+}
+
+/// The place of the first text that the newer version would read as one with a variable: in a resource or a condition.
+fn first_variable(root: &Node) -> Option<(String, usize)> {
+    let element = root.member("Statement")?;
+    let statements = match &element.value {
+        JsonValue::Array(items) => {
+            items.iter().enumerate().map(|(index, node)| (format!("/Statement/{index}"), node)).collect()
+        }
+        _ => vec![("/Statement".to_owned(), element)],
+    };
+    statements.into_iter().find_map(|(pointer, node)| {
+        ["Resource", "NotResource", "Condition"]
+            .into_iter()
+            .find_map(|name| variable_in(node.member(name)?, format!("{pointer}/{name}")))
+    })
+}
+
+fn variable_in(node: &Node, pointer: String) -> Option<(String, usize)> {
+    match &node.value {
+        JsonValue::String(text) => text.contains("${").then_some((pointer, node.offset)),
+        JsonValue::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| variable_in(item, format!("{pointer}/{index}")))
+        }
+        JsonValue::Object(members) => members
+            .iter()
+            .find_map(|member| variable_in(&member.value, format!("{pointer}/{}", pointer_part(&member.key)))),
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `check` says about documents that are valid.
 
-use policy::{CheckReport, ParseOptions, Severity, check, check_batch};
+use policy::{CheckReport, ParseOptions, PolicyKind, Severity, check, check_batch};
 
 fn codes(report: &CheckReport) -> Vec<&'static str> {
     assert!(report.valid, "{report:?}");
@@ -80,6 +80,30 @@ fn findings_about_principals_and_versions() {
     assert_eq!(bucket(&with_account), Vec::<&str>::new());
     let unversioned = r#"{"Statement": {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/${aws:username}"}}"#;
     assert_eq!(bucket(unversioned), ["Missing version", "Variable unsupported in version"]);
+}
+
+#[test]
+fn a_variable_that_the_older_version_does_not_know_is_found_where_it_stands() {
+    for (element, expected) in [
+        (r#""Resource": ["*", "arn:aws:s3:::b/${aws:username}"]"#, Some("/Statement/1/Resource/1")),
+        (
+            r#""Resource": "*", "Condition": {"StringLike": {"s3:RequestObjectTag/a/b": "\u0024{aws:username}"}}"#,
+            Some("/Statement/1/Condition/StringLike/s3:RequestObjectTag~1a~1b"),
+        ),
+        (r#""Resource": "*", "Sid": "${}""#, None),
+    ] {
+        let document = format!(
+            r#"{{"Version": "2008-10-17", "Statement": [{{"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}},
+            {{"Effect": "Allow", "Action": "s3:GetObject", {element}}}]}}"#
+        );
+        let report = check(document.as_bytes(), ParseOptions::grammar(PolicyKind::Identity));
+        let found = report.findings.iter().find(|finding| finding.code == "Variable unsupported in version");
+        assert_eq!(
+            found.map(|finding| (finding.pointer.as_str(), finding.line)),
+            expected.map(|at| (at, 2)),
+            "{element}"
+        );
+    }
 }
 
 #[test]
