@@ -1,10 +1,11 @@
-//! The console listener: health and metrics. Whatever else is asked for isn't there.
+//! The console listener: the admin API, health and metrics. Whatever else is asked for isn't there.
 
 use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 
+use crate::admin;
 use crate::health;
 use crate::http::body::Body;
 use crate::http::serve::{Application, Connection};
@@ -12,7 +13,7 @@ use crate::protocol::respond::{self, Response};
 use crate::s3::receive::blocking;
 use crate::state::State;
 
-/// Health and metrics of one node.
+/// Administration, health and metrics of one node.
 pub struct ConsoleApplication {
     state: Arc<State>,
 }
@@ -76,12 +77,15 @@ impl Application for ConsoleApplication {
         if let Some(probe) = health::probe(&request) {
             return health::answer(&self.state, probe);
         }
+        if admin::is_below(request.uri().path()) {
+            return admin::answer(&self.state, connection, request).await;
+        }
         match request.uri().path() {
             "/metrics" if local || self.state.config.metrics_public => self.metrics().await,
             "/metrics" => {
                 text(StatusCode::FORBIDDEN, "Metrics are served to loopback only; --metrics-public opens them.\n")
             }
-            _ => text(StatusCode::NOT_FOUND, "Here are /health/live, /health/ready and /metrics.\n"),
+            _ => text(StatusCode::NOT_FOUND, "Here are /api/v1/, /health/live, /health/ready and /metrics.\n"),
         }
     }
 }

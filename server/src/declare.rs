@@ -10,6 +10,7 @@ use crate::identity::plan::{Mode, Plan};
 use crate::identity::state as declared;
 use crate::identity::store::CommitError;
 use crate::protocol::name;
+use crate::s3::receive::blocking;
 use crate::state::State;
 
 /// What a declared state came to.
@@ -44,7 +45,10 @@ impl std::error::Error for ApplyError {}
 pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: bool) -> Result<Applied, ApplyError> {
     let refused = |error: &dyn fmt::Display| ApplyError::Refused(error.to_string());
     let parsed = declared::State::parse(file, text).map_err(|error| refused(&error))?;
-    let plan = state.identities.plan(&parsed, mode, Timestamp::now()).map_err(|error| refused(&error))?;
+    // Passwords are hashed while planning, which takes too long for a thread that serves requests.
+    let identities = state.identities.clone();
+    let plan = blocking(move || identities.plan(&parsed, mode, Timestamp::now())).await;
+    let plan = plan.map_err(|error| ApplyError::Storage(error.message.clone()))?.map_err(|error| refused(&error))?;
     let buckets = new_buckets(state, &plan)?;
     for account in &plan.deleted_accounts {
         if let Some(bucket) = state.store.buckets().iter().find(|bucket| bucket.owner == account.as_str()) {

@@ -21,4 +21,5 @@ pub mod metrics;
 pub mod node;
 pub mod protocol;
 pub mod s3;
+pub mod sign_in;
 pub mod state;

@@ -33,6 +33,7 @@ use crate::identity_rows::EngineRows;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
 use crate::s3::receive::blocking;
+use crate::sign_in::SignIns;
 use crate::state::{LARGE_UPLOADS_MAX, State};
 
 /// How often certificate files are looked at.
@@ -280,11 +281,12 @@ async fn open(
         .external_urls
         .iter()
         .filter_map(|url| url.parse::<http::Uri>().ok()?.authority().map(ToString::to_string));
-    let auth = AuthConfig {
-        sigv2: config.sigv2,
-        external_hosts: external_hosts.collect(),
-        ..AuthConfig::s3(config.region.clone())
+    let external_hosts: Vec<String> = external_hosts.collect();
+    let admin_auth = AuthConfig {
+        external_hosts: external_hosts.clone(),
+        ..AuthConfig::of_service("strongroom", config.region.clone())
     };
+    let auth = AuthConfig { sigv2: config.sigv2, external_hosts, ..AuthConfig::s3(config.region.clone()) };
     let state = State {
         config: config.clone(),
         maintenance: Maintenance::new(store.clone(), &config.data),
@@ -292,7 +294,9 @@ async fn open(
         identities,
         bucket_policies: Arc::new(bucket_policies),
         auth,
+        admin_auth,
         signing_keys: SigningKeyCache::default(),
+        sign_ins: SignIns::default(),
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS_MAX)),
         draining,

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::identity::store::IdentityStore;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
+use crate::sign_in::SignIns;
 
 /// The most large uploads that are taken in at once; each holds two pieces of 1 MiB.
 pub const LARGE_UPLOADS_MAX: usize = 256;
@@ -27,10 +28,14 @@ pub struct State {
     pub bucket_policies: Arc<BucketPolicies>,
     /// What signatures are verified against.
     pub auth: AuthConfig,
+    /// What signatures of the admin API are verified against.
+    pub admin_auth: AuthConfig,
     /// Derived signing keys.
     pub signing_keys: SigningKeyCache,
     /// Scrubs, compactions, backups, and what is known of damage.
     pub maintenance: Arc<Maintenance>,
+    /// Sessions, one-time links and failed sign-ins.
+    pub sign_ins: SignIns,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// One permit a large upload.

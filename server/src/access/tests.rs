@@ -60,6 +60,8 @@ async fn state(directory: &Path) -> State {
         maintenance: Maintenance::new(store.clone(), directory),
         store,
         signing_keys: SigningKeyCache::default(),
+        admin_auth: AuthConfig::of_service("strongroom", "us-east-1"),
+        sign_ins: crate::sign_in::SignIns::default(),
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(1)),
         draining: watch::channel(false).1,

@@ -103,7 +103,10 @@ async fn drive(stream: UnixStream, state: Arc<State>) {
     }
 }
 
-async fn answer(state: &State, request: hyper::Request<Incoming>) -> Response {
+async fn answer(state: &Arc<State>, request: hyper::Request<Incoming>) -> Response {
+    if super::is_below(request.uri().path()) {
+        return super::answer_local(state, request).await;
+    }
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/apply") => apply(state, request).await,
         (&Method::POST, "/scrub") => begin(state, Work::Scrub),

@@ -27,6 +27,9 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// The bucket, if the host named it (virtual-host style). Version 2 signs it as the first part of the path.
     pub host_bucket: Option<&'a str>,
+    /// The SHA-256 of the body in hexadecimal, where it was read already. Signers for services other than S3 sign it without
+    /// sending it; S3 demands the header `x-amz-content-sha256`, so its requests leave this out.
+    pub body_sha256: Option<&'a str>,
 }
 
 /// What this endpoint is, as far as signatures name it.
@@ -47,6 +50,11 @@ impl AuthConfig {
     /// S3 in `region`, with Version 2 and without external URLs.
     pub fn s3(region: impl Into<String>) -> Self {
         Self { region: region.into(), service: "s3".into(), sigv2: true, external_hosts: Vec::new() }
+    }
+
+    /// Another service in `region`, without Version 2 and external URLs.
+    pub fn of_service(service: impl Into<String>, region: impl Into<String>) -> Self {
+        Self { service: service.into(), sigv2: false, ..Self::s3(region) }
     }
 }
 

@@ -18,10 +18,11 @@ pub(super) fn parse<'a>(
     config: &AuthConfig,
     now: i64,
 ) -> Result<SignedClaim<'a>, AuthError> {
-    let payload_value = single(head.headers, "x-amz-content-sha256")?.ok_or_else(|| {
+    let sent = single(head.headers, "x-amz-content-sha256")?.map(|value| value.as_bytes());
+    let payload_value = sent.or(head.body_sha256.map(str::as_bytes)).ok_or_else(|| {
         AuthError::new(AuthErrorCode::InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
     })?;
-    let payload = PayloadWord::parse(payload_value.as_bytes())?;
+    let payload = PayloadWord::parse(payload_value)?;
     let date = request_date(head)?;
     let signed_at = date::parse_any(date.value).ok_or_else(missing_date)?;
     refuse_skew(date.value, signed_at, now)?;
@@ -51,7 +52,7 @@ pub(super) fn parse<'a>(
             signed_headers: Cow::Borrowed(signed_headers),
             signature: Cow::Borrowed(signature),
             date: Cow::Borrowed(date.value),
-            payload: Cow::Borrowed(payload_value.as_bytes()),
+            payload: Cow::Borrowed(payload_value),
             presigned: false,
         }),
     );

@@ -14,6 +14,8 @@ use super::permission::{Actions, Definition, Dialect, Permission, Scope};
 pub struct CompiledPermission {
     /// What was written.
     pub permission: Permission,
+    /// Its description, or where there is none a summary in plain words.
+    pub description: String,
     policy: Arc<Policy>,
 }
 
@@ -24,7 +26,8 @@ impl CompiledPermission {
     /// Its policy file is refused.
     pub fn new(permission: Permission) -> Result<CompiledPermission, PolicyRefused> {
         let policy = compile(&permission.definition)?;
-        Ok(CompiledPermission { permission, policy: Arc::new(policy) })
+        let description = permission.description_or_summary();
+        Ok(CompiledPermission { permission, description, policy: Arc::new(policy) })
     }
 
     /// The compiled policy. Its source is the file as it was written, or the document that a bucket permission was lowered to.

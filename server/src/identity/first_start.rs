@@ -93,7 +93,7 @@ impl IdentityStore {
             made = Some(root);
         }
         if !changes.is_empty() {
-            self.change(changes).await.map_err(FirstStartError::Change)?;
+            self.change(changes, "first start").await.map_err(FirstStartError::Change)?;
         }
         Ok(made)
     }

@@ -10,15 +10,18 @@
 //!   [`deleted_accounts`](plan::Plan::deleted_accounts) own buckets.
 //! - [`IdentityStore::ensure_first_account`](store::IdentityStore::ensure_first_account) with [`private_file::write_root_credentials`].
 //! - At each request [`IdentityStore::snapshot`](store::IdentityStore::snapshot), then [`Snapshot::credential`](snapshot::Snapshot::credential), which answers an [`Identity`](snapshot::Identity): its `secret` checks the signature, its `principal()` and `policies()` go to [`policy::decide`].
-//! - [`IdentityStore::change`](store::IdentityStore::change) with [`Change`](change::Change)s: every other verb of administration. Rotation is a put of the service account with another secret, enabling and disabling one with another `enabled`; role policies belong beside [`user::Role`]; history is the engine's
-//!   revisions of a row.
+//! - [`IdentityStore::change_with`](store::IdentityStore::change_with) with [`Change`](change::Change)s: every other verb of administration. Rotation is a put of the service account with another secret, enabling and disabling one with another `enabled`; a role's policy is [`Role::policy`](user::Role::policy), a permission's
+//!   versions are [`IdentityStore::history`](store::IdentityStore::history).
 //! - [`print::state_of`]: the current state as a state file without secrets.
 
 pub mod account;
 pub mod change;
 pub mod compiled;
 mod decode;
+pub mod difference;
+pub mod etag;
 pub mod first_start;
+pub mod history;
 pub mod name;
 pub mod permission;
 pub mod plan;
@@ -27,6 +30,7 @@ pub mod print;
 pub mod private_file;
 pub mod random;
 mod records;
+pub mod role;
 mod row_values;
 pub mod rows;
 pub mod sealed;
@@ -35,7 +39,7 @@ pub mod snapshot;
 pub mod state;
 pub mod store;
 mod summary;
-mod timestamp;
+pub mod timestamp;
 pub mod user;
 
 #[cfg(test)]

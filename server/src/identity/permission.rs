@@ -31,6 +31,8 @@ pub struct Permission {
     pub definition: Definition,
     /// A disabled permission grants nothing; its Denies stay.
     pub enabled: bool,
+    /// Counts the versions of the permission from 1. Set where a change is made, whatever the caller puts here.
+    pub revision: u32,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -142,11 +144,16 @@ impl Permission {
 
     /// The description, or where there is none a summary of the definition in plain words.
     pub fn description_or_summary(&self) -> String {
-        self.description.clone().unwrap_or_else(|| summary::summary(&self.definition))
+        self.description.clone().unwrap_or_else(|| self.definition.in_plain_words())
     }
 }
 
 impl Definition {
+    /// What it grants and denies, in at most as many characters as a description may have.
+    pub fn in_plain_words(&self) -> String {
+        summary::summary(self)
+    }
+
     /// The name of its type in rows, state files and the API: `bucket-names`, `bucket-prefix`, `all-buckets` or `policy`.
     pub fn type_name(&self) -> &'static str {
         match self {

@@ -77,7 +77,7 @@ impl fmt::Display for Plan {
 }
 
 impl IdentityStore {
-    /// What has to be done so that the identities are as `state` declares, at `now`. Nothing is done yet.
+    /// What has to be done so that the identities are as `state` declares, at `now`. Nothing is done yet. Declared passwords are hashed on the way, tens of milliseconds each: not for a thread that serves requests.
     ///
     /// # Errors
     /// The declared state contradicts what is there or itself, or a policy is refused.
@@ -95,7 +95,8 @@ impl IdentityStore {
         let Planner { mut lines, notes, buckets, deleted_accounts, first, puts, last, .. } = planner;
         // What goes first frees names and access keys; permissions go last, when nobody uses them any more.
         let changes = [first, puts, last].concat();
-        let prepared = self.prepare(&base, changes).map_err(|refused| explain(refused, state, &base))?;
+        let by = format!("state file {}", state.file);
+        let prepared = self.prepare(&base, changes, &by).map_err(|refused| explain(refused, state, &base))?;
         // What is in effect but not durable is not done yet: executing the plan writes it.
         if self.has_undurable_changes() {
             lines.push(PlanLine { sign: '~', text: "earlier changes that are in effect but not durable".to_owned() });

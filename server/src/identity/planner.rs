@@ -1,9 +1,8 @@
 //! Compares what is declared with what is there, noun by noun.
 //!
-//! Each noun is planned in the same shape: find the existing record, leave it when bootstrapping, build the declared one, name the fields that differ.
+//! Each noun is planned in the same shape: find the existing record, leave it when bootstrapping, build the declared one, and settle what differs.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,8 +10,9 @@ use jiff::Timestamp;
 use super::account::{Account, RootKey};
 use super::change::Change;
 use super::decode::Place;
+use super::difference::Fields;
 use super::name::{AccountId, Id, PermissionName};
-use super::permission::{Definition, Permission, Scope};
+use super::permission::Permission;
 use super::plan::{Mode, PlanLine};
 use super::random;
 use super::rows::{Record, RowKey, account_key, permission_key, service_account_key, user_key};
@@ -155,21 +155,9 @@ impl<'a> Planner<'a> {
             created_at: existing.map_or(self.now, |it| it.created_at),
         };
         let operator = account.operator;
-        let words = format!("account \"{}\"", account.name);
-        match existing {
-            None => {
-                self.line('+', words);
-                self.put(Record::Account(account));
-            }
-            Some(existing) if self.mode != Mode::Bootstrap && *existing != account => {
-                let mut fields = Fields::default();
-                fields.differ("name", existing.name != account.name);
-                fields.differ("displayName", existing.display_name != account.display_name);
-                fields.differ("email", existing.email != account.email);
-                self.line('~', format!("account \"{}\": {fields}", existing.name));
-                self.put(Record::Account(account));
-            }
-            Some(_) => {}
+        let words = format!("account \"{}\"", existing.map_or(&account.name, |it| &it.name));
+        if existing.is_none() || self.mode != Mode::Bootstrap {
+            self.settle(&words, existing.map(|it| Fields::of_accounts(it, &account)), Record::Account(account));
         }
         let suffix = if operator { String::new() } else { format!(" (account \"{}\")", declared.name) };
         let ids = base.permissions(id.as_str()).map(|it| (it.permission.name.clone(), it.permission.id.clone()));
@@ -236,23 +224,11 @@ impl<'a> Planner<'a> {
             description: declared.description.clone().unwrap_or_else(|| existing.and_then(|it| it.description.clone())),
             definition: declared.definition.clone(),
             enabled: declared.enabled.unwrap_or(existing.is_none_or(|it| it.enabled)),
+            revision: existing.map_or(1, |it| it.revision),
             created_at: existing.map_or(self.now, |it| it.created_at),
             updated_at: self.now,
         };
-        match existing {
-            None => self.line('+', words),
-            Some(existing) => {
-                let mut fields = Fields::default();
-                fields.differ("description", existing.description != permission.description);
-                fields.differ("enabled", existing.enabled != permission.enabled);
-                fields.definition(&existing.definition, &permission.definition);
-                if fields.is_empty() {
-                    return Ok(());
-                }
-                self.line('~', format!("{words}: {fields}"));
-            }
-        }
-        self.put(Record::Permission(permission));
+        self.settle(&words, existing.map(|it| Fields::of_permissions(it, &permission)), Record::Permission(permission));
         Ok(())
     }
 
@@ -293,27 +269,12 @@ impl<'a> Planner<'a> {
             expires_at: declared
                 .expires_at
                 .map_or_else(|| existing.and_then(|it| it.expires_at), |at| at.map(whole_seconds)),
+            created_by: existing.and_then(|it| it.created_by.clone()),
             created_at: existing.map_or(self.now, |it| it.created_at),
             updated_at: self.now,
         };
-        match existing {
-            None => self.line('+', words),
-            Some(existing) => {
-                let ids = |it: &ServiceAccount| it.permissions.iter().cloned().collect::<BTreeSet<Id>>();
-                let mut fields = Fields::default();
-                fields.differ("accessKey", existing.access_key != service_account.access_key);
-                fields.differ("secretKey", !existing.secret.matches(&service_account.secret));
-                fields.differ("description", existing.description != service_account.description);
-                fields.differ("permissions", ids(existing) != ids(&service_account));
-                fields.differ("enabled", existing.enabled != service_account.enabled);
-                fields.differ("expirationDate", existing.expires_at != service_account.expires_at);
-                if fields.is_empty() {
-                    return Ok(());
-                }
-                self.line('~', format!("{words}: {fields}"));
-            }
-        }
-        self.put(Record::ServiceAccount(service_account));
+        let fields = existing.map(|it| Fields::of_service_accounts(it, &service_account));
+        self.settle(&words, fields, Record::ServiceAccount(service_account));
         Ok(())
     }
 
@@ -346,20 +307,7 @@ impl<'a> Planner<'a> {
             created_at: existing.map_or(self.now, |it| it.created_at),
             updated_at: self.now,
         };
-        match existing {
-            None => self.line('+', words),
-            Some(existing) => {
-                let mut fields = Fields::default();
-                fields.differ("role", existing.role != user.role);
-                fields.differ("password", existing.password != user.password);
-                fields.differ("enabled", existing.enabled != user.enabled);
-                if fields.is_empty() {
-                    return Ok(());
-                }
-                self.line('~', format!("{words}: {fields}"));
-            }
-        }
-        self.put(Record::User(user));
+        self.settle(&words, existing.map(|it| Fields::of_users(it, &user)), Record::User(user));
         Ok(())
     }
 
@@ -438,6 +386,16 @@ impl<'a> Planner<'a> {
         self.base.records.damaged.keys().find(|row| is_it(row)).cloned()
     }
 
+    /// Plans a record: created where `changed` is none, else updated when a field of it is another.
+    fn settle(&mut self, words: &str, changed: Option<Fields>, record: Record) {
+        match changed {
+            None => self.line('+', words.to_owned()),
+            Some(fields) if fields.is_empty() => return,
+            Some(fields) => self.line('~', format!("{words}: {fields}")),
+        }
+        self.put(record);
+    }
+
     fn put(&mut self, record: Record) {
         self.puts.push(Change::Put(record));
     }
@@ -448,46 +406,6 @@ impl<'a> Planner<'a> {
 
     fn note(&mut self, text: String) {
         self.notes.push(text);
-    }
-}
-
-/// The names of the fields that an update changes, for its line.
-#[derive(Default)]
-struct Fields(Vec<&'static str>);
-
-impl Fields {
-    fn differ(&mut self, field: &'static str, differs: bool) {
-        if differs {
-            self.0.push(field);
-        }
-    }
-
-    fn definition(&mut self, old: &Definition, new: &Definition) {
-        let before = self.0.len();
-        self.differ("type", old.type_name() != new.type_name());
-        match (old, new) {
-            (Definition::Bucket { scope: a, actions: old }, Definition::Bucket { scope: b, actions: new }) => {
-                self.differ("actions", old != new);
-                self.differ("buckets", matches!((a, b), (Scope::Names(a), Scope::Names(b)) if a != b));
-                self.differ("prefix", matches!((a, b), (Scope::Prefix(a), Scope::Prefix(b)) if a != b));
-            }
-            (Definition::Policy { dialect: old, text: a }, Definition::Policy { dialect: new, text: b }) => {
-                self.differ("dialect", old != new);
-                self.differ("policy", a != b);
-            }
-            _ => {}
-        }
-        debug_assert_eq!(self.0.len() > before, old != new, "each difference has a field");
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Display for Fields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(", "))
     }
 }
 

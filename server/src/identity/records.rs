@@ -10,6 +10,7 @@ use super::change::{
     ACCOUNTS_MAX, Change, PERMISSIONS_PER_ACCOUNT_MAX, Refused, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, USERS_PER_ACCOUNT_MAX,
 };
 use super::compiled::{CompiledPermission, PolicyRefused};
+use super::history;
 use super::name::{AccessKey, AccountId, Id, Invalid, Name, PermissionName};
 use super::permission::Permission;
 use super::rows::{Damage, Record, RowKey, account_key, permission_key, root_key, service_account_key, user_key};
@@ -61,7 +62,7 @@ impl Records {
         }
     }
 
-    /// Applies `change` and appends the rows that it writes.
+    /// Applies `change`, which `by` makes, and appends the rows that it writes.
     ///
     /// # Errors
     /// The step can't be made; the records are then not to be used further.
@@ -69,10 +70,16 @@ impl Records {
         &mut self,
         change: Change,
         master: &MasterKey,
+        by: &str,
         rows: &mut Vec<RowChange>,
     ) -> Result<(), Refused> {
         match change {
-            Change::Put(record) => {
+            Change::Put(mut record) => {
+                if let Record::Permission(permission) = &mut record {
+                    let before = self.permission_by_id(&permission.account_id, &permission.id);
+                    permission.revision = before.map_or(1, |it| it.permission.revision.saturating_add(1));
+                    rows.extend(history::written(permission, by));
+                }
                 let key = record.key();
                 check_record(&record).map_err(|invalid| Refused::Invalid { record: key.clone(), invalid })?;
                 let value = record.encode(master).map_err(|error| Refused::Generator { message: error.to_string() })?;
@@ -142,6 +149,11 @@ impl Records {
     /// The records of an account.
     pub(super) fn account(&self, account: &AccountId) -> Option<&Arc<AccountRecords>> {
         self.accounts.get(account)
+    }
+
+    /// The permission of an account with this id.
+    pub(super) fn permission_by_id(&self, account: &AccountId, id: &Id) -> Option<&Arc<CompiledPermission>> {
+        self.accounts.get(account)?.permission_by_id(id)
     }
 
     /// The operator's account.
@@ -234,6 +246,8 @@ impl Records {
             if !of_account.contains(&key) && !damaged.contains(&key) {
                 return Err(Refused::NotFound { record: key });
             }
+            let permissions = records.into_iter().flat_map(|it| it.permissions.values());
+            rows.extend(permissions.flat_map(|it| history::removed(&it.permission)));
             rows.extend(of_account.iter().chain(&damaged).map(RowChange::delete));
             self.accounts.remove(&account);
             self.damaged.retain(|row, _| *row.account() != account);
@@ -244,6 +258,7 @@ impl Records {
             if !service_accounts.is_empty() {
                 return Err(Refused::PermissionInUse { permission: name.clone(), service_accounts });
             }
+            rows.extend(self.permission_by_id(account, id).into_iter().flat_map(|it| history::removed(&it.permission)));
         }
         if !self.remove(&key) && self.damaged.remove(&key).is_none() {
             return Err(Refused::NotFound { record: key });
@@ -398,6 +413,11 @@ impl AccountRecords {
     /// The permission with this id.
     pub(super) fn permission_by_id(&self, id: &Id) -> Option<&Arc<CompiledPermission>> {
         self.permissions.get(self.permission_names.get(id)?)
+    }
+
+    /// The service account with this id.
+    pub(super) fn service_account_by_id(&self, id: &Id) -> Option<&Arc<ServiceAccount>> {
+        self.service_accounts.get(self.service_account_names.get(id)?)
     }
 
     /// The rows of all records.

@@ -63,6 +63,18 @@ impl Record {
     }
 }
 
+impl Permission {
+    /// The row's value.
+    pub(super) fn to_row(&self) -> Vec<u8> {
+        serde_json::to_vec(&PermissionRow::from(self)).expect("rows have text keys and no failing serializer")
+    }
+
+    /// Reads what [`Permission::to_row`] wrote.
+    pub(super) fn from_row(value: &[u8]) -> Result<Permission, Damage> {
+        read::<PermissionRow>(value)?.into_permission()
+    }
+}
+
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
@@ -113,8 +125,15 @@ struct PermissionRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
     enabled: bool,
+    #[serde(default = "first_revision")]
+    revision: u32,
     create_time: String,
     update_time: String,
+}
+
+/// Rows that were written before revisions were counted hold the first.
+fn first_revision() -> u32 {
+    1
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +151,8 @@ struct ServiceAccountRow {
     enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expire_time: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<String>,
     create_time: String,
     update_time: String,
 }
@@ -215,6 +236,7 @@ impl From<&Permission> for PermissionRow {
             dialect: None,
             policy: None,
             enabled: permission.enabled,
+            revision: permission.revision,
             create_time: permission.created_at.to_string(),
             update_time: permission.updated_at.to_string(),
         };
@@ -253,6 +275,7 @@ impl PermissionRow {
             description: self.description,
             definition: fields.into_definition()?,
             enabled: self.enabled,
+            revision: self.revision,
             created_at: read_time(&self.create_time)?,
             updated_at: read_time(&self.update_time)?,
         };
@@ -274,6 +297,7 @@ impl ServiceAccountRow {
             permissions: account.permissions.iter().map(Id::to_string).collect(),
             enabled: account.enabled,
             expire_time: account.expires_at.map(|time| time.to_string()),
+            created_by: account.created_by.clone(),
             create_time: account.created_at.to_string(),
             update_time: account.updated_at.to_string(),
         })
@@ -293,6 +317,7 @@ impl ServiceAccountRow {
             permissions: self.permissions.iter().map(|id| Id::parse(id)).collect::<Result<_, _>>()?,
             enabled: self.enabled,
             expires_at: self.expire_time.as_deref().map(read_time).transpose()?,
+            created_by: self.created_by,
             created_at: read_time(&self.create_time)?,
             updated_at: read_time(&self.update_time)?,
         };

@@ -29,6 +29,8 @@ pub struct ServiceAccount {
     pub enabled: bool,
     /// From this moment on it answers like an unknown one.
     pub expires_at: Option<Timestamp>,
+    /// The ARN of who made it; `None` for one that a state file declared. What is about other people's keys is asked of it.
+    pub created_by: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -191,6 +191,16 @@ impl Snapshot {
         self.records.accounts.get(account)?.permissions.get(name)
     }
 
+    /// The permission with this id.
+    pub fn permission_by_id(&self, account: &str, id: &Id) -> Option<&Arc<CompiledPermission>> {
+        self.records.accounts.get(account)?.permission_by_id(id)
+    }
+
+    /// The service account with this id.
+    pub fn service_account_by_id(&self, account: &str, id: &Id) -> Option<&Arc<ServiceAccount>> {
+        self.records.accounts.get(account)?.service_account_by_id(id)
+    }
+
     /// The service accounts of an account by name.
     pub fn service_accounts(&self, account: &str) -> impl Iterator<Item = &Arc<ServiceAccount>> {
         self.records.accounts.get(account).into_iter().flat_map(|records| records.service_accounts.values())

@@ -263,18 +263,18 @@ impl IdentityStore {
         self.shared.current.load()
     }
 
-    /// Prepares a change of `base`: its steps are made on a copy and checked as a whole.
+    /// Prepares a change of `base` that `by` makes (an ARN, or what else names its author in histories): its steps are made on a copy and checked as a whole.
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn prepare(&self, base: &Arc<Snapshot>, changes: Vec<Change>) -> Result<Prepared, Refused> {
+    pub fn prepare(&self, base: &Arc<Snapshot>, changes: Vec<Change>, by: &str) -> Result<Prepared, Refused> {
         let shared = &self.shared;
         let mut records = base.records.clone();
         let mut rows = Vec::new();
         let mut revokes = false;
         for change in changes {
             revokes |= records.replaces(&change);
-            records.apply(change, &shared.master, &mut rows)?;
+            records.apply(change, &shared.master, by, &mut rows)?;
         }
         let override_key = shared.root_override.as_ref().map(|(access_key, _)| access_key);
         let broken = records.violations(override_key);
@@ -306,14 +306,32 @@ impl IdentityStore {
     ///
     /// # Errors
     /// As [`IdentityStore::prepare`] and [`IdentityStore::commit`].
-    pub async fn change(&self, changes: Vec<Change>) -> Result<(), ChangeError> {
+    pub async fn change(&self, changes: Vec<Change>, by: &str) -> Result<(), ChangeError> {
+        self.change_with(by, |_| Ok::<_, ChangeError>((changes.clone(), ()))).await.map(|_| ())
+    }
+
+    /// Commits the changes that `make` makes of the current identities, and asks it again when another change came in between, so that what it looked at still holds. Answers the identities with the change, and what `make` answered beside it. No change writes nothing.
+    ///
+    /// # Errors
+    /// Those of `make`; as [`IdentityStore::prepare`] and [`IdentityStore::commit`].
+    pub async fn change_with<T, E: From<ChangeError>>(
+        &self,
+        by: &str,
+        mut make: impl FnMut(&Snapshot) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<(Arc<Snapshot>, T), E> {
         loop {
             let base = self.shared.current.load_full();
-            let prepared = self.prepare(&base, changes.clone()).map_err(ChangeError::Refused)?;
+            let (changes, made) = make(&base)?;
+            if changes.is_empty() && !self.has_undurable_changes() {
+                return Ok((base, made));
+            }
+            let prepared = self.prepare(&base, changes, by).map_err(ChangeError::Refused)?;
+            let next = prepared.snapshot().clone();
             match self.commit(prepared).await {
                 // Somebody else's change was made meanwhile, so this ends.
                 Err(CommitError::Changed) => {}
-                result => return result.map_err(ChangeError::Commit),
+                Err(error) => return Err(ChangeError::Commit(error).into()),
+                Ok(()) => return Ok((next, made)),
             }
         }
     }
@@ -321,6 +339,11 @@ impl IdentityStore {
     /// Whether changes are in effect that could not be made durable. The next change, also an empty one, takes them along.
     pub fn has_undurable_changes(&self) -> bool {
         self.shared.undurable.load(Ordering::Acquire)
+    }
+
+    /// Where the rows are kept.
+    pub(super) fn rows(&self) -> &dyn ConfigRows {
+        self.shared.rows.as_ref()
     }
 
     /// Whether the operator gave root's credential at start.

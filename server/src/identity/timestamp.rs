@@ -8,7 +8,7 @@ use super::name::Invalid;
 ///
 /// # Errors
 /// The text is neither.
-pub(super) fn parse_timestamp(field: &'static str, text: &str) -> Result<Timestamp, Invalid> {
+pub fn parse_timestamp(field: &'static str, text: &str) -> Result<Timestamp, Invalid> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
     }
@@ -18,7 +18,7 @@ pub(super) fn parse_timestamp(field: &'static str, text: &str) -> Result<Timesta
 }
 
 /// Rows hold times to the second: what is printed, stored and compared is then the same.
-pub(super) fn whole_seconds(timestamp: Timestamp) -> Timestamp {
+pub fn whole_seconds(timestamp: Timestamp) -> Timestamp {
     Timestamp::from_second(timestamp.as_second()).expect("a timestamp's own seconds are in range")
 }
 

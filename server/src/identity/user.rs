@@ -28,6 +28,13 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+impl User {
+    /// Their ARN. Its path keeps a user apart from a service account of the same name, whose name can have no `/`.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:iam::{}:user/console/{}", self.account_id, self.name)
+    }
+}
+
 /// What a user may do. A role is a policy over `strongroom:*` actions, judged like any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

@@ -73,7 +73,8 @@ fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, Paylo
     }
     let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     let host_bucket = route::bucket_of_host(&host, &state.config.domains);
-    let claim = RequestHead { method: &head.method, uri: &head.uri, headers: &head.headers, host_bucket };
+    let claim =
+        RequestHead { method: &head.method, uri: &head.uri, headers: &head.headers, host_bucket, body_sha256: None };
     let (caller, auth) = authenticate(state, claim, received_at_seconds)?;
     take_parameters(&mut head, caller.scheme());
     refuse_ambiguous(&head.headers)?;

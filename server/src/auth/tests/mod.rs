@@ -65,7 +65,8 @@ impl Request {
     }
 
     fn head(&self) -> RequestHead<'_> {
-        RequestHead { method: &self.method, uri: &self.uri, headers: &self.headers, host_bucket: self.host_bucket }
+        let (method, uri, headers) = (&self.method, &self.uri, &self.headers);
+        RequestHead { method, uri, headers, host_bucket: self.host_bucket, body_sha256: None }
     }
 
     /// Signs as AWS documents it, written apart from the code under test: every header present is signed.

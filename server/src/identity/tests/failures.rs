@@ -97,7 +97,9 @@ async fn every_cut_of_every_row_is_damage_or_the_whole_row() {
     let rows = Arc::new(MemoryRows::default());
     bootstrap(&open(&rows), STATE).await;
     let whole = rows.rows.lock().unwrap().clone();
-    for (key, value) in whole.iter().filter(|((namespace, _), _)| namespace != "identity.master-key") {
+    // Who a row of a history is about isn't refused when that can't be read: nobody is judged by it.
+    let judged_by = |namespace: &str| namespace != "identity.master-key" && !namespace.starts_with("identity.history/");
+    for (key, value) in whole.iter().filter(|((namespace, _), _)| judged_by(namespace)) {
         for cut in (0..value.len()).step_by(7) {
             let mut cut_rows = whole.clone();
             cut_rows.insert(key.clone(), value[..cut].to_vec());
@@ -166,7 +168,7 @@ async fn commit_is_finished_when_its_caller_goes_away() {
     let store = open(&rows);
     bootstrap(&store, STATE).await;
     let worker = service_account_key(store.snapshot().service_account("123456789012", "worker").unwrap());
-    let mut change = Box::pin(store.change(vec![Change::Delete(worker)]));
+    let mut change = Box::pin(store.change(vec![Change::Delete(worker)], "test"));
     let waker = std::task::Waker::noop();
     assert!(change.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
     drop(change);
@@ -181,7 +183,7 @@ async fn commit_is_finished_when_its_caller_goes_away() {
 async fn changes_keep_names_unique_and_refuse_what_is_not_there() {
     let store = open(&Arc::new(MemoryRows::default()));
     bootstrap(&store, STATE).await;
-    let refused = async |change| match store.change(vec![change]).await.unwrap_err() {
+    let refused = async |change| match store.change(vec![change], "test").await.unwrap_err() {
         ChangeError::Refused(refused) => refused,
         error => panic!("{error}"),
     };
@@ -191,7 +193,7 @@ async fn changes_keep_names_unique_and_refuse_what_is_not_there() {
     renamed.name = crate::identity::name::PermissionName::parse("lightly").unwrap();
     assert!(matches!(refused(Change::Put(Record::Permission(renamed.clone()))).await, Refused::NameInUse { .. }));
     renamed.name = crate::identity::name::PermissionName::parse("reads").unwrap();
-    store.change(vec![Change::Put(Record::Permission(renamed))]).await.unwrap();
+    store.change(vec![Change::Put(Record::Permission(renamed))], "test").await.unwrap();
     assert_eq!(permission_names(&store.snapshot()), ["all write", "customers", "lightly", "reads"]);
     let gone = crate::identity::rows::permission_key(&ro);
     assert!(matches!(refused(Change::Delete(gone)).await, Refused::NotFound { .. }));

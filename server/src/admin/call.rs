@@ -1,0 +1,123 @@
+//! One admin call as its handler sees it: who calls, whose nouns are meant, and what was sent.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header;
+use http::request::Parts;
+use jiff::Timestamp;
+use policy::Action;
+use serde::de::DeserializeOwned;
+
+use super::answer::{Answer, Refusal, Result};
+use super::caller::{Caller, Circumstances, not_signed_in};
+use crate::identity::account::Account;
+use crate::identity::name::AccountId;
+use crate::identity::snapshot::Snapshot;
+use crate::protocol::request::{Peer, Query};
+use crate::state::State;
+
+/// A handler's answer on its way.
+pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>>;
+
+/// A call whose caller may make it.
+pub(super) struct Call {
+    pub(super) state: Arc<State>,
+    /// `None` on the routes that need none.
+    pub(super) caller: Option<Caller>,
+    /// The account whose nouns are meant: the caller's own, or the one that an operator names.
+    pub(super) account: Option<Arc<Account>>,
+    /// What stands in the path's places.
+    pub(super) names: Vec<String>,
+    pub(super) query: Query,
+    pub(super) head: Parts,
+    pub(super) peer: Peer,
+    pub(super) body: Bytes,
+    /// Seconds since the epoch.
+    pub(super) now: i64,
+}
+
+impl Call {
+    /// Who calls.
+    pub(super) fn caller(&self) -> Result<&Caller> {
+        self.caller.as_ref().ok_or_else(not_signed_in)
+    }
+
+    /// The account whose nouns are meant.
+    pub(super) fn account(&self) -> Result<&Arc<Account>> {
+        self.account.as_ref().ok_or_else(not_signed_in)
+    }
+
+    /// Its id.
+    pub(super) fn account_id(&self) -> Result<AccountId> {
+        Ok(self.account()?.account_id.clone())
+    }
+
+    /// The ARN of the caller, for histories.
+    pub(super) fn by(&self) -> Result<String> {
+        Ok(self.caller()?.arn().to_owned())
+    }
+
+    /// What stands in the path's first place.
+    pub(super) fn name(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
+
+    /// The time, as records hold it.
+    pub(super) fn time(&self) -> Timestamp {
+        Timestamp::from_second(self.now).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// The identities now.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.state.identities.snapshot())
+    }
+
+    /// Judges one more action than the route's own.
+    pub(super) fn require(&self, action: Action) -> Result<()> {
+        self.caller()?.require(&self.circumstances(), action)
+    }
+
+    /// What is known of the call beside its caller.
+    pub(super) fn circumstances(&self) -> Circumstances<'_> {
+        Circumstances { state: &self.state, head: &self.head, peer: &self.peer, now: self.now }
+    }
+
+    /// The body as what the call takes. What is wrong is told by its place, never by its value, which may be a secret.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let text = error.to_string();
+            let place = format!("at line {}, column {}", error.line(), error.column());
+            // These name fields, which are no secrets; what else serde says quotes values.
+            let told = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
+            let what = match error.classify() {
+                serde_json::error::Category::Data if told => {
+                    text.split(" at line ").next().unwrap_or_default().chars().take(500).collect()
+                }
+                serde_json::error::Category::Data => "a value has the wrong type".to_owned(),
+                _ => "it is not JSON".to_owned(),
+            };
+            Refusal::invalid("body", format!("can't be used: {what} {place}"))
+        })
+    }
+
+    /// Refuses a change of another version than the caller has seen ([RFC 9110 13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)).
+    pub(super) fn require_match(&self, etag: &str) -> Result<()> {
+        let mut wanted = self.head.headers.get_all(header::IF_MATCH).iter().peekable();
+        if wanted.peek().is_none() {
+            return Ok(());
+        }
+        let tags = wanted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim);
+        if tags.into_iter().any(|tag| tag == "*" || tag == etag) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            http::StatusCode::PRECONDITION_FAILED,
+            "PreconditionFailed",
+            "It was changed meanwhile: read it again, and change what it is now.",
+        )
+        .with(header::ETAG, etag))
+    }
+}

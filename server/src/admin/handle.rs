@@ -1,0 +1,170 @@
+//! One admin call on a page: find it, find who calls, judge, read the body, run. There is no other way to a handler.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+use super::answer::{Answer, Refusal, Result};
+use super::call::Call;
+use super::caller::{Caller, Circumstances, Door, not_signed_in};
+use super::route::{self, Access, Found, Route};
+use crate::http::body::{BodyError, RequestBody};
+use crate::identity::account::Account;
+use crate::identity::snapshot::Snapshot;
+use crate::protocol::request::{Peer, Query};
+use crate::protocol::respond::Response;
+use crate::state::State;
+
+/// The longest body that is read before its sender is known, in bytes: only a signature that covers a body without telling its hash needs that.
+const UNKNOWN_BODY_BYTES_MAX: usize = 64 << 10;
+/// What is still read of a refused call's body, so that its sender sees the answer instead of a reset.
+const DRAINED_BYTES_MAX: u64 = 1 << 20;
+const DRAIN_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Whether a path is the admin API's.
+pub(crate) fn is_below(path: &str) -> bool {
+    path.strip_prefix(route::BASE).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+/// Answers one call.
+pub(super) async fn handle(
+    state: &Arc<State>,
+    door: Door,
+    head: Parts,
+    peer: Peer,
+    mut body: RequestBody,
+    now: i64,
+) -> Response {
+    let (method, path, address) = (head.method.clone(), head.uri.path().to_owned(), peer.address);
+    let mut line = Line::default();
+    let outcome = run(state, door, head, peer, &mut body, now, &mut line).await;
+    if outcome.is_err() && !body.is_done() {
+        body.drain(DRAINED_BYTES_MAX, DRAIN_TIME_MAX).await;
+    }
+    let (mut response, code) = match outcome {
+        Ok(answer) => (answer.into_response(), ""),
+        Err(refusal) => {
+            let code = refusal.code;
+            (refusal.into_response(), code)
+        }
+    };
+    let status = response.status();
+    state.metrics.answered(status, status == StatusCode::FORBIDDEN);
+    if status == StatusCode::FORBIDDEN || status.is_server_error() {
+        let Line { caller, action } = line;
+        tracing::info!(target: "request", client = %address, caller, operation = action, %method, path, status = status.as_u16(), code);
+    }
+    let headers = response.headers_mut();
+    // Answers hold secrets and what only their caller may see.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    headers.insert(header::SERVER, HeaderValue::from_static("Strongroom"));
+    response
+}
+
+/// What the log says of a call.
+#[derive(Default)]
+struct Line {
+    caller: String,
+    action: &'static str,
+}
+
+async fn run(
+    state: &Arc<State>,
+    door: Door,
+    head: Parts,
+    peer: Peer,
+    body: &mut RequestBody,
+    now: i64,
+    line: &mut Line,
+) -> Result<Answer> {
+    let (route, names) = match route::find(&head.method, head.uri.path()) {
+        Found::Route(route, names) => (route, names),
+        Found::OtherMethod(methods) => {
+            let message = format!("Here are {} only.", methods.join(", "));
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+                .with(header::ALLOW, methods.join(", ")));
+        }
+        Found::Nothing => return Err(Refusal::not_found("NotFound", format!("There is no {} here.", head.uri.path()))),
+    };
+    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let early = read_unknown(route, &head, body).await?;
+    let hash = early.as_ref().map(|bytes| hex(&Sha256::digest(bytes)));
+    let snapshot = Arc::clone(&state.identities.snapshot());
+    let caller = match route.access {
+        // A token that has ended must not keep anyone from signing in again.
+        Access::Anyone => None,
+        _ => Some(Caller::of(state, &snapshot, door, &head, hash.as_deref(), now)?.ok_or_else(not_signed_in)?),
+    };
+    let account = match &caller {
+        None => None,
+        Some(caller) => {
+            caller.arn().clone_into(&mut line.caller);
+            let circumstances = Circumstances { state, head: &head, peer: &peer, now };
+            if let Access::May(action) = route.access {
+                line.action = action.name();
+                caller.require(&circumstances, action)?;
+            }
+            Some(account_meant(&snapshot, caller, &circumstances, &query)?)
+        }
+    };
+    let bytes = match early {
+        Some(bytes) => bytes,
+        None => read(body, route.body_bytes_max).await?,
+    };
+    if let Some(caller) = &caller {
+        caller.check_body(&bytes)?;
+    }
+    let call = Call { state: Arc::clone(state), caller, account, names, query, head, peer, body: bytes, now };
+    (route.run)(&call).await
+}
+
+/// The account that `?account=` names: the caller's own, or any for an operator who may change accounts.
+fn account_meant(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    circumstances: &Circumstances<'_>,
+    query: &Query,
+) -> Result<Arc<Account>> {
+    let own = caller.account();
+    let Some(name) = query.value("account") else { return Ok(own.clone()) };
+    let found = snapshot.account(name).or_else(|| snapshot.account_by_name(name));
+    let found = found.filter(|it| own.operator || it.account_id == own.account_id);
+    let found = found.ok_or_else(Refusal::account_not_found)?;
+    if found.account_id != own.account_id {
+        caller.require(circumstances, policy::Action::StrongroomUpdateAccount)?;
+    }
+    Ok(found.clone())
+}
+
+/// Reads the body before its sender is known, where the signature covers a hash that isn't sent.
+async fn read_unknown(route: &Route, head: &Parts, body: &mut RequestBody) -> Result<Option<Bytes>> {
+    let authorization = head.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    if !authorization.starts_with(b"AWS4-") || head.headers.contains_key("x-amz-content-sha256") {
+        return Ok(None);
+    }
+    read(body, route.body_bytes_max.min(UNKNOWN_BODY_BYTES_MAX)).await.map(Some)
+}
+
+async fn read(body: &mut RequestBody, bytes_max: usize) -> Result<Bytes> {
+    body.collect(bytes_max).await.map_err(|error| match error {
+        BodyError::TooLong => Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestTooLarge",
+            format!("The body is longer than the {bytes_max} bytes that are read here."),
+        ),
+        BodyError::Idle => Refusal::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", "The body came too slowly."),
+        BodyError::Broken(_) => Refusal::invalid("body", "ended early"),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

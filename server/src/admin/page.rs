@@ -1,0 +1,147 @@
+//! Lists: searched, sorted and cut to pages where the things are, so that a page of thousands costs what a page shows.
+//!
+//! A cursor names the last thing of its page, not a number: what is made or deleted meanwhile shifts nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderName;
+use serde::Serialize;
+
+use super::answer::{Answer, Refusal, Result};
+use crate::protocol::request::Query;
+
+/// Things on a page when the caller doesn't say.
+const LIMIT_DEFAULT: usize = 100;
+/// The most things on a page.
+pub(super) const LIMIT_MAX: usize = 1_000;
+/// The longest search text, in characters.
+const SEARCH_CHARACTERS_MAX: usize = 200;
+
+/// What a caller wants of a list.
+#[derive(Debug)]
+pub(super) struct Listing {
+    limit: usize,
+    after: Option<(String, String)>,
+    /// The field to sort by.
+    pub(super) sort: &'static str,
+    descending: bool,
+    search: Option<String>,
+    /// The exact name that is asked for.
+    pub(super) name: Option<String>,
+}
+
+/// One thing of a list.
+pub(super) struct Row<T> {
+    /// What it is sorted by; texts compare as their authors mean them, in lower case.
+    pub(super) key: String,
+    /// What tells it from others with the same key.
+    pub(super) id: String,
+    /// The thing.
+    pub(super) item: T,
+}
+
+impl Listing {
+    /// Reads `limit`, `cursor`, `sort`, `order`, `q` and `name`; the first of `sorts` is the default.
+    pub(super) fn of(query: &Query, sorts: &[&'static str]) -> Result<Listing> {
+        let limit = match query.value("limit") {
+            None => LIMIT_DEFAULT,
+            Some(text) => match text.parse() {
+                Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => limit,
+                _ => return Err(Refusal::invalid("limit", format!("must be a number from 1 to {LIMIT_MAX}"))),
+            },
+        };
+        let sort = query.value("sort").unwrap_or_else(|| sorts.first().copied().unwrap_or_default());
+        let sort = sorts.iter().find(|it| **it == sort).copied();
+        let sort = sort.ok_or_else(|| Refusal::invalid("sort", format!("must be one of {}", sorts.join(", "))))?;
+        let descending = match query.value("order") {
+            None | Some("asc") => false,
+            Some("desc") => true,
+            Some(_) => return Err(Refusal::invalid("order", "must be asc or desc")),
+        };
+        let search = query.value("q").map(str::to_lowercase).filter(|text| !text.is_empty());
+        if search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARACTERS_MAX) {
+            return Err(Refusal::invalid("q", format!("is longer than {SEARCH_CHARACTERS_MAX} characters")));
+        }
+        let after = query.value("cursor").map(read_cursor).transpose()?;
+        let name = query.value("name").map(str::to_owned);
+        Ok(Listing { limit, after, sort, descending, search, name })
+    }
+
+    /// Whether one of these texts has what is searched for.
+    pub(super) fn finds(&self, texts: &[&str]) -> bool {
+        self.search.as_ref().is_none_or(|search| texts.iter().any(|text| text.to_lowercase().contains(search)))
+    }
+
+    /// The page, and beside it how many there are in all and where the next page begins.
+    pub(super) fn answer<T, R: Serialize>(&self, mut rows: Vec<Row<T>>, show: impl Fn(&T) -> R) -> Result<Answer> {
+        let total = rows.len();
+        rows.sort_by(|a, b| {
+            let order = (&a.key, &a.id).cmp(&(&b.key, &b.id));
+            if self.descending { order.reverse() } else { order }
+        });
+        let is_after = |row: &Row<T>| {
+            self.after.as_ref().is_none_or(|(key, id)| {
+                let place = (&row.key, &row.id);
+                if self.descending { place < (key, id) } else { place > (key, id) }
+            })
+        };
+        let begin = rows.partition_point(|row| !is_after(row));
+        let rest = rows.get(begin..).unwrap_or_default();
+        let page = rest.get(..self.limit).unwrap_or(rest);
+        let shown: Vec<R> = page.iter().map(|row| show(&row.item)).collect();
+        let mut answer = Answer::ok(&shown)?.with(HeaderName::from_static("x-total-count"), total.to_string());
+        if let Some(last) = page.last().filter(|_| rest.len() > page.len()) {
+            let cursor = URL_SAFE_NO_PAD.encode(format!("{}\0{}", last.key, last.id));
+            answer = answer.with(HeaderName::from_static("x-next-cursor"), cursor);
+        }
+        Ok(answer)
+    }
+}
+
+fn read_cursor(text: &str) -> Result<(String, String)> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let parts = bytes.as_deref().and_then(|text| text.rsplit_once('\0'));
+    let (key, id) = parts.ok_or_else(|| Refusal::invalid("cursor", "is not one that X-Next-Cursor gave"))?;
+    Ok((key.to_owned(), id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(query: &str) -> (String, Option<String>) {
+        let listing = Listing::of(&Query::parse(query).unwrap(), &["name", "size"]).unwrap();
+        let rows = ["b", "a", "c", "a"].iter().enumerate().map(|(n, key)| Row {
+            key: (*key).to_owned(),
+            id: n.to_string(),
+            item: n,
+        });
+        let response = listing.answer(rows.collect(), |n| *n).unwrap().into_response();
+        assert_eq!(response.headers()["x-total-count"], "4");
+        let cursor = response.headers().get("x-next-cursor").map(|it| it.to_str().unwrap().to_owned());
+        let crate::http::body::Body::Full(bytes) = response.into_body() else { panic!("a list is sent whole") };
+        (String::from_utf8(bytes.to_vec()).unwrap(), cursor)
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_gap_or_overlap_in_both_directions() {
+        assert_eq!(page("").0, "[1,3,0,2]");
+        let (first, cursor) = page("limit=1");
+        assert_eq!(first, "[1]");
+        let (second, cursor) = page(&format!("limit=2&cursor={}", cursor.unwrap()));
+        assert_eq!(second, "[3,0]");
+        assert_eq!(page(&format!("limit=2&cursor={}", cursor.unwrap())), ("[2]".to_owned(), None));
+        let (first, cursor) = page("limit=3&order=desc");
+        assert_eq!(first, "[2,0,3]");
+        assert_eq!(page(&format!("order=desc&cursor={}", cursor.unwrap())).0, "[1]");
+    }
+
+    #[test]
+    fn what_a_list_can_t_do_is_refused_by_name() {
+        for bad in ["limit=0", "limit=1001", "limit=x", "sort=secret", "order=up", "cursor=%21"] {
+            let field = bad.split('=').next().unwrap();
+            let refusal = Listing::of(&Query::parse(bad).unwrap(), &["name"]).unwrap_err();
+            assert!(refusal.message.starts_with(field), "{bad}: {}", refusal.message);
+        }
+    }
+}

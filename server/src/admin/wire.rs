@@ -1,0 +1,347 @@
+//! The JSON of the admin API: every type that is read or written, and nothing else.
+//!
+//! Here only, so that the OpenAPI document, made from these types, can't say another thing than what is served. What is read takes no unknown field: a field that is ignored is one that its author believes in (failure case D5).
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// A field that may be absent, `null`, or a value: absent leaves what is there, `null` removes it.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// Every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Error {
+    /// What programs compare.
+    code: String,
+    /// What happened, and what to do.
+    message: String,
+    /// More of it, where there is more: the errors of a policy file, the field that is wrong, the names that are in the way.
+    #[schema(value_type = Option<Object>)]
+    details: Option<serde_json::Value>,
+}
+
+/// A permission as it is sent. On PUT an absent field stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PermissionBody {
+    /// 1 to 128 letters, digits, `-`, `_` and inner spaces.
+    pub(super) name: Option<String>,
+    /// At most 1,000 characters; without one the permission is described in plain words.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub(super) description: Option<Option<String>>,
+    /// `bucket-names`, `bucket-prefix`, `all-buckets` or `policy`.
+    #[serde(rename = "type")]
+    pub(super) type_name: Option<String>,
+    /// `all-operations`, `read-only` or `write-only`.
+    pub(super) actions: Option<String>,
+    /// 1 to 64 characters that bucket names begin with.
+    pub(super) prefix: Option<String>,
+    /// Names of buckets that exist.
+    pub(super) buckets: Option<Vec<String>>,
+    /// A policy document: an object, kept byte for byte, or a string that holds the file.
+    #[schema(value_type = Option<Object>)]
+    pub(super) policy: Option<Box<RawValue>>,
+    /// `lyve` (default) or `aws`.
+    pub(super) dialect: Option<String>,
+    /// Whether it grants; `true` unless said.
+    pub(super) enabled: Option<bool>,
+}
+
+/// The service accounts that use a permission.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub(super) struct Users {
+    /// How many.
+    pub(super) count: usize,
+    /// Their names, at most 100.
+    pub(super) names: Vec<String>,
+}
+
+/// A permission in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PermissionSummary {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) description: String,
+    #[serde(rename = "type")]
+    pub(super) type_name: &'static str,
+    /// Always true: a change is in effect before it is answered.
+    pub(super) ready_state: bool,
+    pub(super) enabled: bool,
+    pub(super) create_time: String,
+    pub(super) update_time: String,
+    pub(super) service_accounts: Users,
+}
+
+/// A permission.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Permission {
+    #[serde(flatten)]
+    pub(super) summary: PermissionSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) actions: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) buckets: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dialect: Option<&'static str>,
+    /// The file as it was uploaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(super) policy: Option<Box<RawValue>>,
+    /// Counts the permission's versions from 1.
+    pub(super) revision: u32,
+}
+
+/// One version of a permission.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Revision {
+    pub(super) revision: u32,
+    pub(super) time: String,
+    /// Who made it: an ARN, or the state file that declared it.
+    pub(super) by: String,
+    /// The fields that differ from the version before.
+    pub(super) changed: Vec<&'static str>,
+    /// The policy's lines that differ from the version before, with `-`, `+` or a space before each; a bucket permission's are those of its lowered document.
+    pub(super) diff: String,
+    /// The permission as it then was.
+    pub(super) permission: Permission,
+}
+
+/// Which version to go back to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevertBody {
+    pub(super) revision: u32,
+}
+
+/// What a permission would be, without its being saved.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Checked {
+    /// Whether it could be saved.
+    pub(super) valid: bool,
+    /// The first error in the dialect's own words.
+    pub(super) message: Option<String>,
+    /// Every error with its place.
+    #[schema(value_type = Vec<Object>)]
+    pub(super) errors: serde_json::Value,
+    /// What is worth knowing about a valid one.
+    #[schema(value_type = Vec<Object>)]
+    pub(super) findings: serde_json::Value,
+    /// It in plain words.
+    pub(super) description: Option<String>,
+    /// The document that it comes to.
+    pub(super) document: Option<String>,
+}
+
+/// A service account as it is sent. On PUT an absent field stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ServiceAccountBody {
+    /// 1 to 128 letters, digits and `- _ . @ + = ,` with inner spaces.
+    pub(super) name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub(super) description: Option<Option<String>>,
+    /// Ids or names of permissions, 1 to 100.
+    pub(super) permissions: Option<Vec<String>>,
+    /// From then on the key is refused: a date, or a time in RFC 3339 form.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub(super) expiration_date: Option<Option<String>>,
+    /// An access key of one's own, on POST only; a random one otherwise.
+    pub(super) access_key: Option<String>,
+    /// A secret of one's own, on POST only; a random one otherwise.
+    pub(super) secret: Option<String>,
+    /// Whether it may be used; `true` unless said.
+    pub(super) enabled: Option<bool>,
+}
+
+/// A key that was just made. The secret is told here and nowhere else.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Credentials {
+    pub(super) id: String,
+    pub(super) access_key: String,
+    pub(super) secret: String,
+    pub(super) expiration_date: Option<String>,
+}
+
+/// The name and id of a permission.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reference {
+    pub(super) id: String,
+    pub(super) name: String,
+}
+
+/// A service account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServiceAccount {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) description: String,
+    /// `arn:aws:iam::ACCOUNT:user/NAME`
+    pub(super) arn: String,
+    pub(super) access_key: String,
+    pub(super) permissions: Vec<Reference>,
+    pub(super) ready_state: bool,
+    pub(super) enabled: bool,
+    /// `enabled`, `disabled` or `expired`.
+    pub(super) status: &'static str,
+    pub(super) expiration_date: Option<String>,
+    /// The ARN of who made it.
+    pub(super) created_by: Option<String>,
+    pub(super) create_time: String,
+    pub(super) update_time: String,
+}
+
+/// A user as it is sent. On PUT an absent field stays as it is.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct UserBody {
+    /// On POST only: a user's name stays.
+    pub(super) name: Option<String>,
+    /// `admin`, `storage-admin` or `auditor`.
+    pub(super) role: Option<String>,
+    /// 8 to 256 bytes. A user that is made without one gets it by a one-time link.
+    pub(super) password: Option<String>,
+    pub(super) enabled: Option<bool>,
+}
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    /// The name, which stands for the user in paths.
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) role: &'static str,
+    pub(super) enabled: bool,
+    pub(super) create_time: String,
+    pub(super) update_time: String,
+}
+
+/// An account as it is sent. On PUT an absent field stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AccountBody {
+    pub(super) name: Option<String>,
+    pub(super) display_name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub(super) email: Option<Option<String>>,
+    /// 12 digits, on POST only; random ones otherwise.
+    pub(super) account_id: Option<String>,
+    /// On POST only; a random one otherwise.
+    pub(super) canonical_id: Option<String>,
+}
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Account {
+    /// 12 digits.
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) display_name: String,
+    pub(super) email: Option<String>,
+    pub(super) canonical_id: String,
+    /// Whether it is the operator's, whose root and admins manage accounts and the node.
+    pub(super) operator: bool,
+    pub(super) create_time: String,
+}
+
+/// An account that was just made, with its root's key, which is told here and nowhere else.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewAccount {
+    #[serde(flatten)]
+    pub(super) account: Account,
+    pub(super) root: Credentials,
+}
+
+/// What signs in: an access key and its secret, a user and their password, or, for a session only, a one-time link and a new password.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SignInBody {
+    pub(super) access_key: Option<String>,
+    pub(super) secret: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    /// The user's account, by name or id; the operator's unless said.
+    pub(super) account: Option<String>,
+    /// A one-time link's token; `password` is then the one to be.
+    pub(super) link: Option<String>,
+}
+
+/// A token for `Authorization: Bearer`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Token {
+    pub(super) token: String,
+    pub(super) expiration_sec: i64,
+}
+
+/// How long a token still holds.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenTime {
+    pub(super) expiration_sec: i64,
+}
+
+/// Who is signed in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Session {
+    pub(super) name: String,
+    /// `root`, `service-account` or `user`.
+    pub(super) kind: &'static str,
+    pub(super) arn: String,
+    /// A user's role.
+    pub(super) role: Option<&'static str>,
+    pub(super) account: Reference,
+    /// Whether the account is the operator's.
+    pub(super) operator: bool,
+    /// The `strongroom:*` actions that the caller may do from here.
+    pub(super) actions: Vec<&'static str>,
+    /// For the header `X-CSRF-Token` of calls that change something, in a cookie session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) csrf_token: Option<String>,
+    pub(super) expiration_sec: Option<i64>,
+}
+
+/// A user's own new password.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PasswordBody {
+    /// The one that holds now.
+    pub(super) password: String,
+    pub(super) new_password: String,
+}
+
+/// Whom a one-time link is for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinkBody {
+    pub(super) user: String,
+}
+
+/// A one-time link.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Link {
+    /// Goes with a new password to `POST /auth/session`.
+    pub(super) link: String,
+    /// The same as a path of the console.
+    pub(super) path: String,
+    pub(super) expiration_sec: i64,
+}

@@ -1,0 +1,67 @@
+//! Accounts: whose they are, and that nobody reaches into another's.
+
+use serde_json::json;
+
+use super::{Admin, everything, names, node};
+
+#[test]
+fn the_operator_makes_accounts_and_others_see_only_their_own() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let made = root.post("/accounts", &json!({"name": "other", "email": "other@example.com"})).json(201);
+    assert_eq!(made["id"].as_str().map(str::len), Some(12));
+    let key = |field: &str| made["root"][field].as_str().expect("a text");
+    let other = Admin::nobody(&node).with_key(key("accessKey"), key("secret"));
+    assert_eq!(names(&root.get("/accounts")), ["main", "other"]);
+    assert_eq!(names(&other.get("/accounts")), ["other"]);
+    other.get("/accounts/main").refused(404, "AccountNotFound");
+    other.post("/accounts", &json!({"name": "third"})).refused(403, "AccessDenied");
+    other.delete("/accounts/other").refused(403, "AccessDenied");
+    assert_eq!(other.put("/accounts/other", &json!({"displayName": "Other"})).json(200)["displayName"], "Other");
+    root.post("/accounts", &json!({"name": "other"})).refused(409, "AccountNameAlreadyExists");
+    root.delete("/accounts/main").refused(409, "OperatorAccount");
+    node.client().with(key("accessKey"), key("secret")).create_bucket("theirs").ok();
+    let refused = root.delete("/accounts/other");
+    refused.refused(409, "AccountNotEmpty");
+    assert_eq!(refused.json(409)["details"]["buckets"], json!(["theirs"]));
+    node.client().with(key("accessKey"), key("secret")).delete("theirs", "").ok();
+    root.delete("/accounts/other").json(204);
+    other.get("/accounts").refused(401, "InvalidToken");
+}
+
+/// D3 and D2: another account's nouns can't be seen, changed or deleted, however they are named.
+#[test]
+fn d2_d3_nouns_of_another_account_are_out_of_reach() {
+    let node = node(
+        json!({"permissions": [everything("p")], "users": [{"name": "eve", "password": "eve-password", "role": "admin"}]}),
+    );
+    let root = Admin::root(&node);
+    let made = root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]})).json(201);
+    let other = root.post("/accounts", &json!({"name": "other"})).json(201);
+    let key = |field: &str| other["root"][field].as_str().expect("a text");
+    let other = Admin::nobody(&node).with_key(key("accessKey"), key("secret"));
+    let id = made["id"].as_str().expect("an id");
+    let permission = root.get("/permissions/p").json(200)["id"].as_str().expect("an id").to_owned();
+    for name in ["app", id] {
+        for path in [format!("/service-accounts/{name}"), format!("/service-accounts/{name}?account=main")] {
+            let status = if path.contains('?') { "AccountNotFound" } else { "ServiceAccountNotFound" };
+            other.get(&path).refused(404, status);
+            other.put(&path, &json!({"description": "x"})).refused(404, status);
+            other.delete(&path).refused(404, status);
+        }
+        other
+            .send("POST", &format!("/service-accounts/{name}/rotate"), None, &[])
+            .refused(404, "ServiceAccountNotFound");
+    }
+    other.get(&format!("/permissions/{permission}")).refused(404, "PermissionNotFound");
+    other
+        .post("/service-accounts", &json!({"name": "x", "permissions": [permission]}))
+        .refused(404, "PermissionNotFound");
+    other.get("/users/eve").refused(404, "UserNotFound");
+    assert_eq!(other.get("/permissions").header("x-total-count"), "0");
+    // The operator's root and admins manage the others' nouns by naming the account.
+    root.post("/permissions?account=other", &everything("theirs")).json(201);
+    assert_eq!(names(&other.get("/permissions")), ["theirs"]);
+    let eve = Admin::nobody(&node).with_user("eve", "eve-password");
+    assert_eq!(names(&eve.get("/permissions?account=other")), ["theirs"]);
+}

@@ -1,0 +1,121 @@
+//! Every route of the admin API, as its own description lists them, with no, low and right credentials, and as each role.
+
+use serde_json::json;
+use tests::Node;
+
+use super::{Admin, node};
+use crate::fixture;
+
+/// Method, path with its places filled by a name that nothing has, and action, of every route.
+#[track_caller]
+fn routes(node: &Node) -> Vec<(String, String, Option<String>)> {
+    let document = Admin::nobody(node).get("/openapi.json").json(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut routes = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let path = path.split('/').map(|part| if part.starts_with('{') { "nothing" } else { part });
+            let action = operation["x-strongroom-action"].as_str().map(str::to_owned);
+            routes.push((method.to_uppercase(), path.collect::<Vec<_>>().join("/"), action));
+        }
+    }
+    assert!(routes.len() > 35, "{}", routes.len());
+    routes
+}
+
+/// D12, D14: admin routes that any valid key, or none, could call.
+#[test]
+fn d12_d14_no_route_is_open_without_credentials_or_with_a_key_that_may_only_use_s3() {
+    let allow = json!([fixture::allow(&["s3:*"], &["*"])]);
+    let node = fixture::node(&["box"], &[("low", allow)]);
+    let nobody = Admin::nobody(&node);
+    let low = nobody.with_key(&fixture::access_key("low"), &fixture::secret_key("low"));
+    let garbage = Admin { token: Some("garbage".into()), ..nobody.clone() };
+    let mut judged = 0;
+    for (method, path, action) in routes(&node) {
+        let send = |admin: &Admin| admin.send(&method, &path, Some("{}".into()), &[]);
+        let open = matches!(
+            (method.as_str(), path.as_str()),
+            ("POST", "/auth/token" | "/auth/session") | ("GET", "/openapi.json" | "/")
+        );
+        if open {
+            assert_ne!(send(&nobody).0.status, 401, "{method} {path}");
+            continue;
+        }
+        send(&nobody).refused(401, "InvalidToken");
+        send(&garbage).refused(401, "InvalidToken");
+        if let Some(action) = action {
+            let message = send(&low).refused(403, "AccessDenied");
+            assert!(message.contains(&action), "{method} {path}: {message}");
+            judged += 1;
+        }
+    }
+    assert!(judged > 30, "{judged}");
+}
+
+/// What each role may do, as the table of roles says it, asked on every route.
+#[test]
+fn d12_each_role_may_call_the_routes_of_its_row() {
+    let users = ["admin", "storage-admin", "auditor"]
+        .map(|role| json!({"name": role, "password": "some-password", "role": role}));
+    let node = node(json!({"users": users}));
+    for role in ["admin", "storage-admin", "auditor"] {
+        let user = Admin::nobody(&node).with_user(role, "some-password");
+        for (method, path, action) in routes(&node) {
+            let Some(action) = action else { continue };
+            let name = action.trim_start_matches("strongroom:");
+            let views = name.starts_with("List") || name.starts_with("Get") || name == "Simulate";
+            let people = !name.contains("Service") && (name.contains("User") || name.contains("Account"));
+            let node_only = name.contains("Settings") || name.contains("State");
+            let allowed = match role {
+                "admin" => true,
+                "storage-admin" => !people && !node_only,
+                _ => views && !people && !node_only,
+            };
+            let answer = user.send(&method, &path, Some("{}".into()), &[]);
+            let denied = answer.0.text().contains(&format!("not authorized to perform: {action}"));
+            assert_eq!(denied, !allowed, "{role} {method} {path}: {}", answer.0);
+        }
+    }
+}
+
+#[test]
+fn bodies_methods_and_paths_that_are_not_there_are_refused_in_words() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    root.get("/nothing").refused(404, "NotFound");
+    let refused = root.send("PATCH", "/permissions", None, &[]);
+    refused.refused(405, "MethodNotAllowed");
+    assert_eq!(refused.header("allow"), "POST, GET");
+    root.send("POST", "/permissions", Some("{".into()), &[]).refused(400, "InvalidArgument");
+    root.send("POST", "/permissions", Some("x".repeat(600 << 10)), &[]).refused(413, "RequestTooLarge");
+    root.send("POST", "/users", Some("x".repeat(70 << 10)), &[]).refused(413, "RequestTooLarge");
+    let twice = r#"{"name": "a", "name": "b", "type": "all-buckets", "actions": "read-only"}"#;
+    let message = root.send("POST", "/permissions", Some(twice.into()), &[]).refused(400, "InvalidArgument");
+    assert!(message.contains("duplicate field `name`"), "{message}");
+    let page = Admin::nobody(&node).send("GET", "/", None, &[]);
+    assert!(
+        page.0.text().contains("strongroom:CreatePermission") && !page.0.text().contains("http"),
+        "an offline page"
+    );
+    assert_eq!(root.get("/permissions").header("cache-control"), "no-store");
+}
+
+/// D13: default credentials.
+#[test]
+fn d13_there_are_no_default_credentials() {
+    let node = node(json!({}));
+    let nobody = Admin::nobody(&node);
+    for (user, password) in [
+        ("admin", "admin"),
+        ("admin", "password"),
+        ("minioadmin", "minioadmin"),
+        ("rustfsadmin", "rustfsadmin"),
+        ("root", "root1234"),
+    ] {
+        nobody
+            .post("/auth/token", &json!({"accessKey": user, "secret": password}))
+            .refused(403, "AuthenticationFailed");
+        nobody.post("/auth/token", &json!({"user": user, "password": password})).refused(403, "AuthenticationFailed");
+    }
+}

@@ -1,0 +1,154 @@
+//! Service accounts: from their making to their end, and what their keys open meanwhile.
+
+use serde_json::{Value, json};
+use tests::{Client, Node};
+
+use super::{Admin, everything, names, node};
+use crate::fixture;
+
+#[track_caller]
+fn client(node: &Node, credentials: &Value) -> Client {
+    let text = |field: &str| credentials[field].as_str().expect("a text");
+    node.client().with(text("accessKey"), text("secret"))
+}
+
+#[test]
+fn the_secret_is_told_once_and_only_to_its_maker() {
+    let node = node(json!({"permissions": [everything("p")], "buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let made = root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]})).json(201);
+    let fields: Vec<&String> = made.as_object().expect("an object").keys().collect();
+    assert_eq!(fields, ["id", "accessKey", "secret", "expirationDate"]);
+    client(&node, &made).put("box", "k", "v").ok();
+    let secret = made["secret"].as_str().expect("a secret");
+    for path in [
+        "/service-accounts",
+        "/service-accounts/app",
+        &format!("/service-accounts/{}", made["id"].as_str().expect("an id")),
+    ] {
+        let text = root.get(path).0.text();
+        assert!(text.contains(made["accessKey"].as_str().expect("a key")) && !text.contains(secret), "{text}");
+    }
+    assert_eq!(
+        root.get("/service-accounts/app").json(200)["createdBy"],
+        format!("arn:aws:iam::{}:root", tests::node::ACCOUNT_ID)
+    );
+}
+
+#[test]
+fn a_disabled_expired_or_deleted_key_answers_like_an_unknown_one() {
+    let node = node(json!({"permissions": [everything("p")], "buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let made = root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]})).json(201);
+    let app = client(&node, &made);
+    let unknown = node.client().with("AKIDNOBODY", "whatever-secret").get("box", "k");
+    unknown.expect(403, "InvalidAccessKeyId");
+    root.delete("/service-accounts/app/enabled").json(204);
+    app.get("box", "k").expect(403, "InvalidAccessKeyId");
+    assert_eq!(root.get("/service-accounts/app").json(200)["status"], "disabled");
+    root.set("/service-accounts/app/enabled").json(200);
+    app.list("box", &[]).ok();
+    root.put("/service-accounts/app", &json!({"expirationDate": "2020-01-31"})).json(200);
+    app.get("box", "k").expect(403, "InvalidAccessKeyId");
+    assert_eq!(root.get("/service-accounts/app").json(200)["status"], "expired");
+    let message = root.set("/service-accounts/app/enabled").refused(404, "ServiceAccountExpired");
+    assert_eq!(message, "The service account has expired. Couldn't enable the expired service.");
+    root.put("/service-accounts/app", &json!({"expirationDate": null})).json(200);
+    app.list("box", &[]).ok();
+    root.delete("/service-accounts/app").json(204);
+    app.get("box", "k").expect(403, "InvalidAccessKeyId");
+    let message = root.get("/service-accounts/app").refused(404, "ServiceAccountNotFound");
+    assert_eq!(message, "A service account was not found.");
+}
+
+#[test]
+fn rotation_gives_another_secret_and_the_old_one_opens_nothing() {
+    let node = node(json!({"permissions": [everything("p")], "buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let made = root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]})).json(201);
+    let rotated = root.send("POST", "/service-accounts/app/rotate", None, &[]).json(200);
+    assert_eq!(made["accessKey"], rotated["accessKey"]);
+    assert_ne!(made["secret"], rotated["secret"]);
+    client(&node, &made).get("box", "k").expect(403, "SignatureDoesNotMatch");
+    client(&node, &rotated).list("box", &[]).ok();
+}
+
+#[test]
+fn a_namesake_gets_another_id_and_inherits_nothing_that_was_granted_to_it() {
+    let node = node(json!({"permissions": [everything("p")]}));
+    let root = Admin::root(&node);
+    let make = || root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]}));
+    let first = make().json(201);
+    let message = make().refused(409, "ServiceAccountNameAlreadyExists");
+    assert_eq!(message, "The service account name is already in use. Please use a different name.");
+    root.delete("/service-accounts/app").json(204);
+    let second = make().json(201);
+    assert_ne!(first["id"], second["id"]);
+    assert_ne!(first["accessKey"], second["accessKey"]);
+}
+
+#[test]
+fn a_service_account_needs_a_permission_first_and_names_it_by_id_or_name() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    root.post("/service-accounts", &json!({"name": "app"})).refused(400, "InvalidArgument");
+    root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]})).refused(404, "PermissionNotFound");
+    let id = root.post("/permissions", &everything("p")).json(201)["id"].clone();
+    root.post("/service-accounts", &json!({"name": "app", "permissions": [id, "p"]})).refused(400, "InvalidArgument");
+    root.post("/service-accounts", &json!({"name": "app", "permissions": [id]})).json(201);
+    let shown = root.get("/service-accounts/app").json(200);
+    assert_eq!(shown["permissions"], json!([{"id": id, "name": "p"}]));
+}
+
+/// D6: a new access key that is root's or another identity's takes over the identity.
+#[test]
+fn d6_an_access_key_that_is_taken_is_409_in_every_account() {
+    let node = node(json!({"permissions": [everything("p")]}));
+    let root = Admin::root(&node);
+    let other = root.post("/accounts", &json!({"name": "other"})).json(201);
+    let other_root = other["root"]["accessKey"].as_str().expect("a key").to_owned();
+    root.post(
+        "/service-accounts",
+        &json!({"name": "one", "permissions": ["p"], "accessKey": "AKIDONE", "secret": "secret-of-one"}),
+    )
+    .json(201);
+    for taken in [tests::node::ROOT_ACCESS_KEY, "AKIDONE", &other_root] {
+        let body = json!({"name": "two", "permissions": ["p"], "accessKey": taken, "secret": "secret-of-two"});
+        root.post("/service-accounts", &body).refused(409, "AccessKeyAlreadyExists");
+    }
+    root.get("/service-accounts/two").refused(404, "ServiceAccountNotFound");
+}
+
+#[test]
+fn several_permissions_are_a_union_and_a_deny_overrides() {
+    let deny = json!({"name": "no", "type": "policy", "policy": fixture::policy(&json!([fixture::deny(&["s3:DeleteObject"], &["arn:aws:s3:::box/*"])]))});
+    let node = node(json!({"permissions": [everything("p"), deny], "buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let made = root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]})).json(201);
+    let app = client(&node, &made);
+    app.put("box", "k", "v").ok();
+    root.put("/service-accounts/app", &json!({"permissions": ["p", "no"]})).json(200);
+    app.delete("box", "k").expect(403, "AccessDenied");
+    root.put("/service-accounts/app", &json!({"permissions": ["p"]})).json(200);
+    app.delete("box", "k").ok();
+}
+
+#[test]
+fn a_list_is_searched_and_sorted() {
+    let node = node(json!({"permissions": [everything("p")]}));
+    let root = Admin::root(&node);
+    for (name, date) in [("b", json!("2099-01-01")), ("a", json!(null)), ("c", json!("2098-01-01T10:00:00Z"))] {
+        root.post(
+            "/service-accounts",
+            &json!({"name": name, "permissions": ["p"], "expirationDate": date, "description": format!("for {name}")}),
+        )
+        .json(201);
+    }
+    assert_eq!(names(&root.get("/service-accounts")), ["a", "b", "c"]);
+    assert_eq!(names(&root.get("/service-accounts?sort=expirationDate")), ["c", "b", "a"]);
+    assert_eq!(names(&root.get("/service-accounts?q=FOR%20B")), ["b"]);
+    root.post("/service-accounts", &json!({"name": "d", "permissions": ["p"], "expirationDate": "2001-01-01"}))
+        .refused(400, "InvalidArgument");
+    root.post("/service-accounts", &json!({"name": "d", "permissions": ["p"], "expirationDate": "soon"}))
+        .refused(400, "InvalidArgument");
+}
