@@ -31,7 +31,11 @@ class Node:
         self.log = pathlib.Path(self.directory.name, "log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [BINARY, "test", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                [BINARY, "test", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "TMPDIR": self.directory.name},
             )
         line = self.process.stdout.readline()
         assert line, f"the node is not ready: {self.log.read_text()}"

@@ -115,7 +115,7 @@ impl NodeBuilder {
         }
         arguments.extend(self.arguments);
         let log = Arc::new(Mutex::new(String::new()));
-        let running = launch(&arguments, &log)?;
+        let running = launch(&arguments, &log, temporary.path())?;
         Ok(Node { arguments, running, credentials, log, temporary, stopped: false })
     }
 }
@@ -274,7 +274,7 @@ impl Node {
         if !self.stopped {
             self.terminate();
         }
-        self.running = launch(&self.arguments, &self.log)?;
+        self.running = launch(&self.arguments, &self.log, self.temporary.path())?;
         self.stopped = false;
         Ok(())
     }
@@ -311,10 +311,12 @@ pub fn state(members: Value) -> Value {
     json!({"accounts": [account]})
 }
 
-fn launch(arguments: &[String], log: &Arc<Mutex<String>>) -> Result<Running, String> {
+/// `temporary` takes what the node would leave in the system's directory when it is killed.
+fn launch(arguments: &[String], log: &Arc<Mutex<String>>, temporary: &Path) -> Result<Running, String> {
     let begin = Instant::now();
     let mut child = binary::clean(&arguments[0])
         .args(&arguments[1..])
+        .env("TMPDIR", temporary)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
