@@ -28,6 +28,16 @@ impl Metrics {
         }
     }
 
+    /// Requests answered, by the first digit of their status.
+    pub fn requests(&self) -> [u64; CLASSES.len()] {
+        self.statuses.each_ref().map(|count| count.load(Relaxed))
+    }
+
+    /// Requests that were denied.
+    pub fn requests_denied(&self) -> u64 {
+        self.denied.load(Relaxed)
+    }
+
     /// Counts a look at an object's tags, for a decision that asked for them.
     pub fn tags_read(&self) {
         self.tags_read.fetch_add(1, Relaxed);

@@ -1,8 +1,10 @@
 //! Administration of a node: the admin API, on the console listener and on the local socket.
 
+mod access;
 mod accounts;
 mod answer;
 mod auth;
+mod buckets;
 mod call;
 mod caller;
 mod difference;
@@ -13,7 +15,9 @@ mod password;
 mod permissions;
 mod route;
 mod service_accounts;
+mod simulate;
 pub mod socket;
+mod status;
 mod users;
 mod wire;
 

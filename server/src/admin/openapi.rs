@@ -84,11 +84,13 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         }
         Takes::File => {
             operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": {}}}});
-            parameters.push(query(
-                "dialect",
-                json!({"enum": ["lyve", "aws"]}),
-                "The file's dialect; as before unless said",
-            ));
+            if route.path.starts_with("/permissions") {
+                parameters.push(query(
+                    "dialect",
+                    json!({"enum": ["lyve", "aws"]}),
+                    "The file's dialect; as before unless said",
+                ));
+            }
         }
     }
     let mut responses = Map::new();

@@ -10,7 +10,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Ref, RefOr};
 
 use super::call::{Answering, Call};
-use super::{accounts, auth, openapi, permissions, service_accounts, users, wire};
+use super::{access, accounts, auth, buckets, openapi, permissions, service_accounts, simulate, status, users, wire};
 
 /// Below which path the calls are.
 pub(super) const BASE: &str = "/api/v1";
@@ -143,6 +143,8 @@ routes! {
     DELETE "/service-accounts/{id}/enabled" May(Action::StrongroomSetServiceAccountStatus), "Disable a service account: its key answers like an unknown one", NO_BODY, NO_CONTENT, service_accounts::disable;
     POST "/service-accounts/{id}/rotate" May(Action::StrongroomRotateServiceAccount), "Give a service account another secret, which is told here only", NO_BODY, One(200, schema::<wire::Credentials>), service_accounts::rotate;
 
+    GET "/service-accounts/{id}/access" May(Action::StrongroomSimulate), "What a service account can do", NO_BODY, One(200, schema::<wire::Access>), access::of_service_account;
+
     POST "/users" May(Action::StrongroomCreateUser), "Create a user", Json(schema::<wire::UserBody>), One(201, schema::<wire::User>), users::create;
     GET "/users" May(Action::StrongroomListUsers), "List users", NO_BODY, List(&users::SORTS, schema::<wire::User>), users::list;
     GET "/users/{id}" May(Action::StrongroomGetUser), "Show a user", NO_BODY, One(200, schema::<wire::User>), users::read;
@@ -154,6 +156,20 @@ routes! {
     GET "/accounts/{id}" May(Action::StrongroomGetAccount), "Show an account", NO_BODY, One(200, schema::<wire::Account>), accounts::read;
     PUT "/accounts/{id}" May(Action::StrongroomUpdateAccount), "Change an account", Json(schema::<wire::AccountBody>), One(200, schema::<wire::Account>), accounts::update;
     DELETE "/accounts/{id}" May(Action::StrongroomDeleteAccount), "Delete an account that owns no buckets, with all else that it has", NO_BODY, NO_CONTENT, accounts::delete;
+
+    POST "/buckets" May(Action::StrongroomCreateBucket), "Create a bucket", Json(schema::<wire::BucketBody>), One(201, schema::<wire::Bucket>), buckets::create;
+    GET "/buckets" May(Action::StrongroomListBuckets), "List buckets", NO_BODY, List(&buckets::SORTS, schema::<wire::Bucket>), buckets::list;
+    GET "/buckets/{name}" May(Action::StrongroomGetBucket), "Show a bucket", NO_BODY, One(200, schema::<wire::Bucket>), buckets::read;
+    PUT "/buckets/{name}" May(Action::StrongroomUpdateBucket), "Change a bucket", Json(schema::<wire::BucketBody>), One(200, schema::<wire::Bucket>), buckets::update;
+    DELETE "/buckets/{name}" May(Action::StrongroomDeleteBucket), "Delete an empty bucket", NO_BODY, NO_CONTENT, buckets::delete;
+    GET "/buckets/{name}/policy" May(Action::StrongroomGetBucket), "Download the bucket's policy byte for byte", NO_BODY, Text("application/json"), buckets::read_policy;
+    PUT "/buckets/{name}/policy" May(Action::StrongroomUpdateBucket), "Replace the bucket's policy by the body", File, One(200, schema::<wire::Bucket>), buckets::replace_policy;
+    DELETE "/buckets/{name}/policy" May(Action::StrongroomUpdateBucket), "Remove the bucket's policy", NO_BODY, NO_CONTENT, buckets::remove_policy;
+    GET "/buckets/{name}/access" May(Action::StrongroomSimulate), "Who can do what to a bucket", NO_BODY, List(&access::SORTS, schema::<wire::BucketAccess>), access::of_bucket;
+    GET "/usage/current" May(Action::StrongroomGetUsage), "What the account's buckets hold now", NO_BODY, One(200, schema::<wire::CurrentUsage>), buckets::usage;
+
+    POST "/simulate" May(Action::StrongroomSimulate), "Judge a request without making it: the decision and its statement", Json(schema::<wire::SimulationBody>), One(200, schema::<wire::Simulation>), simulate::run;
+    GET "/status" May(Action::StrongroomGetStatus), "How the node is", NO_BODY, One(200, schema::<wire::Status>), status::read;
 
     GET "/openapi.json" Anyone, "This description of the API", NO_BODY, Text("application/json"), openapi::document;
     GET "/" Anyone, "The same for people", NO_BODY, Text("text/html; charset=utf-8"), openapi::page;

@@ -345,3 +345,202 @@ pub(super) struct Link {
     pub(super) path: String,
     pub(super) expiration_sec: i64,
 }
+
+/// A bucket as it is sent.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct BucketBody {
+    /// 3 to 63 lower-case letters, digits, `.` and `-`; on POST only.
+    pub(super) name: Option<String>,
+    /// `enabled` or `suspended`; a bucket that never kept versions is `off`, and can't be again.
+    pub(super) versioning: Option<String>,
+}
+
+/// How much is stored, counted with each write.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+pub(super) struct Usage {
+    /// Stored objects and versions; delete markers aren't counted.
+    pub(super) objects: u64,
+    /// The sum of their sizes.
+    pub(super) bytes: u64,
+}
+
+/// A bucket.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Bucket {
+    pub(super) name: String,
+    pub(super) create_time: String,
+    /// `off`, `enabled` or `suspended`.
+    pub(super) versioning: &'static str,
+    pub(super) usage: Usage,
+    /// Whether it has a policy.
+    pub(super) has_policy: bool,
+    /// Whether its policy grants something to everybody.
+    pub(super) public: bool,
+}
+
+/// How much one bucket holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BucketUsage {
+    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) usage: Usage,
+}
+
+/// How much an account holds, and each of its buckets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CurrentUsage {
+    #[serde(flatten)]
+    pub(super) total: Usage,
+    pub(super) buckets: Vec<BucketUsage>,
+}
+
+/// A request that is judged without being made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SimulationBody {
+    /// Id or name of a service account, `root` or `anonymous`.
+    pub(super) principal: String,
+    /// Such as `s3:GetObject`.
+    pub(super) action: String,
+    /// Such as `arn:aws:s3:::datalake/cow.jpg`.
+    pub(super) resource: String,
+    /// Facts of the request: condition keys with a text, number, boolean, or a list of these. What follows from the principal and the bucket is known, and the time is now unless said.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub(super) context: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What would become of a request.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Simulation {
+    /// Whether the request would be served.
+    pub(super) allowed: bool,
+    /// `Allow`, `ExplicitDeny` or `ImplicitDeny`; with its reasons in `explanation`.
+    pub(super) decision: &'static str,
+    /// The name of the permission (or `bucket policy`) that decided.
+    pub(super) policy: Option<String>,
+    /// The Sid of the statement that decided, or its position.
+    pub(super) sid: Option<String>,
+    /// Why, in a sentence.
+    pub(super) because: String,
+    /// `enabled`, `disabled` or `expired`: a key that isn't enabled is refused whatever its policies say.
+    pub(super) key_status: &'static str,
+    /// Every statement that nearly applied, and what was compared.
+    #[schema(value_type = Object)]
+    pub(super) explanation: serde_json::Value,
+}
+
+/// One statement of a policy.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Grant {
+    /// The name of the permission, or `bucket policy`.
+    pub(super) policy: String,
+    /// The Sid, or the position such as `#2`.
+    pub(super) sid: String,
+    /// `Allow` or `Deny`.
+    pub(super) effect: String,
+    /// Whether the permission is enabled: an Allow of a disabled one grants nothing, a Deny stays.
+    pub(super) in_force: bool,
+    /// The S3 actions that it names, written out.
+    pub(super) actions: Vec<&'static str>,
+    /// The resources as the document has them.
+    #[schema(value_type = Object)]
+    pub(super) resource: serde_json::Value,
+    /// The conditions as the document has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(super) condition: Option<serde_json::Value>,
+    /// Whom a bucket policy's statement is about, as the document has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(super) principal: Option<serde_json::Value>,
+}
+
+/// What can be done to one bucket, whatever the circumstances; what depends on conditions or on the object is in the grants.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BucketActions {
+    pub(super) bucket: String,
+    /// On the bucket, and on every object in it.
+    pub(super) allowed: Vec<&'static str>,
+    /// Under some conditions, or on some objects.
+    pub(super) conditional: Vec<&'static str>,
+}
+
+/// What a service account can do.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Access {
+    pub(super) service_account: Reference,
+    /// `enabled`, `disabled` or `expired`.
+    pub(super) status: &'static str,
+    /// The statements of its permissions.
+    pub(super) grants: Vec<Grant>,
+    /// What these and the buckets' own policies come to on each bucket of the account, at most 100 of them.
+    pub(super) buckets: Vec<BucketActions>,
+}
+
+/// What one service account can do to a bucket.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BucketAccess {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) status: &'static str,
+    /// On the bucket, and on every object in it, whatever the circumstances.
+    pub(super) allowed: Vec<&'static str>,
+    /// Under some conditions, or on some objects.
+    pub(super) conditional: Vec<&'static str>,
+    /// The statements that bear on it.
+    pub(super) grants: Vec<Grant>,
+}
+
+/// How the node is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    pub(super) version: &'static str,
+    /// `ok`, `read-only` or `damaged`.
+    pub(super) health: &'static str,
+    /// What is damaged, or why nothing can be written.
+    pub(super) problems: Vec<String>,
+    /// `strict` or `relaxed`.
+    pub(super) durability: &'static str,
+    pub(super) disk: Disk,
+    pub(super) engine: Engine,
+    /// When the last scrub ended.
+    pub(super) last_scrub_time: Option<String>,
+    /// How much damage it found.
+    pub(super) last_scrub_damage: Option<u64>,
+    /// Requests answered since the start, by the first digit of their status.
+    pub(super) requests: [u64; 5],
+    /// Requests that were denied since the start.
+    pub(super) requests_denied: u64,
+    pub(super) connections: u64,
+}
+
+/// The file system and what the node takes of it, in bytes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Disk {
+    pub(super) total_bytes: u64,
+    pub(super) free_bytes: u64,
+    pub(super) log_bytes: u64,
+    pub(super) bulk_bytes: u64,
+    pub(super) other_bytes: u64,
+}
+
+/// Counters of the engine since the start.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Engine {
+    pub(super) commits: u64,
+    pub(super) syncs: u64,
+    pub(super) log_bytes: u64,
+    pub(super) segments: u64,
+    pub(super) compacted_bytes: u64,
+}

@@ -1,6 +1,8 @@
 //! [CreateBucket](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html).
 
-use engine::{NewBucket, Versioning};
+use std::sync::Arc;
+
+use engine::{Bucket, BucketName, NewBucket, Versioning};
 use http::StatusCode;
 
 use crate::access::authorize::Judged;
@@ -31,9 +33,7 @@ pub async fn run(state: &State, create: Judged<op::CreateBucket>, payload: &mut 
     let create = create.again(state)?;
     let request = &create.request;
     let bucket = request.bucket().ok_or_else(|| Code::InvalidBucketName.error())?;
-    if name::is_reserved(bucket) {
-        return Err(Code::InvalidBucketName.error().field("BucketName", bucket.to_string()));
-    }
+    refuse_reserved(bucket)?;
     refuse_unsupported(request)?;
     if has_tags {
         return Err(Code::NotImplemented.with("Tags of buckets are not implemented."));
@@ -43,31 +43,46 @@ pub async fn run(state: &State, create: Judged<op::CreateBucket>, payload: &mut 
             .with(format!("The specified location-constraint is not valid: this node is {}.", state.config.region))
             .field("LocationConstraint", other));
     }
-    let owner = create.caller.account_id().ok_or_else(|| Code::AccessDenied.error())?.to_owned();
-    if state.store.buckets().iter().filter(|b| b.owner == owner).count() >= BUCKETS_PER_ACCOUNT_MAX {
-        return Err(Code::TooManyBuckets.error());
-    }
-    let new = NewBucket {
-        name: bucket.clone(),
-        owner: owner.clone(),
-        versioning: Versioning::Unversioned,
-        attributes: bytes::Bytes::new(),
-    };
-    match state.store.create_bucket(new).await {
-        Ok(_) => {}
-        Err(engine::Error::BucketExists(existing)) if existing.owner == owner => {
-            if state.config.region != CLASSIC_REGION {
-                return Err(Code::BucketAlreadyOwnedByYou.error().field("BucketName", bucket.to_string()));
-            }
-        }
-        Err(engine::Error::BucketExists(_)) => {
-            return Err(Code::BucketAlreadyExists.error().field("BucketName", bucket.to_string()));
-        }
-        Err(error) => return Err(error.into()),
+    let owner = create.caller.account_id().ok_or_else(|| Code::AccessDenied.error())?;
+    match make(state, bucket, owner).await {
+        Err(error) if error.code == Code::BucketAlreadyOwnedByYou && state.config.region == CLASSIC_REGION => {}
+        made => drop(made?),
     }
     let mut response = respond::empty(StatusCode::OK);
     respond::set(response.headers_mut(), "location", format!("/{bucket}"));
     Ok(response)
+}
+
+/// Makes a bucket for an account, whoever asked for it and was allowed to.
+///
+/// # Errors
+/// `InvalidBucketName`, `TooManyBuckets`; `BucketAlreadyOwnedByYou` and `BucketAlreadyExists` where the name is taken; what the engine refuses.
+pub async fn make(state: &State, bucket: &BucketName, owner: &str) -> S3Result<Arc<Bucket>> {
+    refuse_reserved(bucket)?;
+    if state.store.buckets().iter().filter(|it| it.owner == owner).count() >= BUCKETS_PER_ACCOUNT_MAX {
+        return Err(Code::TooManyBuckets.error());
+    }
+    let new = NewBucket {
+        name: bucket.clone(),
+        owner: owner.to_owned(),
+        versioning: Versioning::Unversioned,
+        attributes: bytes::Bytes::new(),
+    };
+    state.store.create_bucket(new).await.map_err(|error| match error {
+        engine::Error::BucketExists(existing) => {
+            let own = existing.owner == owner;
+            let code = if own { Code::BucketAlreadyOwnedByYou } else { Code::BucketAlreadyExists };
+            code.error().field("BucketName", bucket.to_string())
+        }
+        error => error.into(),
+    })
+}
+
+fn refuse_reserved(bucket: &BucketName) -> S3Result<()> {
+    if name::is_reserved(bucket) {
+        return Err(Code::InvalidBucketName.error().field("BucketName", bucket.to_string()));
+    }
+    Ok(())
 }
 
 fn refuse_unsupported(request: &Request) -> S3Result<()> {

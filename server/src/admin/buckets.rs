@@ -1,0 +1,182 @@
+//! Buckets as an administrator sees them: what they hold, whether the public may see it, their policies.
+
+use std::sync::Arc;
+
+use engine::{Bucket, BucketChange, BucketName, Versioning};
+use http::StatusCode;
+use jiff::Timestamp;
+use policy::{BUCKET_POLICY_BYTES_MAX, ParseOptions};
+
+use super::answer::{Answer, Refusal, Result};
+use super::call::Call;
+use super::page::{Listing, Row};
+use super::wire;
+use crate::protocol::error::Code;
+use crate::s3::bucket::create;
+use crate::state::State;
+
+/// What a list of buckets can be sorted by.
+pub(super) const SORTS: [&str; 4] = ["name", "bytes", "objects", "createTime"];
+
+/// `POST /buckets`
+pub(super) async fn create(call: &Call) -> Result<Answer> {
+    let body: wire::BucketBody = call.json()?;
+    let name = body.name.as_deref().ok_or_else(|| Refusal::invalid("name", "is missing"))?;
+    let rule = "must have 3 to 63 lower-case letters, digits, dots and hyphens";
+    let name = BucketName::parse(name).map_err(|_| Refusal::invalid("name", rule))?;
+    let versioning = body.versioning.as_deref().map(read_versioning).transpose()?;
+    let account = call.account_id()?;
+    let made = create::make(&call.state, &name, account.as_str()).await;
+    let made = made.map_err(|error| match error.code {
+        Code::BucketAlreadyExists | Code::BucketAlreadyOwnedByYou => Refusal::conflict(
+            "BucketNameAlreadyExists",
+            "The bucket name is already in use. Please use a different name.",
+        ),
+        Code::InvalidBucketName => Refusal::invalid("name", "is reserved"),
+        _ => error.into(),
+    })?;
+    let made = match versioning.filter(|it| *it != Versioning::Unversioned) {
+        None => made,
+        Some(versioning) => set(call, &made, versioning).await?,
+    };
+    Answer::created(&show(&call.state, &made))
+}
+
+/// `GET /buckets`
+pub(super) async fn list(call: &Call) -> Result<Answer> {
+    let listing = Listing::of(&call.query, &SORTS)?;
+    let account = call.account_id()?;
+    let buckets = call.state.store.buckets();
+    let wanted = buckets.iter().filter(|it| {
+        it.owner == account.as_str()
+            && listing.name.as_ref().is_none_or(|name| *it.name == **name)
+            && listing.finds(&[&it.name])
+    });
+    let rows = wanted.map(|it| {
+        let key = match listing.sort {
+            "bytes" => format!("{:020}", call.state.store.bucket_usage(it.id).bytes),
+            "objects" => format!("{:020}", call.state.store.bucket_usage(it.id).objects),
+            "createTime" => format!("{:020}", it.created_ms),
+            _ => it.name.to_string(),
+        };
+        Row { key, id: it.name.to_string(), item: it }
+    });
+    listing.answer(rows.collect(), |it| show(&call.state, it))
+}
+
+/// `GET /buckets/{name}`
+pub(super) async fn read(call: &Call) -> Result<Answer> {
+    let bucket = find(call)?;
+    Answer::ok(&show(&call.state, &bucket))
+}
+
+/// `PUT /buckets/{name}`
+pub(super) async fn update(call: &Call) -> Result<Answer> {
+    let body: wire::BucketBody = call.json()?;
+    let bucket = find(call)?;
+    if body.name.as_ref().is_some_and(|name| **name != *bucket.name) {
+        return Err(Refusal::invalid("name", "can't be changed"));
+    }
+    let versioning = body.versioning.as_deref().map(read_versioning).transpose()?;
+    let bucket = match versioning.filter(|it| *it != bucket.versioning) {
+        None => bucket,
+        Some(Versioning::Unversioned) => {
+            return Err(Refusal::invalid("versioning", "can be suspended, but not off again"));
+        }
+        Some(versioning) => set(call, &bucket, versioning).await?,
+    };
+    Answer::ok(&show(&call.state, &bucket))
+}
+
+/// `DELETE /buckets/{name}`: an empty one.
+pub(super) async fn delete(call: &Call) -> Result<Answer> {
+    let bucket = find(call)?;
+    call.state.store.delete_bucket(bucket.id).await.map_err(crate::protocol::error::S3Error::from)?;
+    call.state.bucket_policies.forget(bucket.id);
+    Ok(Answer::nothing())
+}
+
+/// `GET /buckets/{name}/policy`
+pub(super) async fn read_policy(call: &Call) -> Result<Answer> {
+    let policy = call.state.bucket_policies.of(find(call)?.id)?;
+    let policy = policy.ok_or_else(|| Refusal::not_found("NoSuchBucketPolicy", "The bucket policy does not exist"))?;
+    Ok(Answer::bytes("application/json", policy.policy.source().to_owned()))
+}
+
+/// `PUT /buckets/{name}/policy`: the body is the file.
+pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
+    let bucket = find(call)?;
+    if call.body.len() > BUCKET_POLICY_BYTES_MAX {
+        return Err(Refusal::invalid("policy", format!("is larger than {BUCKET_POLICY_BYTES_MAX} bytes")));
+    }
+    let policy = policy::parse(&call.body, ParseOptions::bucket(&bucket.name)).map_err(|errors| {
+        let details = serde_json::to_value(&errors.errors).unwrap_or_default();
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, errors.code, errors.message).details(details)
+    })?;
+    call.state.bucket_policies.set(&call.state.store, bucket.id, Some(policy)).await?;
+    Answer::ok(&show(&call.state, &bucket))
+}
+
+/// `DELETE /buckets/{name}/policy`
+pub(super) async fn remove_policy(call: &Call) -> Result<Answer> {
+    call.state.bucket_policies.set(&call.state.store, find(call)?.id, None).await?;
+    Ok(Answer::nothing())
+}
+
+/// `GET /usage/current`
+pub(super) async fn usage(call: &Call) -> Result<Answer> {
+    let account = call.account_id()?;
+    let mut current = wire::CurrentUsage { total: wire::Usage::default(), buckets: Vec::new() };
+    for bucket in call.state.store.buckets().iter().filter(|it| it.owner == account.as_str()) {
+        let usage = usage_of(&call.state, bucket);
+        current.total.objects += usage.objects;
+        current.total.bytes += usage.bytes;
+        current.buckets.push(wire::BucketUsage { name: bucket.name.to_string(), usage });
+    }
+    Answer::ok(&current)
+}
+
+/// The account's bucket that the path names.
+pub(super) fn find(call: &Call) -> Result<Arc<Bucket>> {
+    let account = call.account_id()?;
+    let found = call.state.store.bucket(call.name()).ok().filter(|it| it.owner == account.as_str());
+    found.ok_or_else(Refusal::bucket_not_found)
+}
+
+async fn set(call: &Call, bucket: &Bucket, versioning: Versioning) -> Result<Arc<Bucket>> {
+    let change = BucketChange { versioning: Some(versioning), ..BucketChange::default() };
+    let changed = call.state.store.set_bucket(bucket.id, change).await;
+    Ok(changed.map_err(crate::protocol::error::S3Error::from)?)
+}
+
+fn read_versioning(text: &str) -> Result<Versioning> {
+    match text {
+        "off" => Ok(Versioning::Unversioned),
+        "enabled" => Ok(Versioning::Enabled),
+        "suspended" => Ok(Versioning::Suspended),
+        _ => Err(Refusal::invalid("versioning", "must be off, enabled or suspended")),
+    }
+}
+
+fn usage_of(state: &State, bucket: &Bucket) -> wire::Usage {
+    let usage = state.store.bucket_usage(bucket.id);
+    wire::Usage { objects: usage.objects, bytes: usage.bytes }
+}
+
+fn show(state: &State, bucket: &Bucket) -> wire::Bucket {
+    let policy = state.bucket_policies.of(bucket.id);
+    let created = Timestamp::from_millisecond(i64::try_from(bucket.created_ms).unwrap_or(i64::MAX));
+    wire::Bucket {
+        name: bucket.name.to_string(),
+        create_time: created.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+        versioning: match bucket.versioning {
+            Versioning::Unversioned => "off",
+            Versioning::Enabled => "enabled",
+            Versioning::Suspended => "suspended",
+        },
+        usage: usage_of(state, bucket),
+        // One that can't be read is there, and refuses everybody.
+        has_policy: !matches!(policy, Ok(None)),
+        public: matches!(policy, Ok(Some(policy)) if policy.policy.is_public()),
+    }
+}

@@ -1,0 +1,184 @@
+//! Who could do what, and why: a request judged as it would be, without being made.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use policy::{Action, AttachedPolicy, ConditionKey, MapContext, Outcome, Principal, Resource, Value};
+
+use super::answer::{Answer, Refusal, Result};
+use super::call::Call;
+use super::service_accounts;
+use super::wire;
+use crate::bucket_policy::BucketPolicy;
+use crate::identity::service_account::ServiceAccount;
+use crate::identity::snapshot::{Identity, Refusal as KeyRefusal, Snapshot};
+
+/// Facts of one simulated request.
+const CONTEXT_KEYS_MAX: usize = 100;
+/// Values of one fact.
+const CONTEXT_VALUES_MAX: usize = 100;
+
+/// Keys that follow from who calls and what is called; a simulation can't say them otherwise.
+const DERIVED: [&str; 8] = [
+    "aws:username",
+    "aws:userid",
+    "aws:principalarn",
+    "aws:principalaccount",
+    "aws:principaltype",
+    "aws:resourceaccount",
+    "s3:resourceaccount",
+    "aws:requestedregion",
+];
+
+/// `POST /simulate`
+pub(super) async fn run(call: &Call) -> Result<Answer> {
+    let body: wire::SimulationBody = call.json()?;
+    let (snapshot, account) = (call.snapshot(), call.account()?);
+    let action = Action::from_name(&body.action).ok_or_else(|| Refusal::invalid("action", "is not an action of S3"))?;
+    let (identity, key_status) = match body.principal.as_str() {
+        "root" | "anonymous" => (None, "enabled"),
+        name => {
+            let found = service_accounts::find(&snapshot, &account.account_id, name)?;
+            let (identity, status) = identity(&snapshot, found, call)?;
+            (Some(identity), status)
+        }
+    };
+    let account_id = account.account_id.as_str();
+    let principal = match (&identity, body.principal.as_str()) {
+        (Some(identity), _) => identity.principal(),
+        (None, "root") => Principal::Root { account: account_id },
+        (None, _) => Principal::Anonymous,
+    };
+    let (owner, bucket_policy) = bucket(call, &body.resource, account_id)?;
+    let resource = Resource::from_arn(&body.resource, &owner);
+    let mut context = MapContext::new();
+    context.insert("aws:CurrentTime", Value::Seconds(call.now));
+    context.insert("aws:EpochTime", Value::Seconds(call.now));
+    context.insert("aws:SecureTransport", Value::Boolean(call.peer.secure));
+    read_context(&body.context, &mut context)?;
+    derive(&mut context, call, &principal, identity.as_deref(), &owner);
+    let policies = || {
+        let own = identity.iter().flat_map(|it| it.policies());
+        own.chain(bucket_policy.as_ref().map(|it| AttachedPolicy::new(&it.policy, "bucket policy")))
+    };
+    let request = policy::Request {
+        principal,
+        action,
+        resource,
+        context: &context,
+        canonical_user: (principal != Principal::Anonymous).then(|| account.canonical_id.as_str()),
+    };
+    let explanation = policy::explain(policies(), &request);
+    let decision = policy::decide(policies(), &request);
+    Answer::ok(&wire::Simulation {
+        allowed: decision.is_allowed() && key_status == "enabled",
+        decision: match decision.outcome {
+            Outcome::Allow => "Allow",
+            Outcome::ExplicitDeny => "ExplicitDeny",
+            Outcome::ImplicitDeny => "ImplicitDeny",
+        },
+        policy: decision.deciding.map(|it| it.policy.to_owned()),
+        sid: decision.deciding.map(|it| it.statement.name()),
+        because: explanation.because.clone(),
+        key_status,
+        explanation: serde_json::to_value(&explanation).map_err(|error| Refusal::internal(&error))?,
+    })
+}
+
+/// The identity behind a service account, also while its key is refused, and what its key is.
+pub(super) fn identity(
+    snapshot: &Snapshot,
+    service_account: &ServiceAccount,
+    call: &Call,
+) -> Result<(Arc<Identity>, &'static str)> {
+    match snapshot.credential(service_account.access_key.as_str(), call.time()) {
+        Ok(identity) => Ok((identity.clone(), "enabled")),
+        Err(KeyRefusal::Disabled(identity)) => Ok((identity.clone(), "disabled")),
+        Err(KeyRefusal::Expired(identity)) => Ok((identity.clone(), "expired")),
+        Err(refusal @ (KeyRefusal::Damaged(_) | KeyRefusal::Unknown)) => {
+            Err(Refusal::conflict("ServiceAccountDamaged", format!("The service account can't be used: {refusal}.")))
+        }
+    }
+}
+
+/// The owner and the policy of the bucket that an ARN names; a bucket that isn't there would be the caller's own.
+fn bucket(call: &Call, arn: &str, own: &str) -> Result<(String, Option<Arc<BucketPolicy>>)> {
+    let Some(tail) = arn.strip_prefix("arn:aws:s3:::") else {
+        return Err(Refusal::invalid(
+            "resource",
+            "must be an ARN such as arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/KEY",
+        ));
+    };
+    let name = tail.split('/').next().unwrap_or_default();
+    match call.state.store.bucket(name) {
+        // What another account's bucket policy says is not for everybody's eyes.
+        Ok(bucket) if bucket.owner == own => Ok((bucket.owner.clone(), call.state.bucket_policies.of(bucket.id)?)),
+        Ok(_) => Err(Refusal::bucket_not_found()),
+        Err(_) => Ok((own.to_owned(), None)),
+    }
+}
+
+fn read_context(given: &serde_json::Map<String, serde_json::Value>, context: &mut MapContext) -> Result<()> {
+    if given.len() > CONTEXT_KEYS_MAX {
+        return Err(Refusal::invalid("context", format!("has more than {CONTEXT_KEYS_MAX} keys")));
+    }
+    for (key, value) in given {
+        let invalid = |reason: &str| Refusal::invalid("context", format!("{key} {reason}"));
+        let known = ConditionKey::new(key);
+        if known.known().is_none() {
+            return Err(invalid("is not a condition key"));
+        }
+        if DERIVED.contains(&known.canonical()) {
+            return Err(invalid("follows from the principal and the resource"));
+        }
+        let one = |value: &serde_json::Value| match value {
+            serde_json::Value::String(text) => Some(match text.parse::<IpAddr>() {
+                Ok(address) if known.canonical() == "aws:sourceip" => Value::Address(address),
+                _ => Value::String(text.clone().into()),
+            }),
+            serde_json::Value::Bool(boolean) => Some(Value::Boolean(*boolean)),
+            serde_json::Value::Number(number) => {
+                Some(number.as_i64().map_or_else(|| Value::String(number.to_string().into()), Value::Number))
+            }
+            _ => None,
+        };
+        let wrong = || invalid("must be a text, a number, true or false, or a list of these");
+        match value {
+            serde_json::Value::Array(values) if values.len() > CONTEXT_VALUES_MAX => {
+                return Err(invalid("has too many values"));
+            }
+            serde_json::Value::Array(values) => {
+                let values: Option<Vec<Value<'static>>> = values.iter().map(one).collect();
+                context.insert_many(key, values.ok_or_else(wrong)?);
+            }
+            value => context.insert(key, one(value).ok_or_else(wrong)?),
+        }
+    }
+    Ok(())
+}
+
+fn derive(context: &mut MapContext, call: &Call, principal: &Principal<'_>, identity: Option<&Identity>, owner: &str) {
+    let text = |text: &str| Value::String(text.to_owned().into());
+    context.insert("aws:RequestedRegion", text(&call.state.config.region));
+    context.insert("aws:ResourceAccount", text(owner));
+    context.insert("s3:ResourceAccount", text(owner));
+    context.insert("aws:ViaAWSService", Value::Boolean(false));
+    context.insert("aws:PrincipalIsAWSService", Value::Boolean(false));
+    let kind = match principal {
+        Principal::Anonymous => "Anonymous",
+        Principal::Root { .. } => "Account",
+        Principal::User { .. } | Principal::Session { .. } => "User",
+    };
+    context.insert("aws:PrincipalType", text(kind));
+    if let Some(account) = principal.account() {
+        context.insert("aws:PrincipalAccount", text(account));
+        context.insert("aws:PrincipalArn", text(&principal.to_string()));
+    }
+    match identity {
+        Some(identity) => {
+            context.insert("aws:username", text(identity.name()));
+            context.insert("aws:userid", text(&identity.user_id));
+        }
+        None => context.insert("aws:userid", text(principal.account().unwrap_or("anonymous"))),
+    }
+}

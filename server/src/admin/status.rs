@@ -1,0 +1,52 @@
+//! How the node is, in one answer: its health, its disk, its last scrub, its counters.
+
+use jiff::Timestamp;
+
+use super::answer::{Answer, Result};
+use super::call::Call;
+use super::wire;
+use crate::config::Durability;
+use crate::s3::receive::blocking;
+
+/// `GET /status`
+pub(super) async fn read(call: &Call) -> Result<Answer> {
+    let state = &call.state;
+    let maintenance = state.maintenance.clone();
+    let disk = blocking(move || maintenance.disk_use()).await?;
+    let stats = state.store.stats();
+    let (health, problems) = match state.maintenance.health() {
+        engine::Health::Ok => ("ok", Vec::new()),
+        engine::Health::ReadOnly { reason } => ("read-only", vec![reason]),
+        engine::Health::Damaged { damage } => ("damaged", damage),
+    };
+    let scrub = state.maintenance.last_scrub();
+    let ended = scrub.and_then(|scrub| Timestamp::from_second(scrub.ended_seconds).ok());
+    Answer::ok(&wire::Status {
+        version: env!("CARGO_PKG_VERSION"),
+        health,
+        problems,
+        durability: match state.config.durability {
+            Durability::Strict => "strict",
+            Durability::Relaxed => "relaxed",
+        },
+        disk: wire::Disk {
+            total_bytes: disk.total_bytes,
+            free_bytes: disk.free_bytes,
+            log_bytes: disk.log_bytes,
+            bulk_bytes: disk.bulk_bytes,
+            other_bytes: disk.other_bytes,
+        },
+        engine: wire::Engine {
+            commits: stats.commits,
+            syncs: stats.log_syncs,
+            log_bytes: stats.log_bytes,
+            segments: stats.segments,
+            compacted_bytes: stats.compacted_bytes,
+        },
+        last_scrub_time: ended.map(|at| at.to_string()),
+        last_scrub_damage: scrub.map(|scrub| scrub.damage),
+        requests: state.metrics.requests(),
+        requests_denied: state.metrics.requests_denied(),
+        connections: state.metrics.connections.load(std::sync::atomic::Ordering::Relaxed),
+    })
+}

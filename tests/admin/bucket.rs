@@ -1,0 +1,158 @@
+//! Buckets, what they hold, and who can do what to them.
+
+use serde_json::json;
+
+use super::{Admin, everything, names, node};
+use crate::fixture;
+
+#[test]
+fn buckets_are_made_listed_versioned_and_deleted() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let made = root.post("/buckets", &json!({"name": "box", "versioning": "enabled"})).json(201);
+    assert_eq!(
+        (&made["versioning"], &made["usage"]["objects"], &made["public"]),
+        (&json!("enabled"), &json!(0), &json!(false))
+    );
+    root.post("/buckets", &json!({"name": "box"})).refused(409, "BucketNameAlreadyExists");
+    root.post("/buckets", &json!({"name": "Not-a-bucket"})).refused(400, "InvalidArgument");
+    root.post("/buckets", &json!({"name": "another"})).json(201);
+    assert_eq!(names(&root.get("/buckets")), ["another", "box"]);
+    assert_eq!(root.put("/buckets/box", &json!({"versioning": "suspended"})).json(200)["versioning"], "suspended");
+    root.put("/buckets/box", &json!({"versioning": "off"})).refused(400, "InvalidArgument");
+    node.client().put("another", "k", "v").ok();
+    root.delete("/buckets/another").refused(409, "BucketNotEmpty");
+    root.delete("/buckets/box").json(204);
+    assert_eq!(root.get("/buckets/box").refused(404, "BucketNotFound"), "A bucket was not found.");
+}
+
+#[test]
+fn usage_is_what_is_stored_after_each_write_and_after_kill_9() {
+    let mut node =
+        tests::NodeBuilder::serve().account(json!({"buckets": [{"name": "box"}, {"name": "other"}]})).start();
+    let root = Admin::root(&node);
+    for n in 0..5 {
+        node.client().put("box", &format!("k{n}"), vec![b'x'; 1000]).ok();
+    }
+    node.client().put("box", "k0", "short").ok();
+    node.client().delete("box", "k1").ok();
+    let expected = json!({"objects": 4, "bytes": 3005, "buckets": [{"name": "box", "objects": 4, "bytes": 3005}, {"name": "other", "objects": 0, "bytes": 0}]});
+    assert_eq!(root.get("/usage/current").json(200), expected);
+    assert_eq!(names(&root.get("/buckets?sort=bytes&order=desc")), ["box", "other"]);
+    node.kill_9();
+    node.restart();
+    assert_eq!(Admin::root(&node).get("/usage/current").json(200), expected);
+}
+
+#[test]
+fn a_bucket_policy_is_downloaded_replaced_and_told_when_it_is_public() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    node.client().put("box", "k", "v").ok();
+    let public = fixture::policy(
+        &json!([{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"}]),
+    );
+    assert_eq!(root.put("/buckets/box/policy", &public).json(200)["public"], true);
+    assert_eq!(root.get("/buckets/box/policy").0.text(), public.to_string());
+    node.client().anonymous().get("box", "k").ok();
+    let wrong = fixture::policy(&json!([fixture::allow(&["s3:GetObject"], &["arn:aws:s3:::box/*"])]));
+    let message = root.put("/buckets/box/policy", &wrong).refused(422, "MalformedPolicy");
+    assert_eq!(message, "Missing required field Principal");
+    root.delete("/buckets/box/policy").json(204);
+    node.client().anonymous().get("box", "k").expect(403, "AccessDenied");
+    root.get("/buckets/box/policy").refused(404, "NoSuchBucketPolicy");
+}
+
+/// The story of a denied request: made, explained, mended, allowed.
+#[test]
+fn a_simulation_names_the_statement_and_what_it_lacked_and_agrees_with_the_request() {
+    let policy = fixture::policy(&json!([
+        {"Sid": "FromOffice", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::box/team/*"], "Condition": {"IpAddress": {"aws:SourceIp": ["127.0.21.0/24"]}}},
+        {"Sid": "NoSecrets", "Effect": "Deny", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::box/team/secret/*"]}]));
+    let node = node(json!({
+        "buckets": [{"name": "box"}],
+        "permissions": [{"name": "office", "type": "policy", "policy": policy}],
+        "serviceAccounts": [fixture::service_account("app", &["office"])],
+    }));
+    let root = Admin::root(&node);
+    node.client().put("box", "team/k", "v").ok();
+    let app = fixture::caller(&node, "app");
+    let ask = |key: &str, address: &str| {
+        root.post("/simulate", &json!({"principal": "app", "action": "s3:GetObject", "resource": format!("arn:aws:s3:::box/{key}"), "context": {"aws:SourceIp": address}})).json(200)
+    };
+    let denied = ask("team/k", "127.0.0.1");
+    assert_eq!((&denied["allowed"], &denied["decision"]), (&json!(false), &json!("ImplicitDeny")));
+    let nearly = &denied["explanation"]["nearly"][0];
+    assert_eq!((&nearly["policy"], &nearly["sid"]), (&json!("office"), &json!("FromOffice")));
+    assert_eq!(nearly["conditions"][0]["found"], json!({"state": "one", "values": "127.0.0.1"}));
+    app.get("box", "team/k").expect(403, "AccessDenied");
+    let allowed = ask("team/k", "127.0.21.5");
+    assert_eq!(
+        (&allowed["decision"], &allowed["policy"], &allowed["sid"]),
+        (&json!("Allow"), &json!("office"), &json!("FromOffice"))
+    );
+    app.from("127.0.21.5").get("box", "team/k").ok();
+    let refused = ask("team/secret/k", "127.0.21.5");
+    assert_eq!((&refused["decision"], &refused["sid"]), (&json!("ExplicitDeny"), &json!("NoSecrets")));
+    root.delete("/service-accounts/app/enabled").json(204);
+    let disabled = ask("team/k", "127.0.21.5");
+    assert_eq!((&disabled["allowed"], &disabled["keyStatus"]), (&json!(false), &json!("disabled")));
+    for (field, value) in [("principal", "nobody"), ("action", "s3:Nothing"), ("resource", "box/k")] {
+        let mut body = json!({"principal": "app", "action": "s3:GetObject", "resource": "arn:aws:s3:::box/k"});
+        body[field] = json!(value);
+        assert!(matches!(root.post("/simulate", &body).0.status, 400 | 404), "{field}");
+    }
+    let forged = json!({"principal": "app", "action": "s3:GetObject", "resource": "arn:aws:s3:::box/k", "context": {"aws:username": "root"}});
+    root.post("/simulate", &forged).refused(400, "InvalidArgument");
+}
+
+#[test]
+fn access_tells_what_a_service_account_can_do_and_who_can_do_what_to_a_bucket() {
+    let guarded = fixture::policy(&json!([
+        {"Sid": "Team", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": ["arn:aws:s3:::box/team/*"]},
+        {"Sid": "Office", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::box"], "Condition": {"IpAddress": {"aws:SourceIp": ["10.0.0.0/8"]}}}]));
+    let node = node(json!({
+        "buckets": [{"name": "box"}, {"name": "other"}],
+        "permissions": [
+            {"name": "guarded", "type": "policy", "policy": guarded},
+            {"name": "reads", "type": "bucket-names", "actions": "read-only", "buckets": ["box"]},
+            {"name": "keep", "type": "policy", "policy": fixture::policy(&json!([fixture::deny(&["s3:DeleteObject"], &["arn:aws:s3:::box/*"])]))},
+            everything("everything")],
+        "serviceAccounts": [
+            fixture::service_account("app", &["guarded"]),
+            fixture::service_account("reader", &["reads"]),
+            fixture::service_account("owner", &["everything", "keep"])],
+    }));
+    let root = Admin::root(&node);
+    let access = root.get("/service-accounts/app/access").json(200);
+    assert_eq!(access["grants"][0]["actions"], json!(["s3:GetObject", "s3:PutObject"]));
+    assert_eq!(access["grants"][1]["condition"], json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8"]}}));
+    assert_eq!(access["buckets"][0]["allowed"], json!([]));
+    assert_eq!(access["buckets"][0]["conditional"], json!(["s3:GetObject", "s3:ListBucket", "s3:PutObject"]));
+    assert_eq!(access["buckets"][1]["conditional"], json!([]), "{access}");
+    let who = root.get("/buckets/box/access").json(200);
+    let allowed = |n: usize| who[n]["allowed"].as_array().expect("a list").clone();
+    assert_eq!((&who[0]["name"], &who[1]["name"], &who[2]["name"]), (&json!("app"), &json!("owner"), &json!("reader")));
+    assert!(allowed(1).contains(&json!("s3:PutObject")) && !allowed(1).contains(&json!("s3:DeleteObject")));
+    assert!(allowed(2).contains(&json!("s3:GetObject")) && !allowed(2).contains(&json!("s3:PutObject")));
+    assert_eq!(who[0]["grants"].as_array().map(Vec::len), Some(2));
+    // What a disabled permission's Allows said is gone.
+    root.delete("/permissions/reads/enabled").json(204);
+    let access = root.get("/service-accounts/reader/access").json(200);
+    assert_eq!((&access["buckets"][0]["allowed"], &access["grants"][0]["inForce"]), (&json!([]), &json!(false)));
+}
+
+#[test]
+fn status_tells_health_disk_and_counters() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let status = root.get("/status").json(200);
+    assert_eq!(
+        (&status["health"], &status["durability"], &status["problems"]),
+        (&json!("ok"), &json!("relaxed"), &json!([]))
+    );
+    assert!(
+        status["disk"]["totalBytes"].as_u64() > Some(0) && status["engine"]["commits"].as_u64() > Some(0),
+        "{status}"
+    );
+}
