@@ -19,8 +19,8 @@ pub(super) struct Error {
     /// What happened, and what to do.
     message: String,
     /// More of it, where there is more: the errors of a policy file, the field that is wrong, the names that are in the way.
-    #[schema(value_type = Option<Object>)]
-    details: Option<serde_json::Value>,
+    #[schema(required = false)]
+    details: serde_json::Value,
 }
 
 /// A permission as it is sent. On PUT an absent field stays as it is.
