@@ -2,6 +2,7 @@
 
 mod account;
 mod bucket;
+mod command_line;
 mod escalation;
 mod permission;
 mod permission_file;

@@ -1,6 +1,6 @@
-//! A small, blocking HTTP/1.1 client for the node on this machine.
+//! A small, blocking HTTP/1.1 client for a node.
 //!
-//! Commands send one request over the Unix socket in the data directory and read one answer; that needs no async runtime and no HTTP library. Everything that is read has a limit and a timeout.
+//! Commands send one request, over the Unix socket in the data directory or another stream, and read one answer; that needs no async runtime and no HTTP library. Everything that is read has a limit and a timeout.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -36,6 +36,8 @@ pub(crate) struct Request<'a> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// `X-Next-Cursor`: where a list goes on.
+    pub(crate) next_cursor: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -135,7 +137,11 @@ fn connect(data: &Path, socket: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_raw_fd()))
 }
 
-fn exchange(mut stream: impl Read + Write, request: Request<'_>) -> Result<Answer, CallError> {
+/// Sends a request over a stream and reads the answer.
+///
+/// # Errors
+/// The stream fails, or the peer gives no proper answer.
+pub(crate) fn exchange(mut stream: impl Read + Write, request: Request<'_>) -> Result<Answer, CallError> {
     let mut head =
         format!("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", request.method, request.target, request.host);
     for (name, value) in request.headers {
@@ -157,11 +163,11 @@ fn read_answer(stream: impl BufRead) -> Result<Answer, CallError> {
     loop {
         let line = read_line(&mut head)?;
         let status = status_of(&line)?;
-        let framing = read_headers(&mut head)?;
+        let (framing, next_cursor) = read_headers(&mut head)?;
         // An interim answer (RFC 9110, 15.2) comes before the real one.
         if !(100..200).contains(&status) {
             head.set_limit(BODY_BYTES_MAX + HEAD_BYTES_MAX);
-            return Ok(Answer { status, body: read_body(head, framing)? });
+            return Ok(Answer { status, next_cursor, body: read_body(head, framing)? });
         }
     }
 }
@@ -180,12 +186,13 @@ enum Framing {
     UntilClose,
 }
 
-fn read_headers(head: &mut impl BufRead) -> Result<Framing, CallError> {
+fn read_headers(head: &mut impl BufRead) -> Result<(Framing, Option<String>), CallError> {
     let mut framing = Framing::UntilClose;
+    let mut next_cursor = None;
     loop {
         let line = read_line(head)?;
         if line.is_empty() {
-            return Ok(framing);
+            return Ok((framing, next_cursor));
         }
         let (name, value) = line.split_once(':').ok_or(CallError::Malformed("the answer has a broken header"))?;
         let value = value.trim();
@@ -197,6 +204,8 @@ fn read_headers(head: &mut impl BufRead) -> Result<Framing, CallError> {
         } else if name.eq_ignore_ascii_case("content-length") && framing != Framing::Chunked {
             let length = value.parse().map_err(|_| CallError::Malformed("the answer has a broken length"))?;
             framing = Framing::Length(length);
+        } else if name.eq_ignore_ascii_case("x-next-cursor") {
+            next_cursor = Some(value.to_owned());
         }
     }
 }

@@ -2,16 +2,17 @@
 //!
 //! The node compares and changes; these commands bring it the file and show what it says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Deserialize;
 
-use crate::admin::{Answer, Request, call_node};
-use crate::args::{Apply, Local};
-use crate::configure;
-use crate::failure::{Exit, Failure};
+use crate::answer::{accepted, not_understood};
+use crate::args::Apply;
+use crate::failure::Failure;
 use crate::input::{self, STATE_BYTES_MAX};
+use crate::node::Node;
+use crate::nouns::Target;
 use crate::output::{self, Paint, visible};
 
 /// The node's answer to a state.
@@ -25,26 +26,19 @@ struct Applied {
     applied: bool,
 }
 
-/// The node's answer to what it refuses.
-#[derive(Debug, Deserialize)]
-struct Refusal {
-    code: String,
-    message: String,
-}
-
 /// Sends a state file and prints what changes.
 pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> {
-    let data = data_directory(&arguments.local)?;
     let name =
         if arguments.file == Path::new("-") { "standard input".into() } else { arguments.file.display().to_string() };
     let text = input::read_text(&arguments.file, STATE_BYTES_MAX)
         .map_err(|error| Failure::usage(format!("state file {name}: {error}")))?;
-    let target = format!("/apply?dryRun={}&prune={}", arguments.dry_run, arguments.prune);
+    let node = Node::find(&arguments.target)?;
+    let switches = [("dryRun", arguments.dry_run.to_string()), ("prune", arguments.prune.to_string())];
+    let query: Vec<(&str, &str)> = switches.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let headers = [("x-strongroom-state-name", header_value(&name)), ("content-type", content_type(&name).into())];
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let request =
-        Request { method: "POST", target: &target, host: "strongroom", headers: &headers, body: text.as_bytes() };
-    let body = accepted(call_node(&data, request)?, &name)?;
+    let answer = node.send("POST", "/api/v1/state", &query, &headers, text.as_bytes())?;
+    let body = accepted(answer, &name)?;
     if json {
         output::print(&body)?;
         return Ok(ExitCode::SUCCESS);
@@ -58,10 +52,8 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
 }
 
 /// Prints the state of a node: indented for people and files, in one line with `--json`. Policies in it are strings, so that they keep their bytes either way.
-pub(crate) fn state(arguments: &Local, json: bool) -> Result<ExitCode, Failure> {
-    let data = data_directory(arguments)?;
-    let request = Request { method: "GET", target: "/state", host: "strongroom", headers: &[], body: b"" };
-    let body = accepted(call_node(&data, request)?, "state")?;
+pub(crate) fn state(target: &Target, json: bool) -> Result<ExitCode, Failure> {
+    let (body, _) = Node::find(target)?.call("state", "GET", "/state", &[], None)?;
     if json {
         output::print(&body)?;
     } else {
@@ -69,14 +61,6 @@ pub(crate) fn state(arguments: &Local, json: bool) -> Result<ExitCode, Failure> 
         output::print_json(&state)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn data_directory(local: &Local) -> Result<PathBuf, Failure> {
-    configure::data_directory(&configure::local_settings(local)?)
-}
-
-pub(crate) fn not_understood(error: &serde_json::Error) -> Failure {
-    Failure::failed(format!("the node's answer is not understood: {error}"))
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -94,27 +78,6 @@ fn header_value(name: &str) -> String {
         }
     }
     value
-}
-
-/// The body of a 2xx answer, else the refusal as this program's error.
-pub(crate) fn accepted(answer: Answer, input: &str) -> Result<String, Failure> {
-    let text = String::from_utf8(answer.body).map_err(|_| Failure::failed("the node's answer is not UTF-8"))?;
-    if (200..300).contains(&answer.status) {
-        return Ok(text);
-    }
-    let exit = match answer.status {
-        401 | 403 => Exit::Denied,
-        404 => Exit::NotFound,
-        409 | 412 => Exit::Conflict,
-        _ => Exit::Failed,
-    };
-    let message = match serde_json::from_str::<Refusal>(&text) {
-        Ok(refusal) if refusal.message.is_empty() => format!("{input}: refused: {}", refusal.code),
-        Ok(refusal) if refusal.message.contains(input) => refusal.message,
-        Ok(refusal) => format!("{input}: {}", refusal.message),
-        Err(_) => format!("{input}: the node answered {} without saying why", answer.status),
-    };
-    Err(Failure { exit, message })
 }
 
 fn report(applied: &Applied, paint: Paint) -> String {
@@ -141,27 +104,6 @@ fn report(applied: &Applied, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refusal_is_the_node_s_message_with_its_exit_code() {
-        let refused = |status, body: &str| {
-            let failure = accepted(Answer { status, body: body.into() }, "s.json").unwrap_err();
-            (failure.exit, failure.to_string())
-        };
-        assert_eq!(
-            refused(422, r#"{"code": "InvalidState", "message": "line 3: unknown field"}"#),
-            (Exit::Failed, "s.json: line 3: unknown field".into())
-        );
-        assert_eq!(
-            refused(409, r#"{"code": "PermissionInUse", "message": "s.json: in use"}"#),
-            (Exit::Conflict, "s.json: in use".into())
-        );
-        assert_eq!(refused(403, "<html>"), (Exit::Denied, "s.json: the node answered 403 without saying why".into()));
-        assert_eq!(
-            refused(404, r#"{"code": "NoSuchAccount", "message": ""}"#),
-            (Exit::NotFound, "s.json: refused: NoSuchAccount".into())
-        );
-    }
 
     #[test]
     fn changes_are_counted_and_control_characters_shown() {

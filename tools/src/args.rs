@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::failure::{Failure, one_line};
+use crate::nouns::{AccountVerb, BucketVerb, PermissionVerb, ServiceAccountVerb, Target, UserVerb};
 use crate::settings::{Kind, SETTINGS, Setting, Values};
 
 /// An S3 storage node in one binary: durable by default, every request judged by policy.
@@ -41,12 +42,47 @@ Example: strongroom policy check permission.json
         #[command(subcommand)]
         command: Policy,
     },
+    /// Create, list, show, edit and delete permissions
+    Permission {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        verb: PermissionVerb,
+    },
+    /// Create, list, show, edit and delete service accounts: keys for S3
+    ServiceAccount {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        verb: ServiceAccountVerb,
+    },
+    /// Create, list, show, edit and delete users of the console
+    User {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        verb: UserVerb,
+    },
+    /// Create, list, show, edit and delete accounts, the owners of buckets
+    Account {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        verb: AccountVerb,
+    },
+    /// Create, list, show, edit and delete buckets
+    Bucket {
+        #[command(flatten)]
+        target: Target,
+        #[command(subcommand)]
+        verb: BucketVerb,
+    },
     /// Bring a running node to a declared state
     #[command(after_help = "Example: strongroom apply -f state.json --dry-run")]
     Apply(Apply),
     /// Print the declared state of a running node
     #[command(after_help = "Example: strongroom state --data ./data > state.json")]
-    State(Local),
+    State(Target),
     /// Check every record, bulk segment and index row of a data directory that no node runs on
     #[command(after_help = FSCK_HELP)]
     Fsck(Fsck),
@@ -358,7 +394,7 @@ pub(crate) struct Apply {
     #[arg(long)]
     pub(crate) prune: bool,
     #[command(flatten)]
-    pub(crate) local: Local,
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Subcommand)]
@@ -473,7 +509,7 @@ settings_as_args!(TestSettings, |name| name != "data", test_default);
 
 /// What the command line asks for: a command, or a text that is printed (help, version).
 pub(crate) enum Asked {
-    Command(Cli),
+    Command(Box<Cli>),
     Print(String),
 }
 
@@ -484,7 +520,7 @@ pub(crate) enum Asked {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, Failure> {
     use clap::error::ErrorKind;
     match Cli::try_parse_from(arguments) {
-        Ok(cli) => Ok(Asked::Command(cli)),
+        Ok(cli) => Ok(Asked::Command(Box::new(cli))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Asked::Print(error.render().to_string())),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
@@ -519,7 +555,7 @@ mod tests {
     fn asked(line: &str) -> Result<Cli, String> {
         let arguments = std::iter::once("strongroom").chain(line.split_whitespace()).map(Into::into);
         match parse(arguments) {
-            Ok(Asked::Command(cli)) => Ok(cli),
+            Ok(Asked::Command(cli)) => Ok(*cli),
             Ok(Asked::Print(text)) => panic!("printed {text}"),
             Err(failure) => Err(failure.to_string()),
         }
@@ -551,7 +587,7 @@ mod tests {
     fn usage_errors_are_one_line() {
         for (line, expected) in [
             ("", "no command given; strongroom --help lists them, strongroom serve runs a node"),
-            ("serv", "unrecognized subcommand 'serv'; tip: a similar subcommand exists: 'serve'; see --help"),
+            ("inspec", "unrecognized subcommand 'inspec'; tip: a similar subcommand exists: 'inspect'; see --help"),
             (
                 "serve --listn x",
                 "unexpected argument '--listn' found; tip: a similar argument exists: '--listen'; see --help",

@@ -68,7 +68,7 @@ fn ask_own_node(local: &Local) -> Result<(String, Answer), Failure> {
 }
 
 /// The console of the node that these settings describe; a node that listens everywhere is asked on loopback.
-fn own_url(settings: &Settings) -> Result<String, Failure> {
+pub(crate) fn own_url(settings: &Settings) -> Result<String, Failure> {
     let mut address = configure::console_address(settings)?;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });

@@ -13,7 +13,7 @@ use server::backup;
 use server::maintenance::{JobAnswer, Progress};
 
 use crate::admin::{Request, call_node_if_any};
-use crate::apply::{accepted, not_understood};
+use crate::answer::{accepted, not_understood};
 use crate::args::Local;
 use crate::configure;
 use crate::failure::Failure;

@@ -3,6 +3,7 @@
 //! It reads the command line, the environment and files, speaks to people and to systemd, and leaves the work to the libraries: `server` runs a node, `policy` judges documents.
 
 mod admin;
+mod answer;
 mod apply;
 mod args;
 mod backup;
@@ -16,7 +17,10 @@ mod input;
 mod job;
 mod logging;
 mod maintain;
+mod manage;
+mod node;
 mod notify;
+mod nouns;
 mod output;
 mod policy;
 mod ready;
@@ -31,7 +35,7 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     let done = match args::parse(std::env::args_os()) {
-        Ok(Asked::Command(cli)) => run(cli),
+        Ok(Asked::Command(cli)) => run(*cli),
         Ok(Asked::Print(text)) => output::print(&text).map(|()| ExitCode::SUCCESS),
         Err(failure) => Err(failure),
     };
@@ -47,6 +51,11 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::serve(arguments, json),
         Command::Test(arguments) => test::test(arguments),
         Command::Policy { command } => policy::policy(command, json),
+        Command::Permission { target, verb } => manage::permission(&target, &verb, json),
+        Command::ServiceAccount { target, verb } => manage::service_account(&target, &verb, json),
+        Command::User { target, verb } => manage::user(&target, &verb, json),
+        Command::Account { target, verb } => manage::account(&target, &verb, json),
+        Command::Bucket { target, verb } => manage::bucket(&target, &verb, json),
         Command::Apply(arguments) => apply::apply(&arguments, json),
         Command::State(arguments) => apply::state(&arguments, json),
         Command::Fsck(arguments) => examine::fsck(&arguments, json),

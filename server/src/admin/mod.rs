@@ -7,6 +7,7 @@ mod auth;
 mod buckets;
 mod call;
 mod caller;
+mod declared;
 mod difference;
 mod handle;
 mod openapi;

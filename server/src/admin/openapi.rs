@@ -84,6 +84,11 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         }
         Takes::File => {
             operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": {}}}});
+            if route.path == "/state" {
+                let switch = json!({"type": "boolean", "default": false});
+                parameters.push(query("dryRun", switch.clone(), "Only say what would change"));
+                parameters.push(query("prune", switch, "Also delete what isn't declared"));
+            }
             if route.path.starts_with("/permissions") {
                 parameters.push(query(
                     "dialect",

@@ -10,7 +10,10 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Ref, RefOr};
 
 use super::call::{Answering, Call};
-use super::{access, accounts, auth, buckets, openapi, permissions, service_accounts, simulate, status, users, wire};
+use super::{
+    access, accounts, auth, buckets, declared, openapi, permissions, service_accounts, simulate, status, users, wire,
+};
+use crate::identity::state::STATE_BYTES_MAX;
 
 /// Below which path the calls are.
 pub(super) const BASE: &str = "/api/v1";
@@ -96,10 +99,11 @@ macro_rules! routes {
     };
 }
 
-/// Those below `/permissions` hold policy files.
+/// Those below `/permissions` hold policy files, and a state holds everything.
 const fn body_bytes_max(path: &str) -> usize {
     match path.as_bytes() {
         [b'/', b'p', b'e', b'r', ..] => POLICY_BODY_BYTES_MAX,
+        b"/state" => STATE_BYTES_MAX,
         _ => BODY_BYTES_MAX,
     }
 }
@@ -169,6 +173,8 @@ routes! {
     GET "/usage/current" May(Action::StrongroomGetUsage), "What the account's buckets hold now", NO_BODY, One(200, schema::<wire::CurrentUsage>), buckets::usage;
 
     POST "/simulate" May(Action::StrongroomSimulate), "Judge a request without making it: the decision and its statement", Json(schema::<wire::SimulationBody>), One(200, schema::<wire::Simulation>), simulate::run;
+    GET "/state" May(Action::StrongroomGetState), "The node's state as a state file, without secrets; for the operator", NO_BODY, Text("application/json"), declared::read;
+    POST "/state" May(Action::StrongroomApplyState), "Bring the node to the state that the body declares; for the operator", File, One(200, schema::<wire::Applied>), declared::apply;
     GET "/status" May(Action::StrongroomGetStatus), "How the node is", NO_BODY, One(200, schema::<wire::Status>), status::read;
 
     GET "/openapi.json" Anyone, "This description of the API", NO_BODY, Text("application/json"), openapi::document;

@@ -13,11 +13,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::declare::{self, ApplyError};
+use super::answer::Answer;
+use super::declared;
 use crate::health;
 use crate::http::body::{Body, RequestBody};
-use crate::identity::plan::Mode;
-use crate::identity::print;
 use crate::identity::state::STATE_BYTES_MAX;
 use crate::maintenance::{Busy, Work};
 use crate::protocol::error::S3Error;
@@ -113,13 +112,7 @@ async fn answer(state: &Arc<State>, request: hyper::Request<Incoming>) -> Respon
         (&Method::POST, "/compact") => begin(state, Work::Compact),
         (&Method::POST, "/backup") => backup(state, request).await,
         (&Method::GET, path) if path.starts_with(JOBS) => job(state, path),
-        (&Method::GET, "/state") => {
-            let buckets = |account: &str| {
-                let own = state.store.buckets().into_iter().filter(|bucket| bucket.owner == account);
-                own.map(|bucket| bucket.name.to_string()).collect()
-            };
-            json(StatusCode::OK, &print::state_of(&state.identities.snapshot(), buckets))
-        }
+        (&Method::GET, "/state") => json(StatusCode::OK, &declared::state_of(state)),
         (&Method::GET, path) => match health::probe_of(path) {
             Some(probe) => health::answer(state, probe),
             None => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
@@ -174,34 +167,21 @@ fn job(state: &State, path: &str) -> Response {
     }
 }
 
-async fn apply(state: &State, request: hyper::Request<Incoming>) -> Response {
+async fn apply(state: &Arc<State>, request: hyper::Request<Incoming>) -> Response {
     let query = Query::parse(request.uri().query().unwrap_or_default()).unwrap_or_default();
     let (dry_run, prune) = (query.value("dryRun") == Some("true"), query.value("prune") == Some("true"));
-    let name = request.headers().get("x-strongroom-state-name").and_then(|name| name.to_str().ok());
+    let name = request.headers().get(declared::NAME_HEADER).and_then(|name| name.to_str().ok());
     let name = name.unwrap_or("state").to_owned();
     let (head, incoming) = request.into_parts();
     let mut body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
-    let text = match body.collect(STATE_BYTES_MAX).await.map_err(S3Error::from) {
-        Ok(bytes) => String::from_utf8(bytes.to_vec()),
+    let bytes = match body.collect(STATE_BYTES_MAX).await.map_err(S3Error::from) {
+        Ok(bytes) => bytes,
         Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
     };
-    let Ok(text) = text else {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", &format!("{name} is not UTF-8"));
-    };
-    match declare::apply(state, &name, &text, Mode::Apply { prune }, dry_run).await {
-        Ok(applied) => {
-            if !dry_run && !applied.changes.is_empty() {
-                tracing::info!(file = %name, changes = applied.changes.len(), "state applied");
-            }
-            let body = json!({"changes": applied.changes, "notes": applied.notes, "applied": !dry_run});
-            json(StatusCode::OK, &body)
-        }
-        Err(error @ ApplyError::Refused(_)) => {
-            refuse(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", &error.to_string())
-        }
-        Err(error @ ApplyError::Storage(_)) => {
-            refuse(StatusCode::SERVICE_UNAVAILABLE, "ServiceNotReady", &error.to_string())
-        }
+    let applied = declared::apply_file(state, &name, &bytes, prune, dry_run).await;
+    match applied.and_then(|applied| Answer::ok(&applied)) {
+        Ok(answer) => answer.into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }
 

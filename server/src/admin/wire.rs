@@ -544,3 +544,14 @@ pub(super) struct Engine {
     pub(super) segments: u64,
     pub(super) compacted_bytes: u64,
 }
+
+/// What a state file came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Applied {
+    /// The changes for people, a line each, with `+`, `~` or `-` before it.
+    pub(super) changes: Vec<String>,
+    /// What was left as it is and would deserve a look.
+    pub(super) notes: Vec<String>,
+    /// Whether they were made; not with `dryRun=true`.
+    pub(super) applied: bool,
+}

@@ -1,0 +1,68 @@
+//! The node's state as a file: printed, and applied with a plan that can be looked at first. The operator's, since it spans all accounts.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::answer::{Answer, Refusal, Result};
+use super::call::Call;
+use super::wire;
+use crate::declare::{self, ApplyError};
+use crate::identity::plan::Mode;
+use crate::identity::print;
+use crate::state::State;
+
+/// The header with the file's name, for messages.
+pub(super) const NAME_HEADER: &str = "x-strongroom-state-name";
+
+/// `GET /state`
+pub(super) async fn read(call: &Call) -> Result<Answer> {
+    require_operator(call)?;
+    Answer::ok(&state_of(&call.state))
+}
+
+/// `POST /state`: the body is the file.
+pub(super) async fn apply(call: &Call) -> Result<Answer> {
+    require_operator(call)?;
+    let name = call.head.headers.get(NAME_HEADER).and_then(|name| name.to_str().ok()).unwrap_or("state");
+    let says = |parameter: &str| call.query.value(parameter) == Some("true");
+    Answer::ok(&apply_file(&call.state, name, &call.body, says("prune"), says("dryRun")).await?)
+}
+
+/// The state of a node, without secrets.
+pub(super) fn state_of(state: &State) -> Value {
+    let buckets = |account: &str| {
+        let own = state.store.buckets().into_iter().filter(|bucket| bucket.owner == account);
+        own.map(|bucket| bucket.name.to_string()).collect()
+    };
+    print::state_of(&state.identities.snapshot(), buckets)
+}
+
+/// Brings a node to the state that a file declares; with `dry_run` only says what would change.
+pub(super) async fn apply_file(
+    state: &Arc<State>,
+    name: &str,
+    file: &[u8],
+    prune: bool,
+    dry_run: bool,
+) -> Result<wire::Applied> {
+    let refused = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", message);
+    let text = std::str::from_utf8(file).map_err(|_| refused(format!("{name} is not UTF-8")))?;
+    let applied = declare::apply(state, name, text, Mode::Apply { prune }, dry_run).await;
+    let applied = applied.map_err(|error| match error {
+        ApplyError::Refused(text) => refused(text),
+        ApplyError::Storage(text) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceNotReady", text),
+    })?;
+    if !dry_run && !applied.changes.is_empty() {
+        tracing::info!(file = %name, changes = applied.changes.len(), "state applied");
+    }
+    Ok(wire::Applied { changes: applied.changes, notes: applied.notes, applied: !dry_run })
+}
+
+fn require_operator(call: &Call) -> Result<()> {
+    if call.caller()?.account().operator {
+        return Ok(());
+    }
+    Err(Refusal::denied("The node's state is the operator's account's to see and to apply."))
+}
