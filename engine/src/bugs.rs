@@ -31,6 +31,8 @@ pub(crate) enum Bug {
     Unseeded,
     /// Damage is taken for the end of the log.
     RotIsATornTail,
+    /// What lost records may have outdone is answered as if nothing were lost.
+    NoDoubt,
     /// The data of a record is not compared with its checksums.
     SkipDataChecksum,
     /// The blocks of a bulk segment are not compared with their checksums.
@@ -68,7 +70,7 @@ pub(crate) enum Bug {
 #[cfg(test)]
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Bug; 29] = [
+    pub(crate) const ALL: [Bug; 30] = [
         Bug::AcknowledgeBeforeSync,
         Bug::IgnoreFailedSync,
         Bug::NoPoison,
@@ -82,6 +84,7 @@ impl Bug {
         Bug::AppendToTorn,
         Bug::Unseeded,
         Bug::RotIsATornTail,
+        Bug::NoDoubt,
         Bug::SkipDataChecksum,
         Bug::SkipBlockChecksum,
         Bug::MarkAhead,

@@ -22,7 +22,7 @@ use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 /// A body is synced whenever this much was written since the last time, so that the final sync is short.
 const SYNC_BYTES: u64 = 16 << 20;
 /// Free space is looked at whenever this much was written.
-const LOOK_BYTES: u64 = 4 << 20;
+const LOOK_BYTES: u64 = 1 << 20;
 /// Writes reach the file in this size.
 const WRITE_BYTES: usize = 1 << 20;
 /// The largest body of one bulk segment: S3's largest single put.
@@ -36,7 +36,8 @@ pub(crate) struct BulkSegments {
     uuid: [u8; 16],
     relaxed: bool,
     /// Free space below which a body is given up.
-    low_water_bytes: u64,
+    /// Free space below which no body is taken in: the low-water mark, and what is missing in the reserve.
+    wanted_free_bytes: AtomicU64,
     state: Mutex<State>,
     released: Condvar,
     trailers: Mutex<Trailers>,
@@ -86,7 +87,7 @@ impl BulkSegments {
         next: u64,
     ) -> BulkSegments {
         BulkSegments {
-            low_water_bytes,
+            wanted_free_bytes: AtomicU64::new(low_water_bytes),
             vfs,
             uuid,
             relaxed,
@@ -98,6 +99,11 @@ impl BulkSegments {
             syncs: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Sets the free space below which no body is taken in.
+    pub(crate) fn want_free(&self, bytes: u64) {
+        self.wanted_free_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// The directory of this id was found at start, and its name is durable.
@@ -467,7 +473,7 @@ impl BulkWriter {
         if on_file - self.looked >= LOOK_BYTES {
             self.looked = on_file;
             let segments = &self.making.segments;
-            if segments.vfs.space()?.free_bytes < segments.low_water_bytes {
+            if segments.vfs.space()?.free_bytes < segments.wanted_free_bytes.load(Ordering::Relaxed) {
                 return Err(Error::NoSpace);
             }
         }

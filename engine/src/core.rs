@@ -14,6 +14,7 @@ use crate::apply::{Change, Prior};
 use crate::bucket::{Bucket, BucketUsage};
 use crate::bulk::{BulkBody, BulkSegments, Pin};
 use crate::clock::Clock;
+use crate::doubt::Doubt;
 use crate::error::Error;
 use crate::footer::Extent;
 use crate::format::{file, seed};
@@ -60,6 +61,8 @@ pub(crate) struct Core {
     /// Why no mutation is accepted any more (I6).
     poisoned: OnceLock<Arc<str>>,
     pub(crate) damage: Vec<String>,
+    /// What the damage leaves in doubt.
+    pub(crate) doubt: Doubt,
     /// What opening had to do beside replaying, a line each.
     pub(crate) recovery: Vec<String>,
     pub(crate) newest: Newest,
@@ -406,10 +409,11 @@ impl Core {
         bulk: Arc<BulkSegments>,
         segments: Segments,
         newest: Newest,
+        reserve: Reserve,
         low_water_bytes: u64,
     ) -> Core {
         Core {
-            reserve: Reserve::new(Arc::clone(&vfs), low_water_bytes),
+            reserve,
             vfs,
             clock,
             options,
@@ -429,6 +433,7 @@ impl Core {
             segments,
             poisoned: OnceLock::new(),
             damage: Vec::new(),
+            doubt: Doubt::default(),
             recovery: Vec::new(),
             newest,
             low_water_bytes,
@@ -484,6 +489,7 @@ impl Core {
             self.free_bytes.store(space.free_bytes, Ordering::Relaxed);
             let needed = self.low_water_bytes.saturating_add(self.reserve.missing_bytes());
             self.space_low.store(space.free_bytes < needed, Ordering::Relaxed);
+            self.bulk.want_free(needed);
             self.reserve.replenish(space.free_bytes);
         }
     }

@@ -33,6 +33,8 @@ pub(crate) struct Entry {
     pub(crate) key: Bytes,
     /// All metadata, or the head where that is all that an index needs; `None` where it was too long to be kept.
     pub(crate) meta: Option<Bytes>,
+    /// The record is damaged, and this is what it was before one bit flipped.
+    pub(crate) corrected: bool,
 }
 
 impl Entry {
@@ -55,7 +57,13 @@ impl Entry {
             meta_bytes: header.meta_bytes as u32,
             key: met.front.key(),
             meta: kept,
+            corrected: false,
         }
+    }
+
+    /// Whether the record is a version of an object, or a marker.
+    pub(crate) fn is_object(&self) -> bool {
+        matches!(self.kind, Kind::Put | Kind::Manifest | Kind::DeleteMarker)
     }
 
     pub(crate) fn end(&self) -> u64 {
@@ -127,7 +135,19 @@ pub(crate) fn decode(bytes: &Bytes, seed: u32) -> Result<Vec<Entry>, Malformed> 
             kept => Some(bytes.slice_ref(decoder.take(kept as usize)?)),
         };
         let seq = first_seq.checked_add(entries.len() as u64).ok_or(Malformed)?;
-        entries.push(Entry { offset, length, kind, flags, seq, orig_seq, bucket, meta_bytes, key, meta });
+        entries.push(Entry {
+            offset,
+            length,
+            kind,
+            flags,
+            seq,
+            orig_seq,
+            bucket,
+            meta_bytes,
+            key,
+            meta,
+            corrected: false,
+        });
     }
     if entries.len() != u32_at(bytes, footer::ENTRIES) as usize {
         return Err(Malformed);
@@ -207,6 +227,60 @@ pub(crate) fn walk(
     Ok((entries, None))
 }
 
+/// What is known of a segment in which records have rotted.
+#[derive(Debug, Default)]
+pub(crate) struct Salvage {
+    /// The records that are intact, and those that were before one bit flipped.
+    pub(crate) entries: Vec<Entry>,
+    /// Where records are damaged.
+    pub(crate) damaged: Vec<u64>,
+    /// Where the next record lies, and its number: the end, unless what lies there is damaged beyond that.
+    pub(crate) end: (u64, u64),
+}
+
+/// Goes on behind damaged records as long as it is known where the next one lies: because one bit explains the damage, or
+/// because the record's own length leads to the record that has to follow, or to the end. Nothing is searched for.
+pub(crate) fn salvage(file: &dyn VFile, seed: u32, extent: Extent, start: (u64, u64)) -> io::Result<Salvage> {
+    let mut walk = Walk::new(file, seed);
+    let mut found = Salvage { end: start, ..Salvage::default() };
+    while found.end.0 < extent.length {
+        let (offset, seq) = found.end;
+        let fits = |met: &Met| met.front.header.seq == seq && met.end() <= extent.length;
+        if let Some(met) = walk.record_at(offset)?.filter(fits) {
+            found.end = (met.end(), seq + 1);
+            found.entries.push(Entry::of(&met));
+            continue;
+        }
+        found.damaged.push(offset);
+        match pass(&mut walk, extent, (offset, seq))? {
+            None => break,
+            Some((end, corrected)) => {
+                found.end = (end, seq + 1);
+                found.entries.extend(corrected.map(|met| Entry { corrected: true, ..Entry::of(&met) }));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Where the record after a damaged one lies, if that is known, and what the damaged one was, if that is.
+pub(crate) fn pass(
+    walk: &mut Walk<'_>,
+    extent: Extent,
+    (offset, seq): (u64, u64),
+) -> io::Result<Option<(u64, Option<Met>)>> {
+    if let Some(met) = walk.corrected_at(offset, seq)?.filter(|met| met.end() <= extent.length) {
+        return Ok(Some((met.end(), Some(met))));
+    }
+    let Some(end) = walk.claimed_end(offset)?.filter(|end| *end <= extent.length) else { return Ok(None) };
+    let leads_on = if end == extent.length {
+        seq == extent.last_seq
+    } else {
+        walk.record_at(end)?.is_some_and(|met| met.front.header.seq == seq + 1)
+    };
+    Ok(leads_on.then_some((end, None)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -226,7 +300,7 @@ mod tests {
                 let entry = Entry {
                     offset: 128 + n as u32 * 80, length: 77, kind, flags: 1, seq: first_seq + n as u64, orig_seq: n as u64,
                     bucket: 4, meta_bytes: 9, key: Bytes::from(key.clone()),
-                    meta: (n % 3 > 0).then(|| Bytes::from_static(b"meta")),
+                    meta: (n % 3 > 0).then(|| Bytes::from_static(b"meta")), corrected: false,
                 };
                 builder.add(&entry);
                 entries.push(entry);

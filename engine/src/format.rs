@@ -25,7 +25,7 @@ pub(crate) mod file {
     pub(crate) const BULK: &str = "bulk";
     pub(crate) const LOST: &str = "lost";
     pub(crate) const INDEX: &str = "index.redb";
-    /// Space that is given up when the disk is full; as a `.tmp` it is removed at the next start.
+    /// Space that is given up when the disk is full.
     pub(crate) const RESERVE: &str = "log/reserve.tmp";
     /// Where an index is made before it takes its name, and what is sorted for it: only while that goes on.
     pub(crate) const INDEX_IN_MAKING: &str = "index.redb.tmp";
@@ -90,8 +90,9 @@ pub(crate) mod segment {
     pub(crate) const SEALED_ID: usize = FIRST_SEQ + 8;
     pub(crate) const SEALED_LENGTH: usize = SEALED_ID + 8;
     pub(crate) const SEALED_LAST_SEQ: usize = SEALED_LENGTH + 8;
-    pub(crate) const RESERVED_TAIL: usize = SEALED_LAST_SEQ + 8;
-    pub(crate) const CRC: usize = RESERVED_TAIL + 44;
+    pub(crate) const SYNCED: usize = SEALED_LAST_SEQ + 8;
+    pub(crate) const RESERVED_TAIL: usize = SYNCED + 8;
+    pub(crate) const CRC: usize = RESERVED_TAIL + 36;
     pub(crate) const BYTES: usize = CRC + 4;
     const _: () = assert!(BYTES == 128);
 }

@@ -11,22 +11,23 @@ use bytes::Bytes;
 
 use crate::bugs::{Bug, seeded};
 use crate::core::Core;
+use crate::doubt::{Doubt, Sequence};
 use crate::error::OpenError;
 use crate::footer::{self, Entry, Extent};
-use crate::format::{self, file, segment};
+use crate::format::{self, file};
 use crate::freed::Freed;
-use crate::log::Committer;
 use crate::memtable::Mark;
-use crate::record::{Frame, Kind};
+use crate::meta::ConfigMeta;
+use crate::record::Kind;
 use crate::reserve::is_full;
-use crate::segment::{Met, Seal, SegmentHeader, Walk, create, read_header};
+use crate::segment::{SegmentHeader, Walk, read_header};
 use crate::vfs::{OpenMode, VFile, Vfs};
 
 pub(crate) fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
     move |source| OpenError::io(what, source)
 }
 
-const READING: &str = "reading a log segment";
+pub(crate) const READING: &str = "reading a log segment";
 
 /// A segment that was found.
 #[derive(Debug)]
@@ -47,38 +48,10 @@ pub(crate) struct FoundLog {
     /// Segments that are there although they were freed.
     left_out: Vec<u64>,
     pub(crate) damage: Vec<String>,
-}
-
-/// Where the log goes on.
-#[derive(Debug)]
-pub(crate) struct End {
-    header: SegmentHeader,
-    file: Arc<dyn VFile>,
-    offset: u64,
-    next_seq: u64,
-}
-
-impl End {
-    pub(crate) fn committer(self, core: &Core) -> Committer {
-        let segment = core.segments.insert(self.header.id, self.file);
-        Committer::new(segment, self.header, self.offset, self.next_seq)
-    }
-}
-
-/// A record beyond the proven end, to be written again.
-struct Unproven {
-    met: Met,
-    data: Bytes,
-}
-
-/// The end of the last segment, and what has to be done about it.
-struct Tail {
-    /// Where the proven part ends, and its last record.
-    proven: u64,
-    proven_seq: u64,
-    unproven: Vec<Unproven>,
-    chain_end: u64,
-    last_seq: u64,
+    /// What may have been lost.
+    pub(crate) doubt: Doubt,
+    /// Whether the log ends before its last record.
+    pub(crate) is_cut: bool,
 }
 
 impl FoundLog {
@@ -92,11 +65,18 @@ impl FoundLog {
             last: None,
             left_out: Vec::new(),
             damage: Vec::new(),
+            doubt: Doubt::default(),
+            is_cut: false,
         };
+        let mut unreadable = 0;
         for name in vfs.read_dir(file::LOG).map_err(failed("reading log/"))? {
             let path = format!("{}/{name}", file::LOG);
-            if name.ends_with(".tmp") {
-                vfs.remove(&path).map_err(failed("removing an unfinished segment"))?;
+            if name.ends_with(".tmp") && path != file::RESERVE {
+                match vfs.remove(&path) {
+                    // It is removed when its name is wanted.
+                    Err(error) if is_full(&error) => {}
+                    removed => removed.map_err(failed("removing an unfinished segment"))?,
+                }
                 continue;
             }
             let Some(id) = file::id_of(&name, ".seg") else { continue };
@@ -111,7 +91,11 @@ impl FoundLog {
                 Ok(header) => log.damage.push(format!("{path} is segment {:016x} by its header", header.id)),
                 Err(_) => log.damage.push(format!("{path}: the segment's header is damaged")),
             }
+            if !log.segments.contains_key(&id) {
+                unreadable = id.max(unreadable);
+            }
         }
+        log.is_cut = log.segments.keys().next_back().is_none_or(|newest| *newest < unreadable) && unreadable > 0;
         Ok(log)
     }
 
@@ -146,13 +130,63 @@ impl FoundLog {
             return Ok(entries);
         }
         let start = start.unwrap_or(extent.start());
-        let (entries, damaged_at) = footer::walk(&*found.file, seed, extent, start).map_err(failed(READING))?;
-        if known.is_some()
-            && let Some(offset) = damaged_at
-        {
-            self.damage.push(format!("{path}, offset {offset}: a record is damaged"));
+        let found = footer::salvage(&*found.file, seed, extent, start).map_err(failed(READING))?;
+        if known.is_some() {
+            for offset in found.damaged {
+                self.note(format!("{path}, offset {offset}: a record is damaged"));
+            }
         }
-        Ok(entries)
+        Ok(found.entries)
+    }
+
+    /// Notes damage, unless it is known.
+    pub(crate) fn note(&mut self, line: String) {
+        if !self.damage.contains(&line) {
+            self.damage.push(line);
+        }
+    }
+
+    /// Reads the segments from `first` on, in order, and passes each record that counts to `take`, with its metadata.
+    /// What may have been lost is noted, where `next` is the number of the record that should come first.
+    pub(crate) fn replay(
+        &mut self,
+        first: u64,
+        start: Option<(u64, u64)>,
+        mut take: impl FnMut(&Entry, u64, &Bytes, bool) -> Result<(), OpenError>,
+    ) -> Result<(), OpenError> {
+        let mut doubt = std::mem::take(&mut self.doubt);
+        let mut sequence = Sequence::from(start.map_or(1, |(_, next)| next));
+        let ids: Vec<u64> = self.segments.keys().copied().filter(|id| *id >= first).collect();
+        for id in ids {
+            let starts_inside = start.filter(|_| id == first);
+            if starts_inside.is_none() {
+                sequence.begin(self.segments[&id].header.first_seq, self.freed.contains(id - 1), &mut doubt);
+            }
+            let entries = self.entries(id, starts_inside)?;
+            let (file, seed) = (Arc::clone(&self.segments[&id].file), self.seed(id));
+            for entry in &entries {
+                sequence.meet(entry.seq, &mut doubt);
+                let meta = if entry.corrected && !entry.is_object() {
+                    // It was not what it says it is until somebody has restored it.
+                    None
+                } else {
+                    meta_of(&*file, seed, entry).map_err(failed(READING))?
+                };
+                match meta {
+                    Some(meta) => take(entry, id, &meta, !self.damage.is_empty())?,
+                    None => {
+                        lose(&mut doubt, entry);
+                        self.note(format!("{}, offset {}: a record is damaged", file::segment(id), entry.offset));
+                    }
+                }
+            }
+            sequence.end(self.extent(id).map(|extent| extent.last_seq), &mut doubt);
+        }
+        if self.is_cut {
+            sequence.cut(&mut doubt);
+        }
+        self.doubt = doubt;
+        Ok(())
     }
 
     /// I7: a segment that is missing without a record of its freeing is damage. Answers whether the index is older than
@@ -183,6 +217,7 @@ impl FoundLog {
                 stale |= id >= mark.segment;
             } else {
                 lost = true;
+                self.is_cut |= self.segments.keys().next_back().is_none_or(|last| *last < id);
                 if !self.damage.iter().any(|line| line.contains(&path)) {
                     self.damage.push(format!("{path} is missing"));
                 }
@@ -251,78 +286,6 @@ impl FoundLog {
         self.vfs.sync_dir(file::LOG).map_err(failed("syncing log/"))
     }
 
-    /// Makes the log ready to be appended to: the unproven tail is written and synced anew before it counts. `None` if
-    /// there is no segment, or damage, where nothing is written.
-    pub(crate) fn settle(&mut self, mark: Mark, size: u64, reserve: bool) -> Result<Option<End>, OpenError> {
-        let Some((&id, last)) = self.segments.iter().next_back() else { return Ok(None) };
-        let header = last.header;
-        let (opened, length) = (Arc::clone(&last.file), last.length);
-        let (start, next_seq) =
-            if id == mark.segment { (mark.offset, mark.seq + 1) } else { (segment::BYTES as u64, header.first_seq) };
-        if id < mark.segment {
-            // The newest segment is lost, and its successor's seal with it.
-            return Ok(None);
-        }
-        let (mut tail, mut rot) = examine(&*opened, self.seed(id), length, start, next_seq).map_err(failed(READING))?;
-        if seeded(Bug::RotIsATornTail) {
-            rot = None;
-        }
-        if seeded(Bug::TrustTail) {
-            (tail.proven, tail.proven_seq, tail.unproven) = (tail.chain_end, tail.last_seq, Vec::new());
-        }
-        self.damage.extend(rot.map(|offset| format!("{}, offset {offset}: a record is damaged", file::segment(id))));
-        let whole = Extent { id, length: tail.chain_end, first_seq: header.first_seq, last_seq: tail.last_seq };
-        if footer::read(&*opened, self.seed(id), whole).map_err(failed(READING))?.is_some() {
-            // A footer is written only after the successor was named.
-            let path = file::segment(id + 1);
-            if !self.damage.iter().any(|line| line.contains(&path)) {
-                self.damage.push(format!("{path} is missing"));
-            }
-        }
-        self.last = Some(whole);
-        if !self.damage.is_empty() {
-            // Mutations are refused, but what can be read of the tail is served.
-            return Ok(None);
-        }
-        if tail.proven == length && tail.unproven.is_empty() {
-            return Ok(Some(End { header, file: opened, offset: length, next_seq: tail.last_seq + 1 }));
-        }
-        if seeded(Bug::AppendToTorn) {
-            return Ok(Some(End { header, file: opened, offset: tail.chain_end, next_seq: tail.last_seq + 1 }));
-        }
-        let sealed = Seal { id, length: tail.proven, last_seq: tail.proven_seq };
-        let header = SegmentHeader { id: id + 1, size, first_seq: sealed.last_seq + 1, sealed };
-        let records = again(&tail.unproven, self.seed(header.id));
-        let create = |reserve| create(&*self.vfs, &self.uuid, &header, &records, reserve);
-        let file = match create(reserve) {
-            // Room for more than the tail is wanted, not needed.
-            Err(error) if reserve && is_full(&error) => create(false),
-            created => created,
-        };
-        let file = file.map_err(failed("making a log segment"))?;
-        // Gives back what was reserved beyond the end, and the tail that was written again; that it fails costs space only.
-        let _ = opened.set_length(sealed.length);
-        if let Some(old) = self.segments.get_mut(&id) {
-            old.length = opened.length().map_err(failed(READING))?;
-        }
-        let offset = (segment::BYTES + records.len()) as u64;
-        let length = file.length().map_err(failed(READING))?;
-        self.segments.insert(header.id, Found { header, file: Arc::clone(&file), length });
-        self.last =
-            Some(Extent { id: header.id, length: offset, first_seq: header.first_seq, last_seq: tail.last_seq });
-        Ok(Some(End { header, file, offset, next_seq: tail.last_seq + 1 }))
-    }
-
-    /// The first segment of a store.
-    pub(crate) fn first_segment(&mut self, core: &Core, size: u64, reserve: bool) -> Result<Committer, OpenError> {
-        let header = SegmentHeader { id: 1, size, first_seq: 1, sealed: Seal::default() };
-        let file =
-            create(&*self.vfs, &self.uuid, &header, &[], reserve).map_err(failed("making the first log segment"))?;
-        core.segments.note_made();
-        let end = End { header, file, offset: segment::BYTES as u64, next_seq: 1 };
-        Ok(end.committer(core))
-    }
-
     /// Tells the running store of the segments.
     pub(crate) fn hand_over(&self, core: &Core) {
         core.segments.set_count(self.segments.len() as u64);
@@ -340,6 +303,17 @@ impl FoundLog {
     }
 }
 
+/// Notes what a record was about that is lost.
+fn lose(doubt: &mut Doubt, entry: &Entry) {
+    let rows = entry.meta.as_ref().filter(|_| entry.kind == Kind::Config);
+    for row in rows.and_then(|meta| ConfigMeta::decode_all(meta).ok()).into_iter().flatten() {
+        doubt.lose_row(&row.namespace, &row.key);
+    }
+    if entry.kind != Kind::Config {
+        doubt.lose_key(entry.bucket, &entry.key, entry.orig_seq);
+    }
+}
+
 /// Of a segment whose successor is missing, so that nobody says where it ends.
 fn unknown_extent(id: u64, found: &Found) -> Extent {
     Extent { id, length: found.length, first_seq: found.header.first_seq, last_seq: u64::MAX - 1 }
@@ -352,54 +326,4 @@ pub(crate) fn meta_of(file: &dyn VFile, seed: u32, entry: &Entry) -> io::Result<
     }
     let met = Walk::new(file, seed).record_at(entry.offset.into())?;
     Ok(met.filter(|met| met.front.header.seq == entry.seq).map(|met| met.front.meta()))
-}
-
-/// The unproven records as they are written again, with their numbers, into a new segment.
-fn again(unproven: &[Unproven], seed: u32) -> Vec<u8> {
-    let mut records = Vec::new();
-    for Unproven { met, data } in unproven {
-        let old = &met.front;
-        let mut frame =
-            Frame::new(old.header.kind, old.header.bucket, &old.key(), old.meta().to_vec()).with_data(data.clone());
-        frame.flags = old.header.flags;
-        frame.orig_seq = Some(old.header.orig_seq);
-        frame.encode(&mut records, seed, old.header.seq, segment::BYTES as u64);
-        records.resize(records.len().next_multiple_of(format::RECORD_ALIGN as usize), 0);
-    }
-    records
-}
-
-/// Finds how far the last segment is proven to have been synced, and what lies beyond; also where a record has rotted.
-fn examine(file: &dyn VFile, seed: u32, length: u64, start: u64, first_seq: u64) -> io::Result<(Tail, Option<u64>)> {
-    let mut walk = Walk::new(file, seed);
-    // A first walk finds how far the log is proven to have been synced: by the index's mark, or by a later record.
-    let (mut proven, mut offset, mut seq) = (start, start, first_seq);
-    while let Some(met) = walk.record_at(offset)?.filter(|met| met.front.header.seq == seq) {
-        proven = proven.max(met.front.header.durable_offset.min(met.offset));
-        offset = met.end();
-        seq += 1;
-    }
-    let chain_end = offset;
-    let rotten = walk.is_proven_beyond(chain_end, length)?;
-    let (mut offset, mut seq) = (start, first_seq);
-    while offset < proven {
-        let Some(met) = walk.record_at(offset)? else { return Err(changed()) };
-        offset = met.end();
-        seq += 1;
-    }
-    let mut tail =
-        Tail { proven: offset, proven_seq: seq - 1, unproven: Vec::new(), chain_end: offset, last_seq: seq - 1 };
-    while offset < chain_end {
-        let Some(met) = walk.record_at(offset)? else { return Err(changed()) };
-        let Some(data) = walk.data_of(&met)? else { break };
-        offset = met.end();
-        tail.unproven.push(Unproven { met, data });
-        tail.chain_end = offset;
-        tail.last_seq += 1;
-    }
-    Ok((tail, rotten.then_some(chain_end)))
-}
-
-fn changed() -> io::Error {
-    io::Error::other("the last segment changed while it was read")
 }

@@ -13,6 +13,7 @@ mod codec;
 mod commit;
 mod compact;
 mod core;
+mod doubt;
 mod effects;
 mod error;
 mod examine;
@@ -42,6 +43,7 @@ mod reserve;
 mod row;
 mod scrub;
 mod segment;
+mod settle;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod sorter;

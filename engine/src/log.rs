@@ -65,7 +65,7 @@ impl Committer {
 
     /// Commits one group; false when there is none and none will come.
     pub(crate) fn step(&mut self, core: &Core, wait: bool) -> bool {
-        let Some(group) = core.queue.take(wait, GROUP_BYTES_MAX, GROUP_RECORDS_MAX) else { return false };
+        let Some(group) = core.queue.take(wait, group_bytes_max(core), GROUP_RECORDS_MAX) else { return false };
         if let Some(error) = core.poisoned() {
             refuse(group, &error);
             return true;
@@ -90,23 +90,28 @@ impl Committer {
         if group.is_empty() {
             return;
         }
+        let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
         let mut written = self.write(core, &group);
-        if matches!(written, Err(Error::NoSpace))
-            && let Some(_borrowed) = core.reserve.borrow()
-        {
-            written = self.write(core, &group);
+        for bytes in [bytes, u64::MAX] {
+            if matches!(written, Err(Error::NoSpace))
+                && let Some(_borrowed) = core.reserve.borrow(bytes)
+            {
+                written = self.write(core, &group);
+            }
         }
         match written {
             Ok(places) => self.publish(core, group, &places),
             Err(error) => refuse(group, &error),
         }
+        // What was not needed after all is set aside again before somebody else takes it.
+        core.look_at_space();
     }
 
     /// Writes and syncs the group; answers the places of its records.
     fn write(&mut self, core: &Core, group: &[Pending]) -> Result<Vec<Place>, Error> {
         let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
         if self.offset > segment::BYTES as u64 && self.offset + bytes > self.header.size {
-            self.rotate(core)?;
+            self.rotate(core, group.iter().any(Pending::takes_space))?;
         }
         self.buffer.clear();
         let mut places = Vec::with_capacity(group.len());
@@ -174,8 +179,8 @@ impl Committer {
         }
     }
 
-    /// Seals the segment and begins the next one.
-    fn rotate(&mut self, core: &Core) -> Result<(), Error> {
+    /// Seals the segment and begins the next one; for what must go on, on a full disk, one without space of its own.
+    fn rotate(&mut self, core: &Core, takes_space: bool) -> Result<(), Error> {
         if core.options.durability == Durability::Relaxed {
             core.counters.log_syncs.fetch_add(1, Ordering::Relaxed);
             if let Err(error) = self.segment.file.sync_data() {
@@ -185,22 +190,27 @@ impl Committer {
         core.look_at_space();
         let sealed = Seal { id: self.segment.id, length: self.offset, last_seq: self.next_seq - 1 };
         let mut size = core.segment_bytes();
-        let reserve = core.options.durability == Durability::Strict;
+        let strict = core.options.durability == Durability::Strict;
+        let mut reserve = strict;
+        let synced = segment::BYTES as u64;
         let (header, file) = loop {
-            let header = SegmentHeader { id: sealed.id + 1, size, first_seq: self.next_seq, sealed };
+            let header = SegmentHeader { id: sealed.id + 1, size, first_seq: self.next_seq, sealed, synced };
             match create(&*core.vfs, &core.uuid, &header, &[], reserve) {
                 Ok(file) => break (header, file),
                 Err(error) if is_full(&error) => {
                     core.space_low.store(true, Ordering::Relaxed);
-                    if size <= SEGMENT_BYTES_LEAST {
+                    if size > SEGMENT_BYTES_LEAST {
+                        size = SEGMENT_BYTES_LEAST;
+                    } else if reserve && !takes_space {
+                        reserve = false;
+                    } else {
                         return Err(Error::NoSpace);
                     }
-                    size = SEGMENT_BYTES_LEAST;
                 }
                 Err(error) => return Err(core.poison(&format!("a log segment could not be made: {error}"))),
             }
         };
-        if let Err(error) = core.newest.note(header.id, reserve)
+        if let Err(error) = core.newest.note(header.id, strict)
             && !is_full(&error)
         {
             return Err(core.poison(&format!("the newest log segment could not be noted: {error}")));
@@ -260,6 +270,12 @@ impl Committer {
             core.look_at_space();
         }
     }
+}
+
+/// How much one write may hold: what recovery can write again into the reserve, for it has no other proof of the last group.
+fn group_bytes_max(core: &Core) -> usize {
+    let reserve = usize::try_from(core.reserve.bytes() / 2).unwrap_or(usize::MAX);
+    if reserve == 0 { GROUP_BYTES_MAX } else { GROUP_BYTES_MAX.min(reserve) }
 }
 
 /// Answers `error` to a group that is not in the log for certain, or never will be acknowledged.

@@ -17,13 +17,14 @@ use crate::effects::effects;
 use crate::error::Error;
 use crate::footer::Entry;
 use crate::format::file;
-use crate::found::{FoundLog, meta_of};
+use crate::found::FoundLog;
 use crate::index::{Index, Loader};
 use crate::memtable::{Mark, Memtable};
 use crate::meta::{ObjectHead, Target};
 use crate::row::{ObjectRow, Place, Table, key};
 use crate::sorter::{Sorted, Sorter};
 use crate::space;
+use crate::vfs::Vfs;
 use crate::view::View;
 
 /// A finished index.
@@ -34,30 +35,32 @@ pub(crate) struct Rebuilt {
     pub(crate) records: u64,
 }
 
-/// Makes the index at `path` from the segments. Where damage is known it is left unfinished, so that the next start does not
-/// take it for the truth.
-pub(crate) fn rebuild(log: &mut FoundLog, path: &str, cache_bytes: usize) -> Result<Rebuilt, Error> {
-    let index = Index::begin(&log.vfs, path, &log.uuid, cache_bytes)?;
+/// Makes the index at `path` of `vfs` from the segments. Where damage is known it is left unfinished, so that the next start
+/// does not take it for the truth.
+pub(crate) fn rebuild(
+    log: &mut FoundLog,
+    vfs: &Arc<dyn Vfs>,
+    path: &str,
+    cache_bytes: usize,
+) -> Result<Rebuilt, Error> {
+    let index = Index::begin(vfs, path, &log.uuid, cache_bytes)?;
     let mut gathered = Gathered {
-        objects: Sorter::new(Arc::clone(&log.vfs), file::SORT[0]),
-        references: Sorter::new(Arc::clone(&log.vfs), file::SORT[1]),
+        objects: Sorter::new(Arc::clone(vfs), file::SORT[0]),
+        references: Sorter::new(Arc::clone(vfs), file::SORT[1]),
         view: View { active: Arc::new(Memtable::new()), frozen: None, base: Arc::new(index.snapshot()?) },
         mark: Mark { bulk_next: 1, ..Mark::default() },
         records: 0,
     };
-    let ids: Vec<u64> = log.segments.keys().copied().collect();
-    for id in ids {
-        let entries = log.entries(id, None).map_err(|error| Error::damaged(error.to_string(), file::segment(id)))?;
-        let found = &log.segments[&id];
-        let mut damaged = Vec::new();
-        for entry in &entries {
-            match meta_of(&*found.file, log.seed(id), entry)? {
-                Some(meta) => gathered.take(entry, id, &meta)?,
-                None => damaged.push(format!("{}, offset {}: a record is damaged", file::segment(id), entry.offset)),
-            }
+    // Beginning with the first record there ever was, or what is left of the log.
+    let mut outcome = Ok(());
+    let read = log.replay(0, None, |entry, id, meta, _| {
+        if outcome.is_ok() {
+            outcome = gathered.take(entry, id, meta);
         }
-        log.damage.extend(damaged);
-    }
+        Ok(())
+    });
+    read.map_err(|error| Error::damaged(error.to_string(), file::LOG))?;
+    outcome?;
     gathered.drop_orphaned_parts()?;
     let Gathered { objects, references, view, mark, records } = gathered;
     let memtable = &*view.active;

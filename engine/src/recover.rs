@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use crate::bugs::{Bug, seeded};
 use crate::bulk::BulkSegments;
 use crate::clock::Clock;
 use crate::core::{BucketTable, Core, Segments};
@@ -18,13 +19,14 @@ use crate::index::{Index, IndexError};
 use crate::log::Committer;
 use crate::memtable::{Mark, Memtable};
 use crate::meta::BucketMeta;
-use crate::rebuild;
+use crate::rebuild::{self, Rebuilt};
 use crate::replay::Replay;
 use crate::request::{Durability, Options};
 use crate::reserve::{Reserve, is_full};
 use crate::row::{Place, Table, key};
+use crate::settle::{Room, Settled};
 use crate::superblock::{self, Identity};
-use crate::vfs::{OpenMode, Vfs};
+use crate::vfs::{OpenMode, OverlayVfs, Vfs};
 use crate::view::View;
 
 fn internal(what: &str) -> impl FnOnce(Error) -> OpenError + '_ {
@@ -54,7 +56,6 @@ pub(crate) fn open(
         io::ErrorKind::WouldBlock => OpenError::InUse(PathBuf::new()),
         _ => OpenError::NotWritable(PathBuf::new(), error),
     })?;
-    Reserve::give_up_earlier(&*vfs).map_err(failed("giving up the space that was set aside"))?;
     let Identity { uuid, made, newest } = superblock::open_format(&*vfs)?;
     // A process that was killed between a rename and the sync of its directory left names that only the page cache
     // knows. Nothing may be built on them before they are durable. In a store that was just made there are none.
@@ -67,9 +68,11 @@ pub(crate) fn open(
     let strict = options.durability == Durability::Strict;
     let (options, low_water) = sized(options, &*vfs)?;
     let size = options.segment_bytes.unwrap_or(64 << 20);
+    let reserve = Reserve::new(Arc::clone(&vfs), low_water);
+    reserve.adopt();
 
     let mut log = FoundLog::find(Arc::clone(&vfs), uuid)?;
-    let (indexed, mut report) = open_index(&vfs, &uuid, &mut log, options.index_cache_bytes)?;
+    let (indexed, mut report) = open_index(&vfs, &uuid, &mut log, options.index_cache_bytes, &reserve)?;
     let mark = indexed.as_ref().map(|(_, mark)| *mark).unwrap_or_default();
     if let Some((index, _)) = &indexed {
         log.freed = index_freed(index).map_err(index_failed)?;
@@ -83,7 +86,7 @@ pub(crate) fn open(
     }
     log.leave_out_freed();
     log.measure();
-    let indexed = match indexed {
+    let mut indexed = match indexed {
         Some(indexed) if !stale => Some(indexed),
         outdated => {
             if outdated.is_some() {
@@ -96,19 +99,28 @@ pub(crate) fn open(
             None
         }
     };
-    let end = log.settle(if rebuilding { Mark::default() } else { mark }, size, strict)?;
-
+    let room =
+        Room { reserve: &reserve, segment_bytes: size, low_water_bytes: low_water, durability: options.durability };
+    let mut settled = log.settle(if rebuilding { Mark::default() } else { mark }, &room)?;
+    if let (Settled::NoRoom, Some(_)) = (&settled, &indexed) {
+        // The index is disposable, and its file is room.
+        indexed = None;
+        report.push("the index was removed for want of space".to_owned());
+        remove_index(&*vfs)?;
+        settled = log.settle(Mark::default(), &room)?;
+    }
+    let no_room = matches!(settled, Settled::NoRoom);
     let (index, mark) = match indexed {
         Some(indexed) => indexed,
+        None if fresh => Index::open(&vfs, &uuid, options.index_cache_bytes).map_err(index_failed)?,
         None => {
-            if fresh {
-                Index::open(&vfs, &uuid, options.index_cache_bytes).map_err(index_failed)?
-            } else {
-                let rebuilt = rebuild::rebuild(&mut log, file::INDEX, options.index_cache_bytes)
+            // What is not durable must not be in an index that is.
+            let Rebuilt { index, mark, records } =
+                rebuild_index(&mut log, &reserve, options.index_cache_bytes, no_room)
                     .map_err(internal("rebuilding"))?;
-                report.push(format!("the index was rebuilt from {} records", rebuilt.records));
-                (rebuilt.index, rebuilt.mark)
-            }
+            let place = if index.is_in_memory() { " in memory, for want of space" } else { "" };
+            report.push(format!("the index was rebuilt from {records} records{place}"));
+            (index, mark)
         }
     };
     let base = index.snapshot().map_err(index_failed)?;
@@ -117,7 +129,11 @@ pub(crate) fn open(
     let segments = Segments::new(Arc::clone(&vfs), uuid);
     let usage = index.usage().map_err(index_failed)?;
     let space = index.space().map_err(index_failed)?;
-    let mut core = Core::new(Arc::clone(&vfs), clock, options, uuid, view, index, bulk, segments, newest, low_water);
+    let mut core =
+        Core::new(Arc::clone(&vfs), clock, options, uuid, view, index, bulk, segments, newest, reserve, low_water);
+    if no_room {
+        core.poison("there is no space to write the end of the log again: free some and start again");
+    }
     core.usage = Mutex::new(usage.into_iter().collect());
     core.space = Mutex::new(space);
     core.applied_seq.store(mark.seq, std::sync::atomic::Ordering::Release);
@@ -127,10 +143,10 @@ pub(crate) fn open(
     log.leave_out_freed();
     log.unlink_left_out()?;
     log.hand_over(&core);
-    let committer = match end {
-        Some(end) => Some(end.committer(&core)),
-        None if log.damage.is_empty() => Some(log.first_segment(&core, size, strict)?),
-        None => None,
+    let committer = match settled {
+        Settled::End(end) => Some(end.committer(&core)),
+        Settled::Nothing if log.damage.is_empty() => Some(log.first_segment(&core, size, strict)?),
+        Settled::Nothing | Settled::Damaged | Settled::NoRoom => None,
     };
     let next_bulk = sweep_bulk(&core, &log.damage, made, mark, next_bulk)?;
     core.bulk.raise_next(next_bulk);
@@ -145,6 +161,9 @@ pub(crate) fn open(
         }
     }
     core.damage = log.damage;
+    if !seeded(Bug::NoDoubt) {
+        core.doubt = log.doubt;
+    }
     core.recovery = report;
     core.look_at_space();
     core.lock_file = Mutex::new(Some(lock_file));
@@ -171,13 +190,54 @@ fn sized(mut options: Options, vfs: &dyn Vfs) -> Result<(Options, u64), OpenErro
 fn remove_transient(vfs: &dyn Vfs) -> Result<(), OpenError> {
     for path in file::TRANSIENT {
         match vfs.remove(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound && !is_full(&error) => {
                 return Err(OpenError::io("removing an unfinished index", error));
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Removes the index, durably, so that a power cut does not bring it back.
+fn remove_index(vfs: &dyn Vfs) -> Result<(), OpenError> {
+    match vfs.remove(file::INDEX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| vfs.sync_dir("")).map_err(failed("removing the index")),
+    }
+}
+
+/// Makes the index anew from the log: where it belongs if there is room, else with the space that was set aside, and in
+/// memory if there is none at all, or if `in_memory` says so.
+fn rebuild_index(log: &mut FoundLog, reserve: &Reserve, cache_bytes: usize, in_memory: bool) -> Result<Rebuilt, Error> {
+    let (vfs, damage) = (Arc::clone(&log.vfs), log.damage.clone());
+    let mut attempt = |vfs: &Arc<dyn Vfs>| {
+        log.damage.clone_from(&damage);
+        let rebuilt = rebuild::rebuild(log, vfs, file::INDEX, cache_bytes);
+        if matches!(rebuilt, Err(Error::NoSpace)) {
+            // An unfinished one is nobody's loss, and the next attempt starts from nothing.
+            for path in [file::INDEX, file::SORT[0], file::SORT[1]] {
+                let _ = vfs.remove(path);
+            }
+        }
+        rebuilt
+    };
+    if !in_memory {
+        match attempt(&vfs) {
+            Err(Error::NoSpace) => {}
+            rebuilt => return rebuilt,
+        }
+        if reserve.borrow(u64::MAX).is_some() {
+            match attempt(&vfs) {
+                Err(Error::NoSpace) => {}
+                rebuilt => return rebuilt,
+            }
+        }
+    }
+    let memory: Arc<dyn Vfs> = Arc::new(OverlayVfs::new(vfs));
+    let mut rebuilt = attempt(&memory)?;
+    rebuilt.index.is_kept_in_memory();
+    Ok(rebuilt)
 }
 
 /// An index and its mark, if it can be used, and what was done, a line each.
@@ -189,6 +249,7 @@ fn open_index(
     uuid: &[u8; 16],
     log: &mut FoundLog,
     cache_bytes: usize,
+    reserve: &Reserve,
 ) -> Result<Opened, OpenError> {
     let mut report = Vec::new();
     let is_there = match vfs.open(file::INDEX, OpenMode::Read) {
@@ -202,7 +263,7 @@ fn open_index(
         }
         return Ok((None, report));
     }
-    let opened = Index::open(vfs, uuid, cache_bytes).and_then(|(index, mark)| {
+    let opened = open_with_room(vfs, uuid, cache_bytes, reserve).and_then(|(index, mark)| {
         // Where headers are damaged already the index may be all that is known of what they held.
         if log.damage.is_empty() {
             check_rows(&index)?;
@@ -222,17 +283,38 @@ fn open_index(
             }
             return Ok((Some((index, mark)), report));
         }
-        Err(IndexError::NoSpace) => {
-            let full = io::Error::from(io::ErrorKind::StorageFull);
-            return Err(OpenError::io("opening the index needs some free space: free a few MiB and start again", full));
-        }
         Err(IndexError::Unfinished) => {
             report.push("the index was unfinished".to_owned());
             vfs.remove(file::INDEX).map_err(failed("removing an unfinished index"))?;
         }
+        Err(IndexError::NoSpace) => {
+            report.push("the index was removed, for it could not be opened for want of space".to_owned());
+            remove_index(&**vfs)?;
+        }
         Err(IndexError::Failed(what)) => report.push(format!("the index was set aside: {what}")),
     }
     Ok((None, report))
+}
+
+/// Opens the index, with the space that was set aside if it takes some; if there is none what is written stays in memory.
+fn open_with_room(
+    vfs: &Arc<dyn Vfs>,
+    uuid: &[u8; 16],
+    cache_bytes: usize,
+    reserve: &Reserve,
+) -> Result<(Index, Mark), IndexError> {
+    let mut opened = Index::open(vfs, uuid, cache_bytes);
+    if matches!(opened, Err(IndexError::NoSpace)) && reserve.borrow(u64::MAX).is_some() {
+        opened = Index::open(vfs, uuid, cache_bytes);
+    }
+    if matches!(opened, Err(IndexError::NoSpace)) {
+        let memory: Arc<dyn Vfs> = Arc::new(OverlayVfs::new(Arc::clone(vfs)));
+        opened = Index::open(&memory, uuid, cache_bytes);
+        if let Ok((index, _)) = &mut opened {
+            index.is_kept_in_memory();
+        }
+    }
+    opened
 }
 
 /// Reads the rows without which nothing can be served: configuration, buckets, and the counts. If one of them fails its

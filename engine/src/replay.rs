@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::error::{Error, OpenError};
 use crate::footer::Entry;
 use crate::format::file;
-use crate::found::{FoundLog, failed, meta_of};
+use crate::found::FoundLog;
 use crate::memtable::Mark;
 use crate::row::Place;
 
@@ -21,35 +21,24 @@ pub(crate) struct Replay<'c> {
     next_bulk: u64,
     /// Damage is known: nothing is applied to the index, whose mark must not pass it.
     damaged: bool,
-    /// There is no room to apply anything.
+    /// There is no room to apply anything to the index.
     full: bool,
 }
 
 impl Replay<'_> {
     pub(crate) fn new<'c>(core: &'c Core, log: &FoundLog) -> Replay<'c> {
-        Replay { core, next_bulk: 1, damaged: !log.damage.is_empty(), full: false }
+        // Nor what is not durable.
+        Replay { core, next_bulk: 1, damaged: !log.damage.is_empty(), full: core.poisoned().is_some() }
     }
 
     /// Replays everything beyond the mark; answers the lowest bulk id above all that were named.
     pub(crate) fn run(mut self, log: &mut FoundLog, mark: Mark) -> Result<u64, OpenError> {
-        let ids: Vec<u64> = log.segments.keys().copied().filter(|id| *id >= mark.segment).collect();
-        for id in ids {
-            let start = (id == mark.segment).then_some((mark.offset, mark.seq + 1));
-            let entries = log.entries(id, start)?;
-            self.damaged |= !log.damage.is_empty();
-            let found = &log.segments[&id];
-            for entry in &entries {
-                let place = format!("{}, offset {}", file::segment(id), entry.offset);
-                let reading = failed("reading a log segment");
-                let Some(meta) = meta_of(&*found.file, log.seed(id), entry).map_err(reading)? else {
-                    log.damage.push(format!("{place}: a record is damaged"));
-                    self.damaged = true;
-                    continue;
-                };
-                self.record(entry, id, &meta)
-                    .map_err(|error| OpenError::damaged(format!("replaying {place}: {error}")))?;
-            }
-        }
+        let start = (mark.segment > 0).then_some((mark.offset, mark.seq + 1));
+        log.replay(mark.segment, start, |entry, id, meta, damaged| {
+            self.damaged |= damaged;
+            let place = format!("{}, offset {}", file::segment(id), entry.offset);
+            self.record(entry, id, meta).map_err(|error| OpenError::damaged(format!("replaying {place}: {error}")))
+        })?;
         Ok(self.next_bulk)
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) first_seq: u64,
     /// The predecessor's seal; id 0 for the first segment.
     pub(crate) sealed: Seal,
+    /// Bytes that were synced before the segment got its name, so that their records need no other proof.
+    pub(crate) synced: u64,
 }
 
 impl SegmentHeader {
@@ -46,6 +48,7 @@ impl SegmentHeader {
         field(segment::SEALED_ID, &self.sealed.id.to_le_bytes());
         field(segment::SEALED_LENGTH, &self.sealed.length.to_le_bytes());
         field(segment::SEALED_LAST_SEQ, &self.sealed.last_seq.to_le_bytes());
+        field(segment::SYNCED, &self.synced.to_le_bytes());
         let crc = crc32fast::hash(&header[..segment::CRC]);
         header[segment::CRC..].copy_from_slice(&crc.to_le_bytes());
         header
@@ -69,6 +72,7 @@ impl SegmentHeader {
                 length: u64_at(bytes, segment::SEALED_LENGTH),
                 last_seq: u64_at(bytes, segment::SEALED_LAST_SEQ),
             },
+            synced: u64_at(bytes, segment::SYNCED),
         })
     }
 }
@@ -137,6 +141,12 @@ pub(crate) struct Walk<'f> {
 }
 
 const WINDOW_BYTES: usize = 1 << 20;
+/// Each bit of a front up to this size is tried when it is damaged.
+const CORRECTED_BYTES_MAX: usize = 8 << 10;
+
+fn flip(bytes: &mut [u8], bit: usize) {
+    bytes[bit / 8] ^= 1 << (bit % 8);
+}
 
 impl<'f> Walk<'f> {
     pub(crate) fn new(file: &'f dyn VFile, seed: u32) -> Walk<'f> {
@@ -149,6 +159,51 @@ impl<'f> Walk<'f> {
         let Ok(header) = Header::decode(&head) else { return Ok(None) };
         let Some(front) = self.bytes(offset, header.front_bytes())? else { return Ok(None) };
         Ok(Front::verify(&front, self.seed).ok().map(|front| Met { offset, front }))
+    }
+
+    /// The record at `offset`, which must have the number `seq`, as it was before one bit of its front flipped, if that is
+    /// what happened to it. It tells what the record was about and where the next one lies; nothing of it is served, for
+    /// whoever reads it finds it damaged.
+    pub(crate) fn corrected_at(&mut self, offset: u64, seq: u64) -> io::Result<Option<Met>> {
+        let Some(head) = self.bytes(offset, record::BYTES)? else { return Ok(None) };
+        let mut head = head.to_vec();
+        for bit in 0..8 * record::BYTES {
+            flip(&mut head, bit);
+            if let Some(front) = self.front_of(offset, &head, seq)?
+                && let Ok(front) = Front::verify(&front.into(), self.seed)
+            {
+                return Ok(Some(Met { offset, front }));
+            }
+            flip(&mut head, bit);
+        }
+        let Some(mut front) = self.front_of(offset, &head, seq)? else { return Ok(None) };
+        let Ok(header) = Header::decode(&front) else { return Ok(None) };
+        for bit in 8 * record::BYTES..8 * front.len() {
+            flip(&mut front, bit);
+            if header.verifies(self.seed, &front) {
+                return Ok(Front::verify(&front.into(), self.seed).ok().map(|front| Met { offset, front }));
+            }
+            flip(&mut front, bit);
+        }
+        Ok(None)
+    }
+
+    /// The front at `offset` with another fixed part, if that has the number `seq` and is not too long to be tried.
+    fn front_of(&mut self, offset: u64, head: &[u8], seq: u64) -> io::Result<Option<Vec<u8>>> {
+        let Ok(header) = Header::decode(head) else { return Ok(None) };
+        if header.seq != seq || header.front_bytes() > CORRECTED_BYTES_MAX {
+            return Ok(None);
+        }
+        let front = self.bytes(offset, header.front_bytes())?;
+        Ok(front.map(|front| [head, &front[record::BYTES..]].concat()))
+    }
+
+    /// Where the record at `offset` ends by its own word, for what it is worth: its front is damaged.
+    pub(crate) fn claimed_end(&mut self, offset: u64) -> io::Result<Option<u64>> {
+        let head = self.bytes(offset, record::BYTES)?;
+        let length = head.map(|head| u64::from(u32_at(&head, record::LENGTH)));
+        let length = length.filter(|length| *length >= record::BYTES as u64);
+        Ok(length.map(|length| format::align(offset + length)))
     }
 
     /// The data of a record, if it is intact.
@@ -211,9 +266,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn headers_read_back_what_they_write(id: u64, size: u64, first_seq: u64, sealed: [u64; 3], bit in 0..segment::BYTES * 8) {
+        fn headers_read_back_what_they_write(id: u64, size: u64, first_seq: u64, sealed: [u64; 4], bit in 0..segment::BYTES * 8) {
+            let synced = sealed[3];
             let sealed = Seal { id: sealed[0], length: sealed[1], last_seq: sealed[2] };
-            let header = SegmentHeader { id, size, first_seq, sealed };
+            let header = SegmentHeader { id, size, first_seq, sealed, synced };
             let mut bytes = header.encode(&[7; 16]);
             prop_assert_eq!(SegmentHeader::decode(&bytes, &[7; 16]), Ok(header));
             prop_assert_eq!(SegmentHeader::decode(&bytes, &[8; 16]), Err(Malformed));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::OpenError;
 use crate::format::{FORMAT_VERSION, checksum, file, newest, seed, superblock, u32_at, u64_at};
+use crate::reserve::is_full;
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
 fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
@@ -93,11 +94,13 @@ pub(crate) fn open_format(vfs: &dyn Vfs) -> Result<Identity, OpenError> {
         let file = vfs.open(file::FORMAT, OpenMode::Write).map_err(failed("opening FORMAT"))?;
         return Ok(Identity { uuid, made: true, newest: Newest { file, seed: seed(&uuid, 0) } });
     };
-    for offset in &found.bad {
-        found.file.write_at(&found.intact, *offset).map_err(failed("repairing FORMAT"))?;
-    }
     if !found.bad.is_empty() {
-        found.file.sync_data().map_err(failed("repairing FORMAT"))?;
+        let repaired = found.bad.iter().try_for_each(|offset| found.file.write_at(&found.intact, *offset));
+        match repaired.and_then(|()| found.file.sync_data()) {
+            // One copy is enough to start from, and on a full disk it has to be.
+            Err(error) if is_full(&error) => {}
+            repaired => repaired.map_err(failed("repairing FORMAT"))?,
+        }
     }
     let newest = Newest { file: found.file, seed: seed(&found.uuid, 0) };
     Ok(Identity { uuid: found.uuid, made: false, newest })

@@ -30,7 +30,7 @@ impl Core {
             let first_seq = found.header.first_seq;
             log.last = Some(Extent { id: mark.segment, length: mark.offset, first_seq, last_seq: mark.seq });
         }
-        let rebuilt = rebuild(&mut log, file::INDEX_IN_MAKING, self.options.index_cache_bytes);
+        let rebuilt = rebuild(&mut log, &self.vfs, file::INDEX_IN_MAKING, self.options.index_cache_bytes);
         let differences = rebuilt.and_then(|rebuilt| {
             let base = Arc::new(rebuilt.index.snapshot()?);
             let view = View { active: Arc::new(Memtable::new()), frozen: None, base };

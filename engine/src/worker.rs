@@ -73,16 +73,21 @@ impl Core {
         }
         let mut index = lock(&self.index);
         // redb can do nothing more after a write that failed, so it is not tried where there is no room at all.
-        let no_room = self.vfs.space().is_ok_and(|space| space.free_bytes < INDEX_ROOM_BYTES);
-        let mut borrowed = if no_room { self.reserve.borrow() } else { None };
+        let no_room = !index.is_in_memory() && self.vfs.space().is_ok_and(|space| space.free_bytes < INDEX_ROOM_BYTES);
+        let mut borrowed = if no_room { self.reserve.borrow(u64::MAX) } else { None };
         let mut applied = self.apply_to(&mut index, &frozen);
         if matches!(applied, Err(IndexError::NoSpace)) && borrowed.is_none() {
-            borrowed = self.reserve.borrow();
+            borrowed = self.reserve.borrow(u64::MAX);
             if borrowed.is_some() {
                 applied = self.apply_to(&mut index, &frozen);
             }
         }
         drop(borrowed);
+        if matches!(applied, Err(IndexError::NoSpace)) && !index.is_in_memory() {
+            // Compaction could free nothing on a full disk, were the index to stay behind for want of space.
+            index.go_to_memory(&self.uuid)?;
+            applied = self.apply_to(&mut index, &frozen);
+        }
         self.look_at_space();
         applied?;
         let base = Arc::new(index.snapshot()?);

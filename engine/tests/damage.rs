@@ -172,33 +172,132 @@ fn torn_record_at_tail_is_dropped() {
     assert_eq!(keys(&store, bucket), ["a", "b"]);
 }
 
-#[test]
-fn rot_in_the_log_is_reported_and_the_rest_is_served() {
+/// Ten objects that no index knows of, as a killed process leaves them, the log's last segment, and where a record in it
+/// begins. `k3` was stored twice, once before `k5` and once after that.
+fn ten() -> (tempfile::TempDir, PathBuf, BucketId, impl Fn(&str) -> u64) {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let bucket = new_bucket(&store, "datalake");
     for n in 0..10 {
+        if n == 8 {
+            put(&store, bucket, "k3", &bytes(5000, 33));
+        }
         put(&store, bucket, &format!("k{n}"), &bytes(5000, n));
     }
     let copy = killed(directory.path());
     let log = segments(copy.path()).pop().unwrap();
     let content = fs::read(&log).unwrap();
-    let record = |name: &str| {
+    let record = move |name: &str| {
         let at = content.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
         at as u64 - 64
     };
-    // The header of a record that later ones prove to have been synced.
-    flip(&log, record("k5") + 20);
-    let before = fs::read(&log).unwrap();
+    (copy, log, bucket, record)
+}
+
+fn is_damaged<T>(outcome: &Result<T, Error>) -> bool {
+    matches!(outcome, Err(Error::Damaged { .. }))
+}
+
+fn list(store: &Store, bucket: BucketId, prefix: &str) -> Result<Vec<String>, Error> {
+    let query = ListQuery { bucket, prefix: prefix.to_owned(), delimiter: None, start_after: None, max_keys: 1000 };
+    Ok(store.list(&query)?.entries.into_iter().map(|entry| entry.key).collect())
+}
+
+#[test]
+fn rot_in_the_log_is_reported_and_the_rest_is_served() {
+    let (directory, log, bucket, record) = ten();
+    // One bit of the header, the key, or the metadata of a record that later ones prove to have been synced.
+    for bit in [20, 64, 66, 90] {
+        flip(&log, record("k5") + bit);
+        let before = fs::read(&log).unwrap();
+        let store = open(directory.path());
+        let Health::Damaged { damage } = store.health() else { panic!("rot was taken for a torn tail") };
+        assert!(damage[0].contains(&format!("offset {}", record("k5"))), "{damage:?}");
+        assert_eq!(list(&store, bucket, "").unwrap().len(), 10);
+        for n in 0..10 {
+            let found = get(&store, bucket, &format!("k{n}"));
+            let seed = if n == 3 { 33 } else { n };
+            assert!(if n == 5 { is_damaged(&found) } else { found.unwrap() == bytes(5000, seed) }, "k{n}");
+        }
+        assert!(matches!(store.put(put_request(&store, bucket, "x", b"x")).wait(), Err(Error::ReadOnly { .. })));
+        assert!(matches!(store.bulk_writer(), Err(Error::ReadOnly { .. })));
+        store.close().unwrap();
+        assert_eq!(fs::read(&log).unwrap(), before, "nothing is cut off");
+        flip(&log, record("k5") + bit);
+    }
+}
+
+#[test]
+fn behind_rot_nothing_older_is_served_and_no_listing_is_short() {
+    let (directory, log, bucket, record) = ten();
+    let write = |at: u64, bytes: &[u8]| {
+        let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
+        file.write_all_at(bytes, at).unwrap();
+    };
+    // What the record was about is gone, where the next one lies is not.
+    write(record("k5") + 60, &[0xee; 40]);
+    let store = open(directory.path());
+    assert!(matches!(store.health(), Health::Damaged { .. }));
+    for (name, seed) in [("k3", 33), ("k6", 6), ("k7", 7), ("k9", 9)] {
+        assert_eq!(get(&store, bucket, name).unwrap(), bytes(5000, seed), "{name} came after what was lost");
+    }
+    for name in ["k0", "k2", "k4", "k5", "new"] {
+        assert!(is_damaged(&get(&store, bucket, name)), "{name}");
+    }
+    assert!(is_damaged(&list(&store, bucket, "")) && is_damaged(&list(&store, bucket, "k9")));
+    let missing = store.head(bucket, &key("k4"), None, Wait::Allowed);
+    assert!(is_damaged(&missing), "{missing:?}");
+    drop(store);
+    // Nor is that known.
+    write(record("k5"), &[0; 512]);
+    let store = open(directory.path());
+    for n in 0..10 {
+        assert!(is_damaged(&get(&store, bucket, &format!("k{n}"))), "k{n}");
+    }
+    assert!(is_damaged(&list(&store, bucket, "")));
+    drop(store);
+    // The same without an index, and with a whole segment.
+    for path in [directory.path().join("index.redb"), log.clone()] {
+        fs::remove_file(path).unwrap();
+        let store = open(directory.path());
+        let Health::Damaged { .. } = store.health() else { panic!("not noticed") };
+        assert!(store.bucket("datalake").is_err() || is_damaged(&get(&store, bucket, "k3")));
+    }
+}
+
+#[test]
+fn behind_a_rotten_delete_its_key_alone_is_in_doubt() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    for name in ["a/1", "a/2", "b/1"] {
+        put(&store, bucket, name, b"x");
+    }
+    delete(&store, bucket, "a/2", None);
+    put(&store, bucket, "b/2", b"x");
+    store.put_config("identity", "bruce", "first".into(), None).wait().unwrap();
+    store.put_config("identity", "clara", "first".into(), None).wait().unwrap();
+    store.put_config("identity", "bruce", "revoked".into(), None).wait().unwrap();
+    put(&store, bucket, "b/3", b"x");
+    let copy = killed(directory.path());
+    let log = segments(copy.path()).pop().unwrap();
+    let content = fs::read(&log).unwrap();
+    let last = |needle: &str| {
+        let at = content.windows(needle.len()).rposition(|window| window == needle.as_bytes()).unwrap();
+        at as u64
+    };
+    flip(&log, last("a/2"));
+    flip(&log, last("revoked"));
     let store = open(copy.path());
-    let Health::Damaged { damage } = store.health() else { panic!("rot was taken for a torn tail") };
-    assert!(damage[0].contains(&format!("offset {}", record("k5"))), "{damage:?}");
-    assert_eq!(keys(&store, bucket), ["k0", "k1", "k2", "k3", "k4"]);
-    assert_eq!(get(&store, bucket, "k3").unwrap(), bytes(5000, 3));
-    assert!(matches!(store.put(put_request(&store, bucket, "x", b"x")).wait(), Err(Error::ReadOnly { .. })));
-    assert!(matches!(store.bulk_writer(), Err(Error::ReadOnly { .. })));
-    store.close().unwrap();
-    assert_eq!(fs::read(&log).unwrap(), before, "nothing is cut off");
+    assert!(is_damaged(&get(&store, bucket, "a/2")), "it was deleted, or not");
+    assert!(is_damaged(&list(&store, bucket, "")) && is_damaged(&list(&store, bucket, "a/")));
+    assert_eq!(list(&store, bucket, "b/").unwrap(), ["b/1", "b/2", "b/3"]);
+    assert_eq!(get(&store, bucket, "a/1").unwrap(), b"x");
+    assert!(matches!(get(&store, bucket, "c"), Err(Error::NoSuchKey)));
+    let rows = store.config_rows("identity").unwrap();
+    assert_eq!(rows[0], Err(DamagedConfigRow { key: "bruce".into() }), "never the older one");
+    assert_eq!(rows[1].as_ref().unwrap().value, "first");
+    assert!(is_damaged(&store.config("identity", "bruce")));
 }
 
 #[test]

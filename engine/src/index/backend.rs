@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::StorageBackend;
 
-use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
+use crate::vfs::{OpenMode, OverlayVfs, VFile, Vfs, read_exact_at};
 
 /// The file of an index.
 #[derive(Debug)]
@@ -24,6 +24,12 @@ impl Home {
     pub(super) fn open(vfs: Arc<dyn Vfs>, path: &str) -> io::Result<Home> {
         let file = vfs.open(path, OpenMode::Create)?;
         Ok(Home { vfs, path: path.to_owned(), file })
+    }
+
+    /// The same file, of which nothing is changed any more: what is written stays in memory.
+    pub(super) fn in_memory(&self) -> io::Result<Home> {
+        let vfs: Arc<dyn Vfs> = Arc::new(OverlayVfs::new(Arc::clone(&self.vfs)));
+        Home::open(vfs, &self.path)
     }
 
     pub(super) fn is_empty(&self) -> io::Result<bool> {

@@ -94,6 +94,7 @@ pub(crate) struct Index {
     home: Arc<Home>,
     fence: Arc<AtomicBool>,
     cache_bytes: usize,
+    in_memory: bool,
 }
 
 impl fmt::Debug for Index {
@@ -134,7 +135,8 @@ impl Index {
         let opened = guarded(|| {
             let database = redb!(Database::builder().set_cache_size(cache_bytes).create_with_backend(backend));
             let home = Arc::clone(&home);
-            let index = Index { database: Some(database), home, fence: Arc::clone(&fence), cache_bytes };
+            let index =
+                Index { database: Some(database), home, fence: Arc::clone(&fence), cache_bytes, in_memory: false };
             let mark = index.prepare(uuid, first_mark)?;
             making.store(false, Ordering::Release);
             if is_new {
@@ -148,11 +150,33 @@ impl Index {
         opened
     }
 
+    /// Leaves the file as it is and keeps what is written from now on in memory, for want of space. The file's mark stays
+    /// behind, so the next start replays what is missing, or makes the index anew.
+    pub(crate) fn go_to_memory(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
+        self.fence.store(true, Ordering::Release);
+        self.drop_database();
+        let home = Arc::new(self.home.in_memory().map_err(io_failed)?);
+        let (index, _) = Index::open_on(home, uuid, self.cache_bytes, None)?;
+        *self = index;
+        self.is_kept_in_memory();
+        Ok(())
+    }
+
+    /// Notes that the file system on which the index was opened keeps changes in memory.
+    pub(crate) fn is_kept_in_memory(&mut self) {
+        self.in_memory = true;
+    }
+
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.in_memory
+    }
+
     /// After a failed apply: opens the same file again, which still holds the last mark.
     pub(crate) fn reopen(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
         self.fence.store(true, Ordering::Release);
         self.drop_database();
-        let (index, _) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None)?;
+        let (mut index, _) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None)?;
+        index.in_memory = self.in_memory;
         *self = index;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{crash, faults, model};
+use super::{compaction, crash, damage, faults, full, model};
 use crate::bugs::{Bug, seed};
 
 /// Seeds that a bug may survive.
@@ -13,20 +13,21 @@ fn suites(number: u64) {
     if number == 0 {
         assert_ne!(crate::format::seed(&[1; 16], 1), crate::format::seed(&[1; 16], 2));
         faults::i6_after_a_failed_sync_nothing_is_acknowledged_until_the_store_was_reopened();
-        faults::a_full_disk_refuses_puts_loses_nothing_and_is_freed_by_deleting();
-        faults::swap_bulk_segments(0);
+        full::a_full_disk_refuses_puts_loses_nothing_and_is_freed_by_deleting();
+        damage::swap_bulk_segments(0);
     }
     for number in 6 * number..6 * number + 6 {
         faults::serve_an_unproven_record_and_cut_the_power(number);
-        faults::refuse_a_group_and_cut_the_power(number);
+        full::refuse_a_group_and_cut_the_power(number);
         faults::fail_a_sync_of_the_index(number);
-        faults::flip_a_bit(number);
-        faults::lose_a_segment(number);
-        faults::misdirect_a_write(number);
-        faults::cut_the_power_in_a_compaction(number, number);
+        damage::flip_a_bit(number);
+        damage::lose_a_segment(number);
+        damage::overwrite_sectors(number);
+        damage::misdirect_a_write(number);
+        compaction::cut_the_power_in_a_compaction(number, number);
     }
-    faults::take_back_an_object_of_an_upload(number);
-    faults::empty_each_segment_alone(number as usize);
+    compaction::take_back_an_object_of_an_upload(number);
+    compaction::empty_each_segment_alone(number as usize);
     model::conform(number);
     crash::schedule(number);
 }

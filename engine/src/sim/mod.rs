@@ -4,9 +4,17 @@
 //! is involved, so a seed repeats its schedule exactly.
 
 #[cfg(test)]
+mod compaction;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod full;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
@@ -74,6 +82,10 @@ pub struct Faults {
     pub write_fails_at: Option<u64>,
     /// Bytes that fit on the disk.
     pub capacity: Option<u64>,
+    /// What is written over takes room too, as where blocks are never written in place.
+    pub copies_on_write: bool,
+    /// No file can be made: there is no room for names.
+    pub names_are_full: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -347,6 +359,9 @@ impl Vfs for Arc<SimDisk> {
             (None, OpenMode::Create | OpenMode::CreateNew) => {
                 state.has_directory(&parent(path))?;
                 state.effect()?;
+                if state.faults.names_are_full {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
                 let inode = state.next_inode;
                 state.next_inode += 1;
                 state.inodes.insert(inode, Inode::default());
@@ -501,6 +516,10 @@ impl VFile for SimFile {
             }
             let grows = (offset + bytes.len() as u64).saturating_sub(inode.allocated());
             let room = state.room(inode);
+            let over = (inode.cache.len() as u64).saturating_sub(offset).min(bytes.len() as u64);
+            if state.faults.copies_on_write && grows + over > room {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             let fits = bytes.len().saturating_sub(grows.saturating_sub(room) as usize);
             if fits > 0 {
                 inode.write(&bytes[..fits], offset as usize);

@@ -70,6 +70,9 @@ impl Store {
     /// # Errors
     /// `Damaged`, `Io`.
     pub fn config(&self, namespace: &str, key: &str) -> Result<Option<ConfigRow>, Error> {
+        if self.core.doubt.rows(namespace).contains(key) {
+            return Err(Error::damaged("a record of a configuration row was lost", format!("{namespace}/{key}")));
+        }
         row(&self.core, namespace, key)
     }
 
@@ -81,12 +84,15 @@ impl Store {
         let prefix = key::config(namespace, "");
         let view = self.core.view.load_full();
         let mut scan = view.scan(Table::Config, &prefix, &prefix)?;
+        let mut lost = self.core.doubt.rows(namespace);
         let mut rows = Vec::new();
         while let Some((row_key, value)) = scan.next_even_damaged()? {
             let key = String::from_utf8_lossy(row_key.get(prefix.len()..).unwrap_or_default());
-            let intact = value.and_then(|value| decode(&key, value).ok());
+            let intact = value.filter(|_| !lost.remove(&*key)).and_then(|value| decode(&key, value).ok());
             rows.push(intact.ok_or_else(|| DamagedConfigRow { key: key.into_owned() }));
         }
+        // Rows of which nothing else is known.
+        rows.extend(lost.into_iter().map(|key| Err(DamagedConfigRow { key: key.to_owned() })));
         Ok(rows)
     }
 }

@@ -64,7 +64,7 @@ impl Store {
         wait: Wait,
     ) -> Result<Object, Error> {
         loop {
-            let (row, is_latest) = find(&self.core.view(), bucket.0, key.as_bytes(), version)?;
+            let (row, is_latest) = self.find_certain(bucket, key, version)?;
             let pin = row.is_bulk().then(|| self.core.bulk.pin(row.place.orig_seq));
             if pin.is_some() {
                 // Replaced between look-up and pin: its segments may be gone, so it is looked up again.
@@ -103,7 +103,7 @@ impl Store {
         wait: Wait,
     ) -> Result<ObjectInfo, Error> {
         loop {
-            let (row, is_latest) = find(&self.core.view(), bucket.0, key.as_bytes(), version)?;
+            let (row, is_latest) = self.find_certain(bucket, key, version)?;
             let record = match read_meta(&self.core, &row, key.as_bytes(), wait) {
                 Err(Error::Damaged { .. }) if self.has_moved(&row, bucket, key, version) => continue,
                 record => record?,
@@ -111,6 +111,26 @@ impl Store {
             let meta = ObjectMeta::decode(&record.meta()).map_err(|_| record.damaged("metadata does not decode"))?;
             return Ok(info_of(key, &row, is_latest, meta));
         }
+    }
+
+    /// The row of an object version, unless a record that was lost may have made that another one.
+    fn find_certain(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<(ObjectRow, bool), Error> {
+        let found = find(&self.core.view(), bucket.0, key.as_bytes(), version);
+        let known = match (&found, version) {
+            // A numbered version never becomes another one.
+            (Ok(_) | Err(Error::DeleteMarker { .. }), Some(VersionId::Sequence(_))) => return found,
+            (Ok((row, _)), _) => Some(row.place.orig_seq),
+            (Err(Error::DeleteMarker { version_id: VersionId::Sequence(number), .. }), _) => Some(*number),
+            (Err(Error::NoSuchKey | Error::NoSuchVersion | Error::DeleteMarker { .. }), _) => None,
+            (Err(_), _) => return found,
+        };
+        self.core.doubt.check_key(bucket.0, key.as_bytes(), known)?;
+        found
     }
 
     /// Whether the version's record was relocated or replaced since `row` was looked up, so that its segment may be gone.

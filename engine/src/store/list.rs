@@ -25,6 +25,7 @@ impl Store {
     pub fn list(&self, query: &ListQuery) -> Result<ListPage, Error> {
         let bucket = query.bucket.0;
         self.core.bucket_entry(bucket)?;
+        self.core.doubt.check_prefix(bucket, query.prefix.as_bytes())?;
         let max = query.max_keys.min(LIST_ENTRIES_MAX);
         let mut page = ListPage::default();
         if max == 0 {
@@ -74,6 +75,7 @@ impl Store {
     pub fn list_versions(&self, query: &ListVersionsQuery) -> Result<ListVersionsPage, Error> {
         let bucket = query.bucket.0;
         self.core.bucket_entry(bucket)?;
+        self.core.doubt.check_prefix(bucket, query.prefix.as_bytes())?;
         let max = query.max_keys.min(LIST_ENTRIES_MAX);
         let mut page = ListVersionsPage::default();
         if max == 0 {
@@ -127,6 +129,7 @@ impl Store {
     pub fn list_uploads(&self, query: &ListUploadsQuery) -> Result<ListUploadsPage, Error> {
         let bucket = query.bucket.0;
         self.core.bucket_entry(bucket)?;
+        self.core.doubt.check_prefix(bucket, query.prefix.as_bytes())?;
         let max = query.max_uploads.min(LIST_ENTRIES_MAX);
         let mut page = ListUploadsPage::default();
         if max == 0 {

@@ -81,6 +81,7 @@ impl Store {
         after: u16,
         max_parts: usize,
     ) -> Result<ListPartsPage, Error> {
+        self.core.doubt.check_key(bucket.0, key.as_bytes(), None)?;
         let view = self.core.view.load_full();
         if !view.contains(Table::Uploads, &key::upload(bucket.0, key.as_bytes(), upload.0))? {
             return Err(Error::NoSuchUpload);
