@@ -7,8 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -16,7 +15,8 @@ use crate::bugs::{Bug, seeded};
 use crate::error::Error;
 use crate::format::{self, BLOCK_BYTES, FORMAT_VERSION, checksum, file, seed, trailer, u32_at, u64_at};
 use crate::meta::BulkName;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, lock};
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
 /// A body is synced whenever this much was written since the last time, so that the final sync is short.

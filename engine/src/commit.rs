@@ -7,9 +7,9 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use crate::error::Error;
+use crate::sync::thread::{self, Thread};
 
 /// A mutation that was asked for. Nothing happens until it is polled or waited for; once its record is queued,
 /// dropping it cancels nothing.

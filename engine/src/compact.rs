@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::apply::{Change, Context, Prior};
@@ -29,7 +27,9 @@ use crate::request::{Compaction, Durability};
 use crate::row::{Place, Table, holding, key};
 use crate::segment::Walk;
 use crate::space::SegmentStat;
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
+use crate::sync::thread::{self, Thread};
 use crate::view::View;
 
 /// Segments that are freed by one record, so that its cost, and that of bringing the index up to date, is shared.

@@ -4,8 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 
 use arc_swap::ArcSwap;
@@ -27,7 +26,8 @@ use crate::reserve::Reserve;
 use crate::segment::SegmentHeader;
 use crate::space::SegmentStat;
 use crate::superblock::Newest;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, lock};
 use crate::vfs::{OpenMode, VFile, Vfs};
 use crate::view::View;
 use crate::wakeup::Wakeup;
@@ -118,6 +118,14 @@ pub(crate) struct Applier {
 pub(crate) struct ApplierState {
     pub(crate) requested: bool,
     pub(crate) closed: bool,
+}
+
+impl Applier {
+    /// Tells whoever waits for the index that something has changed, after it has.
+    pub(crate) fn tell(&self) {
+        drop(lock(&self.state));
+        self.applied.notify_all();
+    }
 }
 
 /// The buckets, by name and by number; swapped whole.
@@ -456,6 +464,7 @@ impl Core {
     /// Latches: from now on no mutation is acknowledged (I6).
     pub(crate) fn poison(&self, reason: &str) -> Error {
         let reason = self.poisoned.get_or_init(|| reason.into());
+        self.applier.tell();
         Error::ReadOnly { reason: Arc::clone(reason) }
     }
 

@@ -28,9 +28,16 @@ pub fn fsck(path: &Path, options: Options) -> Result<FsckReport, OpenError> {
         let mut report = FsckReport { recovery: core.recovery.clone(), scrub: core.scrub()?, index: Vec::new() };
         let had_index = !core.recovery.iter().any(|line| line.contains("index"));
         if core.damage.is_empty() && had_index {
-            core.checkpoint()?;
-            report.index = core.compare_with_rebuild()?;
-            report.index.extend(core.compare_with_recount()?);
+            let compared = core.checkpoint().and_then(|()| {
+                let mut differences = core.compare_with_rebuild()?;
+                differences.extend(core.compare_with_recount()?);
+                Ok(differences)
+            });
+            report.index = match compared {
+                // A row that has rotted ends the comparison; the scrub has named it.
+                Err(error @ Error::Damaged { .. }) => vec![error.to_string()],
+                compared => compared?,
+            };
         }
         Ok(report)
     })

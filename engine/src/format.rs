@@ -25,14 +25,22 @@ pub(crate) mod file {
     pub(crate) const BULK: &str = "bulk";
     pub(crate) const LOST: &str = "lost";
     pub(crate) const INDEX: &str = "index.redb";
-    /// Space that is given up when the disk is full.
-    pub(crate) const RESERVE: &str = "log/reserve.tmp";
     /// Where an index is made before it takes its name, and what is sorted for it: only while that goes on.
     pub(crate) const INDEX_IN_MAKING: &str = "index.redb.tmp";
     pub(crate) const SORT: [&str; 2] = ["index.sort.1", "index.sort.2"];
     pub(crate) const TRANSIENT: [&str; 3] = [INDEX_IN_MAKING, SORT[0], SORT[1]];
     /// Files that belong to the server and that the engine leaves alone.
     pub(crate) const SERVER: [&str; 3] = ["secret.key", "root-credentials.json", "admin.sock"];
+
+    /// Space that is given up when the disk is full, in pieces.
+    pub(crate) fn reserve(piece: usize) -> String {
+        if piece == 0 { format!("{LOG}/reserve.tmp") } else { format!("{LOG}/reserve.{piece}.tmp") }
+    }
+
+    /// Whether a file below `log/` is such a piece.
+    pub(crate) fn is_reserve(name: &str) -> bool {
+        name.starts_with("reserve.")
+    }
 
     pub(crate) fn segment(id: u64) -> String {
         format!("{LOG}/{id:016x}.seg")

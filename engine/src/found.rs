@@ -71,7 +71,10 @@ impl FoundLog {
         let mut unreadable = 0;
         for name in vfs.read_dir(file::LOG).map_err(failed("reading log/"))? {
             let path = format!("{}/{name}", file::LOG);
-            if name.ends_with(".tmp") && path != file::RESERVE {
+            if file::is_reserve(&name) {
+                continue;
+            }
+            if name.ends_with(".tmp") {
                 match vfs.remove(&path) {
                     // It is removed when its name is wanted.
                     Err(error) if is_full(&error) => {}

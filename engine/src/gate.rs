@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// A lock that many hold shared or one exclusively, granted in the order of asking.
 #[derive(Debug, Default)]

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::bugs::{Bug, seeded};
 use crate::core::{Core, Pending, SegmentFile};
@@ -18,6 +17,7 @@ use crate::request::Durability;
 use crate::reserve::is_full;
 use crate::row::Place;
 use crate::segment::{Seal, SegmentHeader, create};
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
 /// The most that one write holds.

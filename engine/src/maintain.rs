@@ -1,7 +1,6 @@
 //! The maintenance worker: it writes footers, empties segments, and leaves the disk to others in between.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::compact::Thoroughness;
@@ -10,6 +9,7 @@ use crate::error::Error;
 use crate::footer::{self, Builder};
 use crate::format::file;
 use crate::request::Compaction;
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 use crate::vfs::OpenMode;
 
@@ -107,6 +107,10 @@ impl Core {
             }
             self.request_apply();
             let state = lock(&self.applier.state);
+            // Looked at again under the lock that whoever tells takes in between, so that no wake-up is lost.
+            if self.applied_seq.load(Ordering::Acquire) >= target || self.poisoned().is_some() {
+                continue;
+            }
             let waited = self.applier.applied.wait_timeout(state, INDEX_INTERVAL);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }

@@ -7,14 +7,13 @@ use std::borrow::Borrow;
 use std::cmp::Ordering as Order;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_skiplist::SkipMap;
 
 use crate::row::Table;
 use crate::space::{self, SegmentStat};
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// How far the log was applied: everything up to here is in the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

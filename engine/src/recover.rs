@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::bugs::{Bug, seeded};
 use crate::bulk::BulkSegments;
@@ -26,6 +26,7 @@ use crate::reserve::{Reserve, is_full};
 use crate::row::{Place, Table, key};
 use crate::settle::{Room, Settled};
 use crate::superblock::{self, Identity};
+use crate::sync::Mutex;
 use crate::vfs::{OpenMode, OverlayVfs, Vfs};
 use crate::view::View;
 
@@ -136,7 +137,7 @@ pub(crate) fn open(
     }
     core.usage = Mutex::new(usage.into_iter().collect());
     core.space = Mutex::new(space);
-    core.applied_seq.store(mark.seq, std::sync::atomic::Ordering::Release);
+    core.applied_seq.store(mark.seq, crate::sync::atomic::Ordering::Release);
     load_buckets(&core).map_err(internal("reading the buckets"))?;
     let next_bulk = Replay::new(&core, &log).run(&mut log, mark)?.max(mark.bulk_next).max(1);
     log.freed = core.freed().map_err(internal("reading freed segments"))?;

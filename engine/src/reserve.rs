@@ -6,19 +6,19 @@
 //! and outlives the process, so that whoever fills the disk meanwhile does not get it.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::format::file;
-use crate::sync::lock;
-use crate::vfs::{OpenMode, VFile, Vfs};
+use crate::sync::{Mutex, lock};
+use crate::vfs::{OpenMode, Vfs};
 
 const RESERVE_BYTES_LEAST: u64 = 2 << 20;
 const RESERVE_BYTES_MOST: u64 = 64 << 20;
-/// It is set aside and given up in steps of this: what one step takes stays one extent, and a file system that copies on
-/// write gives an extent back only as a whole.
-const RESERVE_STEP_BYTES: u64 = 256 << 10;
+/// The first of the pieces; the others are as large as all before them. Each is a file of its own, for a file system that
+/// copies on write gives back an extent only as a whole.
+const PIECE_BYTES: u64 = 256 << 10;
 
-/// A file that holds space and nothing else.
+/// Files that hold space and nothing else.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     vfs: Arc<dyn Vfs>,
@@ -28,9 +28,8 @@ pub(crate) struct Reserve {
 
 #[derive(Debug, Default)]
 struct State {
-    file: Option<Arc<dyn VFile>>,
-    /// What is set aside.
-    bytes: u64,
+    /// Which pieces are set aside.
+    held: Vec<bool>,
     /// The free space with which nothing more could be set aside: a file system may count as free what it cannot give.
     refused_at: Option<u64>,
     borrowers: usize,
@@ -48,14 +47,33 @@ impl Reserve {
         Reserve { vfs, bytes: if low_water_bytes == 0 { 0 } else { bytes }, state: Mutex::default() }
     }
 
-    /// Takes over what an earlier process had set aside: as much as the file is long.
-    pub(crate) fn adopt(&self) {
-        let Ok(file) = self.vfs.open(file::RESERVE, OpenMode::Write) else { return };
-        let mut state = lock(&self.state);
-        state.bytes = file.length().unwrap_or(0).min(self.bytes);
-        if state.bytes > 0 {
-            state.file = Some(file);
+    /// The sizes of all pieces.
+    fn pieces(&self) -> Vec<u64> {
+        let mut pieces = Vec::new();
+        let mut total = 0;
+        while total < self.bytes {
+            pieces.push(total.max(PIECE_BYTES).min(self.bytes - total));
+            total += pieces[pieces.len() - 1];
         }
+        pieces
+    }
+
+    /// Takes over what an earlier process had set aside.
+    pub(crate) fn adopt(&self) {
+        let held: Vec<bool> = self.pieces().into_iter().enumerate().map(|(n, bytes)| self.is_there(n, bytes)).collect();
+        let names = self.vfs.read_dir(file::LOG).unwrap_or_default();
+        for path in names.iter().filter(|name| file::is_reserve(name)).map(|name| format!("{}/{name}", file::LOG)) {
+            // Of a larger reserve, or one that was not finished.
+            if !held.iter().enumerate().any(|(n, held)| *held && path == file::reserve(n)) {
+                let _ = self.vfs.remove(&path);
+            }
+        }
+        lock(&self.state).held = held;
+    }
+
+    /// Whether a piece is there. What it holds already takes no space again.
+    fn is_there(&self, n: usize, bytes: u64) -> bool {
+        self.vfs.open(&file::reserve(n), OpenMode::Write).is_ok_and(|file| file.reserve(bytes).is_ok())
     }
 
     /// What is set aside when there is room.
@@ -78,46 +96,35 @@ impl Reserve {
 
     /// What has to stay free beyond the low-water mark, for it is not set aside now.
     pub(crate) fn missing_bytes(&self) -> u64 {
-        self.bytes - lock(&self.state).bytes.min(self.bytes)
+        let state = lock(&self.state);
+        let missing = |(n, bytes): (usize, u64)| if state.held.get(n) == Some(&true) { 0 } else { bytes };
+        self.pieces().into_iter().enumerate().map(missing).sum()
     }
 
     /// Sets the space aside, or as much of it as there is, unless somebody needs it just now.
     pub(crate) fn replenish(&self, free_bytes: u64) {
         let mut state = lock(&self.state);
         let refused = state.refused_at.is_some_and(|refused_at| free_bytes <= refused_at);
-        if state.bytes >= self.bytes || free_bytes < RESERVE_STEP_BYTES || state.borrowers > 0 || refused {
+        if state.borrowers > 0 || refused {
             return;
         }
-        let made = match state.file.take() {
-            Some(file) => Ok(file),
-            None => self.vfs.open(file::RESERVE, OpenMode::Create),
-        };
-        let Ok(file) = made else {
-            state.refused_at = Some(free_bytes);
-            return;
-        };
-        let most = self.bytes.min(state.bytes.saturating_add(free_bytes));
-        let mut bytes = state.bytes;
-        while bytes < self.bytes {
-            let next = (bytes + RESERVE_STEP_BYTES).min(self.bytes);
-            if next > most {
-                break;
+        let pieces = self.pieces();
+        state.held.resize(pieces.len(), false);
+        let mut free = free_bytes;
+        for (n, bytes) in pieces.into_iter().enumerate() {
+            if state.held[n] || bytes > free {
+                continue;
             }
-            if file.reserve(next).is_err() {
+            let path = file::reserve(n);
+            let made = self.vfs.open(&path, OpenMode::Create).and_then(|file| file.reserve(bytes));
+            if made.is_err() {
+                // A file system that cannot set space aside has none, and one that is full may have counted wrongly.
+                let _ = self.vfs.remove(&path);
                 state.refused_at = Some(free_bytes);
-                break;
+                return;
             }
-            bytes = next;
-        }
-        // The length says how much there is, to the next process too.
-        if bytes > 0 && file.set_length(bytes).is_ok() {
-            state.bytes = bytes;
-            state.file = Some(file);
-        } else if state.bytes == 0 {
-            // A file system that cannot set space aside has none.
-            let _ = self.vfs.remove(file::RESERVE);
-        } else {
-            state.file = Some(file);
+            state.held[n] = true;
+            free -= bytes;
         }
     }
 
@@ -125,30 +132,25 @@ impl Reserve {
     /// give.
     pub(crate) fn borrow(&self, bytes: u64) -> Option<Borrowed<'_>> {
         let mut state = lock(&self.state);
-        let Some(file) = state.file.take() else {
-            // What another borrower was given may not be used up.
-            if state.borrowers == 0 {
-                return None;
+        let mut given = 0;
+        for (n, piece) in self.pieces().into_iter().enumerate() {
+            if given >= bytes {
+                break;
             }
-            state.borrowers += 1;
-            return Some(Borrowed { reserve: self });
-        };
-        let wanted = bytes.checked_next_multiple_of(RESERVE_STEP_BYTES).unwrap_or(u64::MAX);
-        let kept = state.bytes.saturating_sub(wanted) / RESERVE_STEP_BYTES * RESERVE_STEP_BYTES;
-        let cut = file.set_length(kept).is_ok();
-        if kept == 0 {
-            // Also where it could not be cut; and a name that cannot be removed holds nothing if it was.
-            if self.vfs.remove(file::RESERVE).is_err() && !cut {
-                state.file = Some(file);
-                return None;
+            if state.held.get(n) != Some(&true) {
+                continue;
             }
-            state.bytes = 0;
-        } else {
-            state.file = Some(file);
-            if !cut {
-                return None;
+            let path = file::reserve(n);
+            // Also where the name cannot be removed.
+            let cut = self.vfs.open(&path, OpenMode::Write).is_ok_and(|file| file.set_length(0).is_ok());
+            if self.vfs.remove(&path).is_ok() || cut {
+                state.held[n] = false;
+                given += piece;
             }
-            state.bytes = kept;
+        }
+        // What another borrower was given may not be used up.
+        if given == 0 && state.borrowers == 0 {
+            return None;
         }
         state.refused_at = None;
         state.borrowers += 1;

@@ -4,7 +4,6 @@
 //! elsewhere must know what to restore.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::Ordering;
 
 use crate::apply::Change;
 use crate::core::{Core, SegmentFile};
@@ -16,6 +15,7 @@ use crate::object::VersionId;
 use crate::report::{Damage, ScrubReport};
 use crate::row::{ObjectRow, PartRow, Place, Table, key};
 use crate::segment::Walk;
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
 /// The most damages that a report names.

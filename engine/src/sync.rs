@@ -1,11 +1,35 @@
-//! Locking, where what a panic left behind is still whole.
+//! Locks and threads: those of the standard library, or those of a model checker that chooses every interleaving.
 //!
 //! Every critical section of the engine leaves its data consistent at each step, so a poisoned mutex is no reason to
 //! panic in another thread.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use std::{
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread,
+};
+
+#[cfg(all(test, shuttle))]
+pub(crate) use shuttle::{
+    sync::{Condvar, Mutex, MutexGuard, atomic},
+    thread,
+};
+
+use std::sync::PoisonError;
 
 /// Locks, also after a panic of another holder.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Likewise what redb stands on: redb calls it with locks of its own held, of which a model checker knows nothing.
+pub(crate) fn lock_below<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets another thread go on, where a model checker says so.
+#[cfg(any(test, feature = "sim"))]
+pub(crate) fn step() {
+    #[cfg(all(test, shuttle))]
+    thread::sleep(std::time::Duration::ZERO);
 }

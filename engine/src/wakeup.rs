@@ -1,9 +1,9 @@
 //! How the maintenance worker is woken, and sleeps in between.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, lock};
 
 /// What there is to do is looked at again after this.
 const INTERVAL: Duration = Duration::from_secs(2);

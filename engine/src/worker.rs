@@ -1,7 +1,6 @@
 //! The workers beside the committer: the indexer and the unlinker.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::core::Core;
@@ -11,6 +10,7 @@ use crate::index::{Index, IndexError};
 use crate::memtable::Memtable;
 use crate::request::Durability;
 use crate::row::{Table, key};
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 use crate::view::View;
 
@@ -95,11 +95,10 @@ impl Core {
         let _publishing = lock(&self.publishing);
         let view = self.view.load_full();
         self.view.store(Arc::new(View { active: Arc::clone(&view.active), frozen: None, base }));
-        drop(lock(&self.applier.state));
-        self.applier.applied.notify_all();
         self.counters.index_applies.fetch_add(1, Ordering::Relaxed);
         self.applied_seq.store(frozen.mark().seq, Ordering::Release);
         self.index_is_full.store(false, Ordering::Relaxed);
+        self.applier.tell();
         Ok(())
     }
 
@@ -154,6 +153,7 @@ impl Core {
                 }
                 self.space_low.store(true, Ordering::Relaxed);
                 self.index_is_full.store(true, Ordering::Relaxed);
+                self.applier.tell();
                 if self.wait_for_apply(RETRY_INTERVAL) {
                     return;
                 }

@@ -12,9 +12,7 @@ mod mutate;
 mod put;
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 
 pub use get::Object;
 pub(crate) use get::{find_row, read_record};
@@ -27,7 +25,9 @@ use crate::log::Committer;
 use crate::recover;
 use crate::report::{BackupReport, ScrubReport};
 use crate::request::{Compaction, Health, Options, Stats};
-use crate::sync::lock;
+use crate::sync::atomic::Ordering;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, lock};
 use crate::vfs::{RealVfs, Vfs};
 
 /// An open data directory. Clones share it; the last one dropped closes it.
@@ -53,8 +53,7 @@ impl Store {
     pub fn open(path: &Path, options: Options) -> Result<Store, OpenError> {
         let opened = || {
             let vfs = RealVfs::new(path).map_err(|error| OpenError::NotWritable(path.into(), error))?;
-            let (core, committer) = recover::open(Arc::new(vfs), Arc::new(SystemClock), options, true)?;
-            Store::start(core, committer)
+            Store::open_threaded(Arc::new(vfs), Arc::new(SystemClock), options)
         };
         opened().map_err(|error| error.of(path))
     }
@@ -67,6 +66,16 @@ impl Store {
     /// See [`OpenError`].
     pub fn open_with(vfs: Arc<dyn Vfs>, clock: Arc<dyn Clock>, options: Options) -> Result<Store, OpenError> {
         let (core, committer) = recover::open(vfs, clock, options, false)?;
+        Store::start(core, committer)
+    }
+
+    /// Opens a store whose threads do what has to be done.
+    pub(crate) fn open_threaded(
+        vfs: Arc<dyn Vfs>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Store, OpenError> {
+        let (core, committer) = recover::open(vfs, clock, options, true)?;
         Store::start(core, committer)
     }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::{OpenMode, Probe, Space, VFile, Vfs};
-use crate::sync::lock;
+use crate::sync::lock_below;
 
 const PAGE_BYTES: u64 = 4096;
 
@@ -51,7 +51,7 @@ impl OverlayVfs {
 
 impl Vfs for OverlayVfs {
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Arc<dyn VFile>> {
-        let mut state = lock(&self.state);
+        let mut state = lock_below(&self.state);
         let found = self.adopt(&mut state, path);
         match (found, mode) {
             (Ok(_), OpenMode::CreateNew) => Err(io::ErrorKind::AlreadyExists.into()),
@@ -66,12 +66,12 @@ impl Vfs for OverlayVfs {
     }
 
     fn create_dir(&self, path: &str) -> io::Result<()> {
-        lock(&self.state).directories.insert(path.to_owned());
+        lock_below(&self.state).directories.insert(path.to_owned());
         Ok(())
     }
 
     fn read_dir(&self, path: &str) -> io::Result<Vec<String>> {
-        let state = lock(&self.state);
+        let state = lock_below(&self.state);
         let start = if path.is_empty() { String::new() } else { format!("{path}/") };
         let below = match self.below.read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -90,7 +90,7 @@ impl Vfs for OverlayVfs {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = lock(&self.state);
+        let mut state = lock_below(&self.state);
         let file = self.adopt(&mut state, from)?;
         state.files.remove(from);
         state.removed.insert(from.to_owned());
@@ -99,7 +99,7 @@ impl Vfs for OverlayVfs {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        let mut state = lock(&self.state);
+        let mut state = lock_below(&self.state);
         self.adopt(&mut state, path)?;
         state.files.remove(path);
         state.removed.insert(path.to_owned());
@@ -159,7 +159,7 @@ impl OverlayFile {
 
 impl VFile for OverlayFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let content = lock(&self.content);
+        let content = lock_below(&self.content);
         let count = content.length.saturating_sub(offset).min(buffer.len() as u64) as usize;
         if content.pages.is_empty() && offset + count as u64 <= content.below_length {
             return self.below.as_ref().map_or(Ok(0), |below| below.read_at(&mut buffer[..count], offset));
@@ -181,7 +181,7 @@ impl VFile for OverlayFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut content = lock(&self.content);
+        let mut content = lock_below(&self.content);
         let mut done = 0;
         while done < bytes.len() {
             let at = offset + done as u64;
@@ -201,11 +201,11 @@ impl VFile for OverlayFile {
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(lock(&self.content).length)
+        Ok(lock_below(&self.content).length)
     }
 
     fn set_length(&self, length: u64) -> io::Result<()> {
-        let mut content = lock(&self.content);
+        let mut content = lock_below(&self.content);
         if length < content.length {
             let last = length / PAGE_BYTES;
             let mut page = self.page(&content, last)?;
