@@ -96,6 +96,8 @@ pub(crate) enum Part {
     Start,
     /// Peak memory of a long stream.
     Memory,
+    /// Puts beside compaction and scrub, and puts of random keys for ten memtables.
+    Upkeep,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -2,7 +2,7 @@
 //!
 //! Speed is promised as ratios on one machine in one run; this is where the ratios come from. People run it and read it; nothing is asserted.
 //!
-//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `run` decides what is run, `report` shows it. `shape` and `decide` measure the policy engine by itself.
+//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `node` and `upkeep` have what only a node of ours does, `run` decides what is run, `report` shows it. `shape` and `decide` measure the policy engine by itself.
 
 mod arguments;
 mod bare;
@@ -22,6 +22,7 @@ mod run;
 mod shape;
 mod sign;
 mod target;
+mod upkeep;
 mod work;
 
 use std::process::ExitCode;

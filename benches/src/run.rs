@@ -17,6 +17,7 @@ use crate::process::{Server, memory_bytes};
 use crate::report::Report;
 use crate::sign::Credentials;
 use crate::target::{BARE_HYPER, Target};
+use crate::upkeep;
 use crate::work::{BUCKET, Kind, LISTED_BUCKET, Payload, Work, fill_listed, interleave, prepare};
 
 /// Objects that gets of a size choose from.
@@ -76,6 +77,11 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
     if wanted(Part::Memory) {
         let bytes = common.stream_gibibytes << 30;
         report.facts.extend(node::streaming(&program, &place.path().join("stream"), bytes).await?);
+    }
+    if wanted(Part::Upkeep) {
+        let (directory, time) = (place.path().join("upkeep"), Duration::from_secs_f64(common.seconds));
+        report.facts.extend(upkeep::beside_maintenance(&program, &directory, common.rounds, time).await?);
+        report.facts.extend(upkeep::sustained(&program, &place.path().join("sustained")).await?);
     }
     report.about.push(("load average at the end", machine::load_average()?));
     Ok(report)

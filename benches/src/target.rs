@@ -176,19 +176,25 @@ impl Target {
 
     /// The log's counters. None when this is not a node or its metrics lack them.
     pub(crate) async fn log_counters(&self) -> Result<Option<LogCounters>> {
-        let Some(console) = self.console else { return Ok(None) };
-        let head = format!("GET /metrics HTTP/1.1\r\nhost: {console}\r\n\r\n");
-        let mut connection = Connection::open(console).await?;
-        let reply = connection.exchange(head.as_bytes(), &Content::empty(), Sink::Keep).await?;
-        if reply.status != 200 {
-            return Ok(None);
-        }
-        let text = String::from_utf8_lossy(&reply.kept);
+        let Some(text) = self.metrics().await? else { return Ok(None) };
         let syncs = metric(&text, "strongroom_engine_syncs_total");
         let records = metric(&text, "strongroom_engine_records_total");
         let bytes = metric(&text, "strongroom_engine_log_bytes_total");
         let all = syncs.zip(records).zip(bytes);
         Ok(all.map(|((syncs, records), bytes)| LogCounters { syncs, records, bytes }))
+    }
+
+    /// One of a node's counters, by its metric.
+    pub(crate) async fn counter(&self, name: &str) -> Result<Option<f64>> {
+        Ok(self.metrics().await?.and_then(|text| metric(&text, name)))
+    }
+
+    async fn metrics(&self) -> Result<Option<String>> {
+        let Some(console) = self.console else { return Ok(None) };
+        let head = format!("GET /metrics HTTP/1.1\r\nhost: {console}\r\n\r\n");
+        let mut connection = Connection::open(console).await?;
+        let reply = connection.exchange(head.as_bytes(), &Content::empty(), Sink::Keep).await?;
+        Ok((reply.status == 200).then(|| String::from_utf8_lossy(&reply.kept).into_owned()))
     }
 }
 

@@ -283,7 +283,7 @@ impl Work {
 static NEXT_WINDOW: AtomicU64 = AtomicU64::new(0);
 
 /// Keys that don't arrive in order: multiplication by an odd number never gives one twice.
-fn scattered(number: usize) -> String {
+pub(crate) fn scattered(number: usize) -> String {
     format!("{:016x}", (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
