@@ -9,5 +9,6 @@ mod durability;
 mod fixture;
 mod limits;
 mod policy;
+mod remote;
 mod s3;
 mod story;

@@ -2,7 +2,6 @@
 
 mod account;
 mod bucket;
-mod command_line;
 mod escalation;
 mod permission;
 mod permission_file;

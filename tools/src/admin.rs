@@ -1,6 +1,6 @@
-//! A small, blocking HTTP/1.1 client for a node.
+//! A small, blocking HTTP/1.1 client for the node on this machine.
 //!
-//! Commands send one request, over the Unix socket in the data directory or another stream, and read one answer; that needs no async runtime and no HTTP library. Everything that is read has a limit and a timeout.
+//! Commands send one request over the Unix socket in the data directory and read one answer; that needs no async runtime and no HTTP library. Everything that is read has a limit and a timeout.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 
 /// Name of the node's socket in its data directory.
 pub(crate) const SOCKET_FILE: &str = "admin.sock";
@@ -32,13 +32,20 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// An answer's status and whole body.
+/// An answer's status, headers and whole body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// `X-Next-Cursor`: where a list goes on.
-    pub(crate) next_cursor: Option<String>,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first header of this name, which is given in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(present, _)| present == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// Why there is no answer.
@@ -101,26 +108,28 @@ pub(crate) fn call_node_if_any(data: &Path, request: Request<'_>) -> Result<Opti
     });
     called.map(Some).or_else(|error| match error {
         CallError::Absent => Ok(None),
-        CallError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure {
-            exit: Exit::Denied,
-            message: format!(
-                "{}: this user may not speak to the node; run as the user that it runs as",
-                socket.display()
-            ),
-        }),
+        CallError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::denied(format!(
+            "{}: this user may not speak to the node; run as the user that it runs as",
+            socket.display()
+        ))),
         error => Err(Failure::failed(format!("{}: {error}", socket.display()))),
     })
 }
 
 /// Calls `http://HOST:PORT` over TCP.
 pub(crate) fn call_host(address: &str, request: Request<'_>, timeout: Duration) -> Result<Answer, CallError> {
+    exchange(connect_host(address, timeout, timeout)?, request)
+}
+
+/// Connects to `HOST:PORT`, at the first of its addresses that answers.
+pub(crate) fn connect_host(address: &str, connect: Duration, answer: Duration) -> Result<TcpStream, CallError> {
     let mut last = CallError::Absent;
     for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, timeout) {
+        match TcpStream::connect_timeout(&address, connect) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(timeout))?;
-                stream.set_write_timeout(Some(timeout))?;
-                return exchange(stream, request);
+                stream.set_read_timeout(Some(answer))?;
+                stream.set_write_timeout(Some(answer))?;
+                return Ok(stream);
             }
             Err(error) => last = error.into(),
         }
@@ -137,10 +146,7 @@ fn connect(data: &Path, socket: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_raw_fd()))
 }
 
-/// Sends a request over a stream and reads the answer.
-///
-/// # Errors
-/// The stream fails, or the peer gives no proper answer.
+/// Sends a request and reads its answer.
 pub(crate) fn exchange(mut stream: impl Read + Write, request: Request<'_>) -> Result<Answer, CallError> {
     let mut head =
         format!("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", request.method, request.target, request.host);
@@ -163,11 +169,12 @@ fn read_answer(stream: impl BufRead) -> Result<Answer, CallError> {
     loop {
         let line = read_line(&mut head)?;
         let status = status_of(&line)?;
-        let (framing, next_cursor) = read_headers(&mut head)?;
+        let headers = read_headers(&mut head)?;
         // An interim answer (RFC 9110, 15.2) comes before the real one.
         if !(100..200).contains(&status) {
             head.set_limit(BODY_BYTES_MAX + HEAD_BYTES_MAX);
-            return Ok(Answer { status, next_cursor, body: read_body(head, framing)? });
+            let framing = if status == 204 { Framing::Length(0) } else { framing_of(&headers)? };
+            return Ok(Answer { status, headers, body: read_body(head, framing)? });
         }
     }
 }
@@ -186,27 +193,27 @@ enum Framing {
     UntilClose,
 }
 
-fn read_headers(head: &mut impl BufRead) -> Result<(Framing, Option<String>), CallError> {
-    let mut framing = Framing::UntilClose;
-    let mut next_cursor = None;
+fn read_headers(head: &mut impl BufRead) -> Result<Vec<(String, String)>, CallError> {
+    let mut headers = Vec::new();
     loop {
         let line = read_line(head)?;
         if line.is_empty() {
-            return Ok((framing, next_cursor));
+            return Ok(headers);
         }
         let (name, value) = line.split_once(':').ok_or(CallError::Malformed("the answer has a broken header"))?;
-        let value = value.trim();
-        if name.eq_ignore_ascii_case("transfer-encoding") {
-            if !value.eq_ignore_ascii_case("chunked") {
-                return Err(CallError::Malformed("the answer has an unknown transfer encoding"));
-            }
-            framing = Framing::Chunked;
-        } else if name.eq_ignore_ascii_case("content-length") && framing != Framing::Chunked {
-            let length = value.parse().map_err(|_| CallError::Malformed("the answer has a broken length"))?;
-            framing = Framing::Length(length);
-        } else if name.eq_ignore_ascii_case("x-next-cursor") {
-            next_cursor = Some(value.to_owned());
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+}
+
+fn framing_of(headers: &[(String, String)]) -> Result<Framing, CallError> {
+    let value = |wanted: &str| headers.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    match (value("transfer-encoding"), value("content-length")) {
+        (Some(encoding), _) if encoding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
+        (Some(_), _) => Err(CallError::Malformed("the answer has an unknown transfer encoding")),
+        (None, Some(length)) => {
+            length.parse().map(Framing::Length).map_err(|_| CallError::Malformed("the answer has a broken length"))
         }
+        (None, None) => Ok(Framing::UntilClose),
     }
 }
 
@@ -268,6 +275,7 @@ fn read_line(stream: &mut impl BufRead) -> Result<String, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Exit;
 
     fn read(answer: &str) -> Result<(u16, String), String> {
         let answer = read_answer(answer.as_bytes()).map_err(|error| error.to_string())?;

@@ -7,13 +7,12 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
-use crate::answer::{accepted, not_understood};
-use crate::args::Apply;
+use crate::args::{Apply, Connection};
 use crate::failure::Failure;
 use crate::input::{self, STATE_BYTES_MAX};
-use crate::node::Node;
-use crate::nouns::Target;
 use crate::output::{self, Paint, visible};
+use crate::refusal::not_understood;
+use crate::remote::{Call, Node};
 
 /// The node's answer to a state.
 #[derive(Debug, Deserialize)]
@@ -28,17 +27,17 @@ struct Applied {
 
 /// Sends a state file and prints what changes.
 pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> {
+    let node = Node::open(&arguments.connection)?;
     let name =
         if arguments.file == Path::new("-") { "standard input".into() } else { arguments.file.display().to_string() };
     let text = input::read_text(&arguments.file, STATE_BYTES_MAX)
         .map_err(|error| Failure::usage(format!("state file {name}: {error}")))?;
-    let node = Node::find(&arguments.target)?;
-    let switches = [("dryRun", arguments.dry_run.to_string()), ("prune", arguments.prune.to_string())];
-    let query: Vec<(&str, &str)> = switches.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let headers = [("x-strongroom-state-name", header_value(&name)), ("content-type", content_type(&name).into())];
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let answer = node.send("POST", "/api/v1/state", &query, &headers, text.as_bytes())?;
-    let body = accepted(answer, &name)?;
+    let call = Call::new("POST", "/state", &name)
+        .query("dryRun", arguments.dry_run.to_string())
+        .query("prune", arguments.prune.to_string())
+        .header("x-strongroom-state-name", header_value(&name))
+        .bytes(content_type(&name), text.into_bytes());
+    let body = node.text(call)?;
     if json {
         output::print(&body)?;
         return Ok(ExitCode::SUCCESS);
@@ -52,8 +51,8 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
 }
 
 /// Prints the state of a node: indented for people and files, in one line with `--json`. Policies in it are strings, so that they keep their bytes either way.
-pub(crate) fn state(target: &Target, json: bool) -> Result<ExitCode, Failure> {
-    let (body, _) = Node::find(target)?.call("state", "GET", "/state", &[], None)?;
+pub(crate) fn state(connection: &Connection, json: bool) -> Result<ExitCode, Failure> {
+    let body = Node::open(connection)?.text(Call::new("GET", "/state", "state"))?;
     if json {
         output::print(&body)?;
     } else {

@@ -1,14 +1,41 @@
 //! The command line: commands, their flags, and help with an example for each.
 //!
-//! Settings of a node are not spelt here a second time: their flags are made from the table in [`crate::settings`].
+//! One noun or kind of work a file below; here are the list of commands and how a line that is wrong is answered.
+
+mod account;
+mod bucket;
+mod connection;
+mod node;
+mod noun;
+mod permission;
+mod policy;
+mod serve;
+mod service_account;
+mod storage;
+mod user;
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, one_line};
-use crate::nouns::{AccountVerb, BucketVerb, PermissionVerb, ServiceAccountVerb, Target, UserVerb};
-use crate::settings::{Kind, SETTINGS, Setting, Values};
+
+pub(crate) use account::{Account, AccountCommand, AccountCreate, AccountEdit};
+pub(crate) use bucket::{Bucket, BucketCommand, BucketPolicyFile};
+pub(crate) use connection::Connection;
+pub(crate) use node::{Apply, Health, Local};
+pub(crate) use noun::{Listing, Named, NamedList, NewSecret};
+pub(crate) use permission::{
+    Permission, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyFile,
+};
+pub(crate) use policy::{Policy, PolicyCheck, PolicyDialect, PolicyExplain, PolicyKind};
+pub(crate) use serve::{ConfigCommand, Serve, Test};
+pub(crate) use service_account::{ServiceAccount, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
+pub(crate) use storage::{Backup, Directory, Fsck, Inspect, Inspected, Restore};
+pub(crate) use user::{User, UserCommand, UserCreate};
+
+use serve::{SERVE_HELP, TEST_HELP};
+use storage::{BACKUP_HELP, COMPACT_HELP, FSCK_HELP, INSPECT_HELP, RESTORE_HELP, SCRUB_HELP};
 
 /// An S3 storage node in one binary: durable by default, every request judged by policy.
 #[derive(Debug, Parser)]
@@ -42,47 +69,27 @@ Example: strongroom policy check permission.json
         #[command(subcommand)]
         command: Policy,
     },
-    /// Create, list, show, edit and delete permissions
-    Permission {
-        #[command(flatten)]
-        target: Target,
-        #[command(subcommand)]
-        verb: PermissionVerb,
-    },
-    /// Create, list, show, edit and delete service accounts: keys for S3
-    ServiceAccount {
-        #[command(flatten)]
-        target: Target,
-        #[command(subcommand)]
-        verb: ServiceAccountVerb,
-    },
-    /// Create, list, show, edit and delete users of the console
-    User {
-        #[command(flatten)]
-        target: Target,
-        #[command(subcommand)]
-        verb: UserVerb,
-    },
-    /// Create, list, show, edit and delete accounts, the owners of buckets
-    Account {
-        #[command(flatten)]
-        target: Target,
-        #[command(subcommand)]
-        verb: AccountVerb,
-    },
-    /// Create, list, show, edit and delete buckets
-    Bucket {
-        #[command(flatten)]
-        target: Target,
-        #[command(subcommand)]
-        verb: BucketVerb,
-    },
+    /// Permissions: what service accounts may do
+    #[command(after_help = permission::HELP)]
+    Permission(Permission),
+    /// Service accounts: access keys for S3, with their permissions
+    #[command(after_help = service_account::HELP)]
+    ServiceAccount(ServiceAccount),
+    /// Users, who sign in to administer
+    #[command(after_help = user::HELP)]
+    User(User),
+    /// Accounts, which own buckets, permissions, service accounts and users
+    #[command(after_help = account::HELP)]
+    Account(Account),
+    /// Buckets, as an administrator sees them: what they hold, who may do what
+    #[command(after_help = bucket::HELP)]
+    Bucket(Bucket),
     /// Bring a running node to a declared state
     #[command(after_help = "Example: strongroom apply -f state.json --dry-run")]
     Apply(Apply),
     /// Print the declared state of a running node
     #[command(after_help = "Example: strongroom state --data ./data > state.json")]
-    State(Target),
+    State(Connection),
     /// Check every record, bulk segment and index row of a data directory that no node runs on
     #[command(after_help = FSCK_HELP)]
     Fsck(Fsck),
@@ -123,390 +130,6 @@ Example: strongroom policy check permission.json
         command: ConfigCommand,
     },
 }
-
-const SERVE_HELP: &str = "\
-Each setting is also the variable STRONGROOM_NAME (STRONGROOM_TRUSTED_PROXY; several values separated by spaces) and a key of strongroom.toml (trusted-proxy = [\"10.0.0.1\"]). Flags win over variables, variables over the file. \
-Root's keys are also read from the files that STRONGROOM_ROOT_ACCESS_KEY_FILE and STRONGROOM_ROOT_SECRET_KEY_FILE name and from the systemd credentials root-access-key and root-secret-key.
-
-Example: strongroom serve /srv/s3 --listen [::]:9000 --console [::]:9001 --tls-self-signed";
-
-const TEST_HELP: &str = "\
-It listens on free ports of 127.0.0.1, keeps its data in a temporary directory and removes that at its end; writes are not synced unless --durability strict is given, and denials are explained. It takes neither STRONGROOM variables nor strongroom.toml.
-
-Example: strongroom test --bucket uploads";
-
-const FSCK_HELP: &str = "\
-It changes nothing, unless --repair-index is given. Each damage is one line: bucket, key, version, what is wrong, and where. The index is no data: what is wrong with it alone is repaired by --repair-index, and by serve.
-
-Exit codes: 0 nothing is wrong; 1 something is, or the directory can't be checked, for example since a node runs on it (strongroom scrub checks that).
-
-Example: strongroom fsck ./strongroom-data
-         strongroom fsck ./strongroom-data --repair-index";
-
-const SCRUB_HELP: &str = "\
-The running node does it, at its --maintenance-rate, while it serves; without one this program does. Nothing is repaired: each damage is one line with bucket, key, version and place. A scrub that is under way already is waited for. Interrupting this command doesn't end the node's scrub.
-
-Exit codes: 0 nothing is damaged; 1 something is, or the scrub failed; 3 there is no such data directory.
-
-Example: strongroom scrub ./strongroom-data";
-
-const COMPACT_HELP: &str = "\
-A node does this by itself where it pays; this does all that is left. Interrupting this command doesn't end the node's compaction.
-
-Example: strongroom compact ./strongroom-data";
-
-const INSPECT_HELP: &str = "\
-Ids of segments are their files' names in log/. With --json each answer is an array.
-
-Example: strongroom inspect ./strongroom-data
-         strongroom inspect ./strongroom-data records 0000000000000001
-         strongroom inspect ./strongroom-data rows --json";
-
-const BACKUP_HELP: &str = "\
-The backup is of one instant; requests go on meanwhile. Into an earlier backup of the same node only what is new is written. On the same file system files are linked, which costs no space: for the day that the disk fails, name a directory on another one. The running node writes it, so that its user must be able to.
-
-secret.key, under which the node's secret keys are sealed, is left out unless --with-key is given; keep it elsewhere then, since a restored node starts only with it.
-
-Exit codes: 0 the backup is complete; 1 it failed, and an earlier one is intact; 3 there is no such data directory; 5 the destination is something else.
-
-Example: strongroom backup ./strongroom-data /mnt/usb/strongroom";
-
-const RESTORE_HELP: &str = "\
-Everything is copied, so the backup can be restored again. Without secret.key in it, put the key into the new directory before serve.
-
-Exit codes: 0 restored; 1 it failed; 3 there is no backup; 5 the directory holds something already.
-
-Example: strongroom restore /mnt/usb/strongroom ./strongroom-data";
-
-#[derive(Debug, Args)]
-pub(crate) struct Fsck {
-    /// Data directory
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
-    /// Set the index aside and make it anew from the log
-    #[arg(long)]
-    pub(crate) repair_index: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Inspect {
-    /// Data directory
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
-    /// What is printed
-    #[arg(value_name = "WHAT", default_value = "segments")]
-    pub(crate) what: Inspected,
-    /// Segment whose records are printed
-    #[arg(value_name = "ID", required_if_eq("what", "records"))]
-    pub(crate) id: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Inspected {
-    /// The log's segments
-    Segments,
-    /// The records of one segment
-    Records,
-    /// The rows of the index
-    Rows,
-}
-
-/// A data directory, of a running node or not.
-#[derive(Debug, Args)]
-pub(crate) struct Directory {
-    /// Data directory [default: that of the settings, ./strongroom-data]
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: Option<PathBuf>,
-    /// Configuration file with the node's settings
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Backup {
-    /// Data directory
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
-    /// Where the backup is written: a directory that is missing, empty, or an earlier backup of this node
-    #[arg(value_name = "DEST")]
-    pub(crate) destination: PathBuf,
-    /// Take secret.key and root-credentials.json along
-    #[arg(long)]
-    pub(crate) with_key: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Restore {
-    /// Directory that strongroom backup wrote
-    #[arg(value_name = "BACKUP")]
-    pub(crate) backup: PathBuf,
-    /// The new data directory: missing or empty
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// Data directory; the same as --data
-    #[arg(value_name = "DIR", id = "directory", conflicts_with = "data")]
-    pub(crate) directory: Option<PathBuf>,
-    /// Configuration file [default: ./strongroom.toml, else /etc/strongroom/strongroom.toml]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) settings: ServeSettings,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Test {
-    /// Create this bucket before the node is ready; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub(crate) bucket: Vec<String>,
-    /// Print `export AWS_...` lines for a shell instead of the ready line
-    #[arg(long)]
-    pub(crate) env: bool,
-    #[command(flatten)]
-    pub(crate) settings: TestSettings,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Policy {
-    /// Check policy documents: every error and finding with its place
-    #[command(after_help = CHECK_HELP)]
-    Check(PolicyCheck),
-    /// Evaluate an array of requests against policies; prints JSON
-    #[command(after_help = EVAL_HELP)]
-    Eval(PolicyEval),
-    /// Explain one decision: which statement decided, which nearly matched
-    #[command(after_help = EXPLAIN_HELP)]
-    Explain(PolicyExplain),
-}
-
-const CHECK_HELP: &str = "\
-Colours are for terminals; NO_COLOR=1 switches them off, CLICOLOR_FORCE=1 on. With --json one file makes {valid, message, errors, findings}, several an array of those with their file.
-
-A batch is answered by an array of {id, valid, message, errors, findings}, in order; a case that is no such object by {id, error}.
-
-Exit codes: 0 all documents are valid, findings or not; 1 one has errors; 2 wrong usage or a file that can't be read. A batch that is answered exits 0 whatever the answers.
-
-Example: strongroom policy check permission.json --dialect lyve
-         strongroom policy check --kind bucket --bucket datalake policies/*.json
-         aws iam get-role-policy ... --query PolicyDocument | strongroom policy check -
-         strongroom policy check --batch cases.json";
-
-const EVAL_HELP: &str = "\
-The context of a request is complete: no key is added. Its bucket belongs to account 123456789012. The answer is an array of {id, decision, policy, sid}, in order, with decision Allow, ExplicitDeny or ImplicitDeny; a case that is malformed, or has a document that is refused, is answered by {id, error}.
-
-Exit codes: 0 every case is answered, whatever the answers; 2 wrong usage, or a file that can't be read or is no array.
-
-Example: strongroom policy eval cases.json > answers.json
-         strongroom policy eval - < cases.json";
-
-const EXPLAIN_HELP: &str = "\
-The request is judged as policy eval judges it: with the given context and no other, on a bucket of account 123456789012.
-
-Exit codes: 0 the decision is explained, whatever it is; 2 wrong usage, or a file that can't be read or judged.
-
-Example: strongroom policy explain case.json
-         strongroom policy explain --policy lightly.json --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg --context aws:SourceIp=21.21.21.7";
-
-#[derive(Debug, Args)]
-pub(crate) struct PolicyCheck {
-    /// Policy documents; - is standard input
-    #[arg(value_name = "FILE", required_unless_present = "batch", conflicts_with = "batch")]
-    pub(crate) files: Vec<PathBuf>,
-    /// What the documents are attached to
-    #[arg(long, value_name = "KIND", default_value = "identity", conflicts_with = "batch")]
-    pub(crate) kind: PolicyKind,
-    /// Rules that the documents must follow
-    #[arg(long, value_name = "DIALECT", default_value = "aws", conflicts_with = "batch")]
-    pub(crate) dialect: PolicyDialect,
-    /// Bucket of the documents, with --kind bucket or --batch: resources of others are refused
-    #[arg(long, value_name = "NAME")]
-    pub(crate) bucket: Option<String>,
-    /// Check an array of {id, document_text, dialect, kind, bucket?}; prints JSON; - is standard input
-    #[arg(long, value_name = "CASES")]
-    pub(crate) batch: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PolicyKind {
-    /// Of users and service accounts
-    Identity,
-    /// Of a bucket
-    Bucket,
-    /// Passed when a session is made
-    Session,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PolicyDialect {
-    /// AWS's policy language, as S3 uses it
-    Aws,
-    /// Permission files of Lyve Cloud
-    Lyve,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PolicyEval {
-    /// Array of {id, policies: [{kind, document}], request}; - is standard input
-    #[arg(value_name = "CASES")]
-    pub(crate) cases: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PolicyExplain {
-    /// One {policies: [{kind, document}], request}, or an array of one; - is standard input. Without it, the flags say the request
-    #[arg(value_name = "CASE", conflicts_with_all = ["policy", "bucket_policy", "session_policy", "action", "resource", "context", "principal"])]
-    pub(crate) case: Option<PathBuf>,
-    /// Identity policy of the caller; repeatable
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Vec<PathBuf>,
-    /// Policy of the bucket; repeatable
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bucket_policy: Vec<PathBuf>,
-    /// Session policy of the caller; repeatable
-    #[arg(long, value_name = "FILE")]
-    pub(crate) session_policy: Vec<PathBuf>,
-    /// ARN of the caller, or anonymous
-    #[arg(long, value_name = "ARN", default_value = "arn:aws:iam::123456789012:user/someone")]
-    pub(crate) principal: String,
-    /// Action, such as s3:GetObject
-    #[arg(long, value_name = "ACTION")]
-    pub(crate) action: Option<String>,
-    /// ARN of the bucket or object
-    #[arg(long, value_name = "ARN")]
-    pub(crate) resource: Option<String>,
-    /// Fact about the request, such as aws:SourceIp=21.21.21.7; repeatable, also for several values of a key
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) context: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Apply {
-    /// State file (JSON, or TOML when its name ends in .toml); - is standard input
-    #[arg(short, long, value_name = "STATE")]
-    pub(crate) file: PathBuf,
-    /// Print what would change and change nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Also delete what the file doesn't declare
-    #[arg(long)]
-    pub(crate) prune: bool,
-    #[command(flatten)]
-    pub(crate) target: Target,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Print every setting, its value and where that comes from
-    #[command(after_help = "Example: strongroom config show --config strongroom.toml")]
-    Show(ConfigArguments),
-    /// Check the settings: exit 0 when serve would take them, else 2
-    #[command(after_help = "Example: strongroom config check --config strongroom.toml")]
-    Check(ConfigArguments),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ConfigArguments {
-    /// Configuration file [default: ./strongroom.toml, else /etc/strongroom/strongroom.toml]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) settings: ServeSettings,
-}
-
-/// Which node on this machine a command speaks to.
-#[derive(Debug, Args)]
-pub(crate) struct Local {
-    /// Data directory of the node [default: that of the settings, ./strongroom-data]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// Configuration file with the node's settings
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Health {
-    /// Console or S3 URL of the node [default: the node of the data directory, else http://127.0.0.1:9001]
-    #[arg(value_name = "URL", conflicts_with_all = ["data", "config"])]
-    pub(crate) url: Option<String>,
-    #[command(flatten)]
-    pub(crate) local: Local,
-}
-
-/// Flags of all settings.
-#[derive(Debug)]
-pub(crate) struct ServeSettings(pub(crate) Values);
-
-/// Flags of the settings that a throw-away node takes: all but the data directory.
-#[derive(Debug)]
-pub(crate) struct TestSettings(pub(crate) Values);
-
-/// Defaults of `strongroom test` where they differ from the table's, for its help.
-const TEST_DEFAULTS: &[(&str, &str)] =
-    &[("listen", "127.0.0.1:0"), ("console", "127.0.0.1:0"), ("durability", "relaxed"), ("explain-denials", "true")];
-
-fn serve_default(setting: &Setting) -> &'static str {
-    setting.default
-}
-
-fn test_default(setting: &Setting) -> &'static str {
-    TEST_DEFAULTS.iter().find(|(name, _)| *name == setting.name).map_or(setting.default, |(_, default)| default)
-}
-
-fn setting_flags(command: Clap, take: fn(&str) -> bool, default: fn(&Setting) -> &'static str) -> Clap {
-    command.next_help_heading("Settings").args(SETTINGS.iter().filter(|setting| take(setting.name)).map(|setting| {
-        let help = match default(setting) {
-            "" | "false" => setting.help.to_owned(),
-            default => format!("{} [default: {default}]", setting.help),
-        };
-        let flag = Arg::new(setting.name).long(setting.name).help(help);
-        let flag = flag.value_parser(clap::builder::OsStringValueParser::new());
-        match setting.kind {
-            Kind::One | Kind::Secret => flag.value_name(setting.value).action(ArgAction::Set),
-            Kind::Many => flag.value_name(setting.value).action(ArgAction::Append),
-            Kind::Switch => {
-                flag.num_args(0..=1).require_equals(true).value_name("true|false").default_missing_value("true")
-            }
-        }
-    }))
-}
-
-fn setting_values(matches: &ArgMatches, take: fn(&str) -> bool) -> Values {
-    let taken = SETTINGS.iter().filter(|setting| take(setting.name));
-    let values = taken.filter_map(|setting| {
-        let values = matches.get_many::<std::ffi::OsString>(setting.name)?;
-        Some((setting.name, values.cloned().collect()))
-    });
-    values.collect()
-}
-
-macro_rules! settings_as_args {
-    ($type:ident, $take:expr, $default:expr) => {
-        impl FromArgMatches for $type {
-            fn from_arg_matches(matches: &ArgMatches) -> Result<$type, clap::Error> {
-                Ok($type(setting_values(matches, $take)))
-            }
-            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-                self.0 = setting_values(matches, $take);
-                Ok(())
-            }
-        }
-        impl Args for $type {
-            fn augment_args(command: Clap) -> Clap {
-                setting_flags(command, $take, $default)
-            }
-            fn augment_args_for_update(command: Clap) -> Clap {
-                setting_flags(command, $take, $default)
-            }
-        }
-    };
-}
-settings_as_args!(ServeSettings, |_| true, serve_default);
-settings_as_args!(TestSettings, |name| name != "data", test_default);
-
 /// What the command line asks for: a command, or a text that is printed (help, version).
 pub(crate) enum Asked {
     Command(Box<Cli>),
@@ -587,7 +210,7 @@ mod tests {
     fn usage_errors_are_one_line() {
         for (line, expected) in [
             ("", "no command given; strongroom --help lists them, strongroom serve runs a node"),
-            ("inspec", "unrecognized subcommand 'inspec'; tip: a similar subcommand exists: 'inspect'; see --help"),
+            ("fsc", "unrecognized subcommand 'fsc'; tip: a similar subcommand exists: 'fsck'; see --help"),
             (
                 "serve --listn x",
                 "unexpected argument '--listn' found; tip: a similar argument exists: '--listen'; see --help",

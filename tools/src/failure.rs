@@ -20,34 +20,45 @@ pub(crate) enum Exit {
     Conflict = 5,
 }
 
-/// One line for standard error and the exit code that goes with it.
+/// One line for standard error, where a document is refused with its errors below, and the exit code that goes with it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) message: String,
+    /// What a document's errors say, each a line of its own below the message.
+    pub(crate) details: Vec<String>,
 }
 
 impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, message: message.into(), details: Vec::new() }
+    }
+
     pub(crate) fn failed(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Failed, message: message.into() }
+        Failure::new(Exit::Failed, message)
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::NotFound, message: message.into() }
+        Failure::new(Exit::NotFound, message)
+    }
+
+    pub(crate) fn denied(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Denied, message)
     }
 
     pub(crate) fn conflict(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Conflict, message: message.into() }
+        Failure::new(Exit::Conflict, message)
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Usage, message: message.into() }
+        Failure::new(Exit::Usage, message)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&one_line(&self.message))
+        f.write_str(&one_line(&self.message))?;
+        self.details.iter().try_for_each(|detail| write!(f, "\n  {}", one_line(detail)))
     }
 }
 

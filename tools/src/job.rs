@@ -13,10 +13,10 @@ use server::backup;
 use server::maintenance::{JobAnswer, Progress};
 
 use crate::admin::{Request, call_node_if_any};
-use crate::answer::{accepted, not_understood};
 use crate::args::Local;
 use crate::configure;
 use crate::failure::Failure;
+use crate::refusal::{accepted, not_understood};
 
 /// How often a job is asked about, at first and at last.
 const ASK_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

@@ -3,7 +3,6 @@
 //! It reads the command line, the environment and files, speaks to people and to systemd, and leaves the work to the libraries: `server` runs a node, `policy` judges documents.
 
 mod admin;
-mod answer;
 mod apply;
 mod args;
 mod backup;
@@ -17,13 +16,12 @@ mod input;
 mod job;
 mod logging;
 mod maintain;
-mod manage;
-mod node;
 mod notify;
-mod nouns;
 mod output;
 mod policy;
 mod ready;
+mod refusal;
+mod remote;
 mod serve;
 mod settings;
 mod test;
@@ -51,11 +49,11 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::serve(arguments, json),
         Command::Test(arguments) => test::test(arguments),
         Command::Policy { command } => policy::policy(command, json),
-        Command::Permission { target, verb } => manage::permission(&target, &verb, json),
-        Command::ServiceAccount { target, verb } => manage::service_account(&target, &verb, json),
-        Command::User { target, verb } => manage::user(&target, &verb, json),
-        Command::Account { target, verb } => manage::account(&target, &verb, json),
-        Command::Bucket { target, verb } => manage::bucket(&target, &verb, json),
+        Command::Permission(noun) => remote::permission(&noun, json),
+        Command::ServiceAccount(noun) => remote::service_account(&noun, json),
+        Command::User(noun) => remote::user(&noun, json),
+        Command::Account(noun) => remote::account(&noun, json),
+        Command::Bucket(noun) => remote::bucket(&noun, json),
         Command::Apply(arguments) => apply::apply(&arguments, json),
         Command::State(arguments) => apply::state(&arguments, json),
         Command::Fsck(arguments) => examine::fsck(&arguments, json),

@@ -1,0 +1,125 @@
+//! `strongroom service-account`, `user` and `account` against the socket of a running node.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+
+use super::{field, file, local, node, text_of};
+
+#[test]
+fn a_service_account_has_its_whole_life_on_the_command_line() {
+    let node = node();
+    node.client().create_bucket("lake").expect(200, "");
+    node.client().put("lake", "k", "body").expect(200, "");
+    for (name, actions) in [("read", "read-only"), ("write", "write-only")] {
+        local(&node, &["permission", "create", name, "--all-buckets", "--actions", actions]).ok();
+    }
+    let made = local(&node, &["service-account", "create", "worker", "-p", "read", "--expires", "2099-01-31"]).ok();
+    assert!(field(&made, "expires").starts_with("2099-01-31T"), "{made}");
+    let (key, secret) = (field(&made, "access key"), field(&made, "secret"));
+    let worker = node.client().with(&key, &secret);
+    worker.get("lake", "k").expect(200, "");
+    worker.put("lake", "new", "x").expect(403, "AccessDenied");
+    local(&node, &["service-account", "edit", "worker", "--add-permission", "write", "--no-expiry"]).ok();
+    worker.put("lake", "new", "x").expect(200, "");
+    local(&node, &["service-account", "edit", "worker", "--remove-permission", "read"]).ok();
+    worker.get("lake", "k").expect(403, "AccessDenied");
+    let shown = local(&node, &["service-account", "show", "worker"]).ok();
+    assert_eq!((field(&shown, "permissions"), field(&shown, "expires")), ("write".into(), "never".into()));
+    assert!(!shown.contains(&secret), "the secret is shown once");
+    local(&node, &["service-account", "disable", "worker"]).ok();
+    worker.put("lake", "new", "x").expect(403, "InvalidAccessKeyId");
+    local(&node, &["service-account", "enable", "worker"]).ok();
+    let rotated = local(&node, &["service-account", "rotate", "worker"]).ok();
+    worker.put("lake", "new", "x").expect(403, "SignatureDoesNotMatch");
+    node.client().with(&key, &field(&rotated, "secret")).put("lake", "new", "x").expect(200, "");
+    let list = local(&node, &["service-account", "list"]).ok();
+    assert!(list.lines().any(|line| line.starts_with("worker") && line.contains(&key)), "{list}");
+    local(&node, &["service-account", "edit", "worker", "--remove-permission", "read"])
+        .fails(3, &["doesn't have", "it has: write"]);
+    local(&node, &["service-account", "edit", "worker", "--add-permission", "nix"])
+        .fails(3, &["nix", "permission list"]);
+    local(&node, &["service-account", "create", "worker", "-p", "read"]).fails(5, &["in use"]);
+    local(&node, &["service-account", "delete", "worker", "--yes"]).ok();
+    local(&node, &["service-account", "show", "worker"]).fails(3, &["service account \"worker\""]);
+}
+
+#[test]
+fn a_secret_goes_to_a_file_of_mode_0600_and_no_file_is_overwritten_or_left_behind() {
+    let node = node();
+    local(&node, &["permission", "create", "read", "--all-buckets", "--actions", "read-only"]).ok();
+    let path = node.temporary().join("worker.secret");
+    let name = text_of(&path);
+    let create = ["service-account", "create", "worker", "-p", "read", "--secret-file", &name, "--json"];
+    let made = local(&node, &create).json();
+    assert_eq!(made.get("secret"), None, "{made}");
+    assert_eq!(path.metadata().expect("written").permissions().mode() & 0o777, 0o600);
+    let secret = std::fs::read_to_string(&path).expect("readable");
+    let client = node.client().with(made["accessKey"].as_str().expect("a key"), secret.trim_end());
+    node.client().create_bucket("lake").expect(200, "");
+    client.list("lake", &[]).expect(200, "");
+    local(&node, &create).fails(2, &[&name, "already"]);
+    assert_eq!(std::fs::read_to_string(&path).expect("readable"), secret);
+    let other = node.temporary().join("other.secret");
+    let other_name = text_of(&other);
+    local(&node, &["service-account", "create", "worker", "-p", "read", "--secret-file", &other_name])
+        .fails(5, &["in use"]);
+    assert!(!other.exists(), "an empty file is left behind");
+}
+
+#[test]
+fn a_secret_of_one_s_own_comes_from_a_file() {
+    let node = node();
+    local(&node, &["permission", "create", "read", "--all-buckets", "--actions", "read-only"]).ok();
+    let own = file(&node, "own", "my-own-secret-key\nsecond line\n");
+    let create = ["service-account", "create", "w", "-p", "read", "--key-id", "AKOWN", "--secret-from", &own];
+    local(&node, &create).ok();
+    let own = node.client().with("AKOWN", "my-own-secret-key");
+    node.client().create_bucket("lake").expect(200, "");
+    own.list("lake", &[]).expect(200, "");
+    let empty = file(&node, "empty", "\n");
+    local(&node, &["service-account", "create", "v", "-p", "read", "--secret-from", &empty]).fails(2, &["empty"]);
+}
+
+#[test]
+fn a_user_is_made_with_a_link_given_a_password_and_disabled() {
+    let node = node();
+    let made = local(&node, &["user", "create", "eve", "--role", "auditor"]).ok();
+    assert!(made.contains("/#link="), "{made}");
+    assert!(local(&node, &["user", "link", "eve"]).ok().contains("within 15 minutes"));
+    let password = file(&node, "password", "correct horse\n");
+    let changed = local(&node, &["user", "password", "eve", "--password-file", &password]).ok();
+    assert!(!changed.contains("correct horse"), "{changed}");
+    local(&node, &["user", "password", "eve"]).fails(2, &["--password-file"]);
+    local(&node, &["user", "edit", "eve", "--role", "storage-admin"]).ok();
+    assert_eq!(field(&local(&node, &["user", "show", "eve"]).ok(), "role"), "storage-admin");
+    local(&node, &["user", "disable", "eve"]).ok();
+    assert_eq!(local(&node, &["user", "list", "--json"]).json()[0]["enabled"], false);
+    local(&node, &["user", "create", "eve", "--role", "auditor"]).fails(5, &["in use"]);
+    local(&node, &["user", "create", "x", "--role", "king"]).fails(2, &["auditor"]);
+    local(&node, &["user", "delete", "eve", "--yes"]).ok();
+    local(&node, &["user", "link", "eve"]).fails(3, &["user list"]);
+}
+
+#[test]
+fn accounts_have_nouns_of_their_own() {
+    let node = node();
+    let made = local(&node, &["account", "create", "research", "--email", "r@example.com", "--json"]).json();
+    let root = node
+        .client()
+        .with(made["root"]["accessKey"].as_str().expect("a key"), made["root"]["secret"].as_str().expect("a secret"));
+    root.create_bucket("theirs").expect(200, "");
+    let create = ["permission", "create", "read", "--bucket", "theirs", "--actions", "read-only"];
+    local(&node, &[&create[..], &["--account", "research"]].concat()).ok();
+    assert_eq!(local(&node, &["permission", "list"]).ok(), "none\n");
+    local(&node, &create).fails(3, &["theirs"]);
+    let id = made["id"].as_str().expect("an id").to_owned();
+    assert_eq!(local(&node, &["permission", "list", "--account", &id, "--json"]).json()[0]["name"], "read");
+    local(&node, &["permission", "list", "--account", "nix"]).fails(3, &["account"]);
+    local(&node, &["account", "edit", "research", "--email", ""]).ok();
+    assert_eq!(local(&node, &["account", "show", &id, "--json"]).json()["email"], json!(null));
+    local(&node, &["account", "delete", "research", "--yes"]).fails(5, &["theirs"]);
+    root.send(root.target("DELETE", "/theirs")).expect(204, "");
+    local(&node, &["account", "delete", "research", "--yes"]).ok();
+    assert_eq!(local(&node, &["account", "list", "--json"]).json().as_array().map(Vec::len), Some(1));
+}

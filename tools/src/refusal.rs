@@ -1,0 +1,191 @@
+//! What the node refuses, as this program's failure: the node's own text, the exit code that its status stands for, and what to do.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::admin::Answer;
+use crate::failure::{Exit, Failure};
+use crate::output::clip;
+
+/// Most errors of a document that are printed.
+const DETAILS_MAX: usize = 20;
+/// Most characters of one of them.
+const DETAIL_CHARACTERS_MAX: usize = 500;
+
+/// The node's answer to what it refuses.
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    code: String,
+    message: String,
+    #[serde(default)]
+    details: Value,
+}
+
+/// The body of a 2xx answer, else the refusal as this program's error about `input`.
+///
+/// # Errors
+/// The refusal, or an answer that isn't UTF-8.
+pub(crate) fn accepted(answer: Answer, input: &str) -> Result<String, Failure> {
+    check(&answer, input, None)?;
+    text_of(answer)
+}
+
+/// The body as text.
+///
+/// # Errors
+/// It isn't UTF-8.
+pub(crate) fn text_of(answer: Answer) -> Result<String, Failure> {
+    String::from_utf8(answer.body).map_err(|_| Failure::failed("the node's answer is not UTF-8"))
+}
+
+pub(crate) fn not_understood(error: &serde_json::Error) -> Failure {
+    Failure::failed(format!("the node's answer is not understood: {error}"))
+}
+
+/// Whether an answer is one of the API's, a success or a refusal.
+pub(crate) fn is_of_api(answer: &Answer) -> bool {
+    (200..300).contains(&answer.status) || serde_json::from_slice::<Refusal>(&answer.body).is_ok()
+}
+
+/// Whether an answer is a success; what is refused of `file` has a line for each of its errors.
+///
+/// # Errors
+/// The refusal as this program's error about `input`.
+pub(crate) fn check(answer: &Answer, input: &str, file: Option<&str>) -> Result<(), Failure> {
+    if (200..300).contains(&answer.status) {
+        return Ok(());
+    }
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(&answer.body) else {
+        let status = answer.status;
+        let message = format!("{input}: the node answered {status} without saying why");
+        // Perhaps it is no node that answered: only who may not come in is told so by anybody alike.
+        let exit = if matches!(status, 401 | 403) { Exit::Denied } else { Exit::Failed };
+        return Err(Failure::new(exit, message));
+    };
+    let mut message = match refusal.message.as_str() {
+        "" => format!("{input}: refused: {}", refusal.code),
+        message if message.contains(input) => message.to_owned(),
+        message => format!("{input}: {message}"),
+    };
+    let names = names_of(&refusal.details);
+    // This text has the names already.
+    if !names.is_empty() && refusal.code != "PermissionInUse" {
+        message = format!("{} ({})", message.trim_end_matches('.'), names.join(", "));
+    }
+    let advice = advice(&refusal.code);
+    if !advice.is_empty() {
+        let end = if message.ends_with('.') { " " } else { ". " };
+        message = format!("{message}{end}{advice}");
+    }
+    let details = file.map(|file| lines_of(&refusal.details, file)).unwrap_or_default();
+    Err(Failure { exit: exit_of(answer.status, &refusal.code), message, details })
+}
+
+fn exit_of(status: u16, code: &str) -> Exit {
+    match (status, code) {
+        // It is there, but its time is over.
+        (_, "ServiceAccountExpired") => Exit::Conflict,
+        (400, _) => Exit::Usage,
+        (401 | 403, _) => Exit::Denied,
+        (404, _) => Exit::NotFound,
+        (409 | 412, _) => Exit::Conflict,
+        _ => Exit::Failed,
+    }
+}
+
+/// What to do, where the node's text doesn't say it.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "PermissionNotFound" => "List those there are with: strongroom permission list",
+        "ServiceAccountNotFound" => "List those there are with: strongroom service-account list",
+        "UserNotFound" => "List those there are with: strongroom user list",
+        "AccountNotFound" => "List those there are with: strongroom account list",
+        "RevisionNotFound" => "List those there are with: strongroom permission history NAME",
+        "BucketNotFound" => "List those there are with: strongroom bucket list",
+        "PermissionInUse" => {
+            "Take it from them first: strongroom service-account edit NAME --remove-permission PERMISSION"
+        }
+        "ServiceAccountExpired" => "Give it another date: strongroom service-account edit NAME --expires DATE",
+        "PreconditionFailed" => "Look at it again, and repeat the command",
+        _ => "",
+    }
+}
+
+/// The names in details that are an object of arrays: what is in the way, or isn't there.
+fn names_of(details: &Value) -> Vec<String> {
+    let arrays = details.as_object().into_iter().flat_map(|object| object.values()).filter_map(Value::as_array);
+    arrays.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The errors of a document, as compilers print them.
+pub(crate) fn lines_of(details: &Value, file: &str) -> Vec<String> {
+    let errors = details.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut lines: Vec<String> = errors.iter().take(DETAILS_MAX).filter_map(|error| line_of(error, file)).collect();
+    if errors.len() > DETAILS_MAX {
+        lines.push(format!("and {} more", errors.len() - DETAILS_MAX));
+    }
+    lines
+}
+
+/// One error or finding with its place; none when it has no place.
+fn line_of(error: &Value, file: &str) -> Option<String> {
+    let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (line, column) = (error.get("line")?.as_u64()?, error.get("column")?.as_u64()?);
+    let mut shown = format!("{file}:{line}:{column}: {}", clip(text("message"), DETAIL_CHARACTERS_MAX));
+    let suggestion = text("suggestion");
+    if !suggestion.is_empty() && !text("message").contains(suggestion) {
+        shown.push_str(&format!(" Did you mean {suggestion}?"));
+    }
+    if !text("resolution").is_empty() {
+        shown.push_str(&format!(" {}", clip(text("resolution"), DETAIL_CHARACTERS_MAX)));
+    }
+    Some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, body: &str) -> (Exit, String) {
+        let answer = Answer { status, headers: Vec::new(), body: body.into() };
+        let failure = check(&answer, "s.json", Some("s.json")).unwrap_err();
+        (failure.exit, failure.to_string())
+    }
+
+    #[test]
+    fn a_refusal_is_the_node_s_message_with_its_exit_code() {
+        assert_eq!(
+            refused(422, r#"{"code": "InvalidState", "message": "line 3: unknown field"}"#),
+            (Exit::Failed, "s.json: line 3: unknown field".into())
+        );
+        assert_eq!(
+            refused(409, r#"{"code": "X", "message": "s.json: in use"}"#),
+            (Exit::Conflict, "s.json: in use".into())
+        );
+        assert_eq!(refused(403, "<html>"), (Exit::Denied, "s.json: the node answered 403 without saying why".into()));
+        assert_eq!(refused(404, r#"{"code": "X", "message": ""}"#), (Exit::NotFound, "s.json: refused: X".into()));
+        assert_eq!(refused(400, r#"{"code": "X", "message": "name is missing"}"#).0, Exit::Usage);
+        assert_eq!(refused(500, r#"{"code": "X", "message": "?"}"#).0, Exit::Failed);
+    }
+
+    #[test]
+    fn names_that_the_text_lacks_and_what_to_do_are_added_to_it() {
+        let body = r#"{"code": "BucketNotFound", "message": "A bucket was not found.", "details": {"buckets": ["a"]}}"#;
+        let (exit, message) = refused(404, body);
+        assert_eq!(exit, Exit::NotFound);
+        assert!(message.starts_with("s.json: A bucket was not found (a). List those there are"), "{message}");
+    }
+
+    #[test]
+    fn each_error_of_a_document_is_a_line_with_its_place() {
+        let body = r#"{"code": "FileImportFailed", "message": "File Import Failed: Action value s3:Pu is not valid.", "details": [
+            {"message": "s3:Pu is no action.", "line": 2, "column": 5, "suggestion": "s3:PutObject", "resolution": "Use an action."},
+            {"message": "Two\nlines", "line": 3, "column": 1, "suggestion": null, "resolution": ""}]}"#;
+        let (exit, message) = refused(422, body);
+        assert_eq!(exit, Exit::Failed);
+        assert_eq!(
+            message,
+            "s.json: File Import Failed: Action value s3:Pu is not valid.\n  s.json:2:5: s3:Pu is no action. Did you mean s3:PutObject? Use an action.\n  s.json:3:1: Two lines"
+        );
+    }
+}

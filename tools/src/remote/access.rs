@@ -1,0 +1,107 @@
+//! Who can do what, as tables: what a service account can do, and what service accounts can do to a bucket.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::node::parse;
+use super::table::table;
+use crate::failure::Failure;
+use crate::output::visible_line;
+
+/// What a service account can do.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Access {
+    service_account: Reference,
+    status: String,
+    grants: Vec<Grant>,
+    buckets: Vec<BucketActions>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    name: String,
+}
+
+/// One statement.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Grant {
+    policy: String,
+    sid: String,
+    effect: String,
+    in_force: bool,
+    actions: Vec<String>,
+    resource: Value,
+    condition: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct BucketActions {
+    bucket: String,
+    allowed: Vec<String>,
+    conditional: Vec<String>,
+}
+
+/// What a service account can do to a bucket.
+#[derive(Deserialize)]
+pub(super) struct OfBucket {
+    name: String,
+    status: String,
+    allowed: Vec<String>,
+    conditional: Vec<String>,
+}
+
+/// Columns of who can do what to a bucket.
+pub(super) const COLUMNS: [&str; 4] = ["SERVICE ACCOUNT", "STATUS", "ALLOWED", "UNDER CONDITIONS OR ON SOME OBJECTS"];
+
+pub(super) fn row(it: &OfBucket) -> Vec<String> {
+    vec![it.name.clone(), it.status.clone(), actions(&it.allowed), actions(&it.conditional)]
+}
+
+/// The statements of a service account, and what they come to on each bucket.
+///
+/// # Errors
+/// The body isn't the API's.
+pub(super) fn of_service_account(body: &str) -> Result<String, Failure> {
+    let it: Access = parse(body)?;
+    let mut text = format!("service account {:?} is {}\n\n", it.service_account.name, it.status);
+    for grant in &it.grants {
+        let idle = if grant.in_force { "" } else { " (disabled: grants nothing)" };
+        let (policy, sid) = (&grant.policy, &grant.sid);
+        let what = actions(&grant.actions);
+        let line = format!("{policy}/{sid}: {} {what} on {}{idle}", grant.effect, values(&grant.resource));
+        text.push_str(&format!("{}\n", visible_line(&line)));
+        if let Some(condition) = &grant.condition {
+            text.push_str(&format!("  if {}\n", visible_line(&condition.to_string())));
+        }
+    }
+    if it.buckets.is_empty() {
+        text.push_str("\nThe account has no buckets.\n");
+        return Ok(text);
+    }
+    let row = |it: &BucketActions| vec![it.bucket.clone(), actions(&it.allowed), actions(&it.conditional)];
+    let rows: Vec<Vec<String>> = it.buckets.iter().map(row).collect();
+    text.push_str(&format!("\n{}", table(&["BUCKET", "ALLOWED", "UNDER CONDITIONS OR ON SOME OBJECTS"], &rows)));
+    Ok(text)
+}
+
+/// A few actions by name, many by how many there are beyond these.
+fn actions(actions: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let names: Vec<&str> = actions.iter().take(SHOWN).map(String::as_str).collect();
+    match actions.len() {
+        0 => "nothing".to_owned(),
+        count if count > SHOWN => format!("{} and {} more", names.join(", "), count - SHOWN),
+        _ => names.join(", "),
+    }
+}
+
+/// A text, or a list of texts.
+fn values(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(self::values).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Questions to the person at the terminal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+use crate::failure::Failure;
+
+/// Longest line that is typed.
+const LINE_BYTES_MAX: u64 = 4096;
+
+/// Asks whether to go on; `yes` answers without asking.
+///
+/// # Errors
+/// There is nobody to ask, or they say no.
+pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::usage(format!("{question} There is no terminal to ask on; pass --yes")));
+    }
+    let mut line = String::new();
+    let asked = write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stderr().flush());
+    asked
+        .and_then(|()| io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line))
+        .map_err(|error| Failure::failed(format!("the terminal can't be read: {error}")))?;
+    match line.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::failed("nothing was changed")),
+    }
+}
+
+/// Asks for a secret, which is not shown while it is typed; none without a terminal.
+///
+/// # Errors
+/// The terminal can't be read, or nothing is typed.
+pub(super) fn secret(what: &str) -> Result<Option<String>, Failure> {
+    // The terminal itself, since standard input may be a file that is sent.
+    let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Ok(None) };
+    let failed = |error: io::Error| Failure::failed(format!("the terminal can't be read: {error}"));
+    write!(terminal, "{what}: ").and_then(|()| terminal.flush()).map_err(failed)?;
+    let hidden = Hidden::on(&terminal).map_err(failed)?;
+    let mut line = String::new();
+    let read = BufReader::new((&terminal).take(LINE_BYTES_MAX)).read_line(&mut line);
+    drop(hidden);
+    // The newline was not shown either.
+    writeln!(terminal).and_then(|()| read).map_err(failed)?;
+    let typed = line.trim_end_matches(['\n', '\r']);
+    if typed.is_empty() {
+        Err(Failure::usage(format!("{what}: nothing was typed")))
+    } else {
+        Ok(Some(typed.to_owned()))
+    }
+}
+
+/// Asks for a new secret, twice; none without a terminal.
+///
+/// # Errors
+/// As [`secret`], or the two differ.
+pub(super) fn new_secret(what: &str) -> Result<Option<String>, Failure> {
+    let Some(first) = secret(what)? else { return Ok(None) };
+    if secret("Again")?.as_deref() == Some(first.as_str()) {
+        return Ok(Some(first));
+    }
+    Err(Failure::usage(format!("{what}: the two differ; nothing was changed")))
+}
+
+/// A terminal that doesn't show what is typed, until this is dropped.
+struct Hidden<'a> {
+    terminal: &'a File,
+    before: Termios,
+}
+
+impl Hidden<'_> {
+    fn on(terminal: &File) -> io::Result<Hidden<'_>> {
+        let before = tcgetattr(terminal)?;
+        let mut modes = before.clone();
+        modes.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(terminal, OptionalActions::Flush, &modes)?;
+        Ok(Hidden { terminal, before })
+    }
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
+    }
+}

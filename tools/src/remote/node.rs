@@ -1,0 +1,260 @@
+//! The node that is administered: reached through its socket as its admin, else through its console after signing in.
+
+use std::path::PathBuf;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::endpoint::Endpoint;
+use super::profile::{self, Identity, Secret};
+use super::sign::Signer;
+use crate::admin::{Answer, Request, call_node};
+use crate::args::{Connection, Local};
+use crate::configure;
+use crate::failure::Failure;
+use crate::health;
+use crate::output;
+use crate::refusal::{check, is_of_api, not_understood, text_of};
+
+/// All but what RFC 3986 leaves unreserved: a signature covers the path and query as they are sent.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A node, and who speaks to it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    way: Way,
+    /// Whose nouns are meant, when not one's own.
+    account: Option<String>,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// A data directory, and the URL of its node's console as its settings have it.
+    Socket {
+        data: PathBuf,
+        console: String,
+    },
+    Endpoint {
+        endpoint: Endpoint,
+        proof: Proof,
+    },
+}
+
+/// How calls to an endpoint show who makes them.
+#[derive(Debug)]
+enum Proof {
+    /// Not yet.
+    None,
+    Signer(Signer),
+    /// A token that was there before.
+    Token(Secret),
+    /// A token of this command's own, which ends with it.
+    Session(Secret),
+}
+
+/// A call of the API, and what it is about for whoever reads why it failed.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    method: &'static str,
+    path: String,
+    query: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    about: &'a str,
+    file: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
+
+impl<'a> Call<'a> {
+    /// A call of a path below `/api/v1`.
+    pub(crate) fn new(method: &'static str, path: impl Into<String>, about: &'a str) -> Call<'a> {
+        let (query, headers) = (Vec::new(), Vec::new());
+        Call { method, path: path.into(), query, headers, body: Vec::new(), about, file: None }
+    }
+
+    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Call<'a> {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// Only when the resource is still the one with this ETag.
+    pub(crate) fn if_match(mut self, etag: impl Into<String>) -> Call<'a> {
+        self.headers.push(("if-match", etag.into()));
+        self
+    }
+
+    pub(crate) fn json(mut self, body: &Value) -> Call<'a> {
+        self.headers.push(("content-type", "application/json".into()));
+        self.body = body.to_string().into_bytes();
+        self
+    }
+
+    /// A file as it is.
+    pub(crate) fn bytes(mut self, content_type: &str, body: Vec<u8>) -> Call<'a> {
+        self.headers.push(("content-type", content_type.into()));
+        self.body = body;
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Call<'a> {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The document in the body came from this file: its errors are told with their lines.
+    pub(crate) fn of_file(mut self, file: Option<&'a str>) -> Call<'a> {
+        self.file = file;
+        self
+    }
+
+    fn path(&self) -> String {
+        format!("/api/v1{}", self.path)
+    }
+
+    /// The query, in the order in which it is signed.
+    fn query_text(&self, account: Option<&str>) -> String {
+        let account = account.map(|account| ("account", account));
+        let query = self.query.iter().map(|(name, value)| (*name, value.as_str())).chain(account);
+        let mut pairs: Vec<String> = query.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        pairs.sort();
+        pairs.join("&")
+    }
+}
+
+/// A path of one resource: `/permissions/read%20only`.
+pub(crate) fn path_of(collection: &str, name: &str) -> String {
+    format!("{collection}/{}", encoded(name))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+impl Node {
+    /// Finds the node that the flags, the environment or a profile name, and signs in where that is needed.
+    ///
+    /// # Errors
+    /// What is missing or wrong to reach it, or why it doesn't let this caller in.
+    pub(crate) fn open(connection: &Connection) -> Result<Node, Failure> {
+        let Some(access) = profile::access(connection)? else {
+            let local = Local { data: connection.data.clone(), config: connection.config.clone() };
+            let settings = configure::local_settings(&local)?;
+            let (data, console) = (configure::data_directory(&settings)?, health::own_url(&settings)?);
+            return Ok(Node { way: Way::Socket { data, console }, account: connection.account.clone() });
+        };
+        let endpoint = Endpoint::open(&access.endpoint, access.ca.as_deref())?;
+        if endpoint.is_in_the_clear() {
+            output::warn(&format!(
+                "{endpoint} is not https: everyone on the way can read passwords, tokens and new secrets"
+            ));
+        }
+        let proof = match access.identity {
+            Identity::AccessKey { access_key, secret, region } => {
+                Proof::Signer(Signer::new(access_key, &secret.0, region)?)
+            }
+            Identity::Token(token) => Proof::Token(token),
+            Identity::User { account, user, password } => {
+                let about = format!("signing in to {endpoint} as user {user}");
+                let node =
+                    Node { way: Way::Endpoint { endpoint: endpoint.clone(), proof: Proof::None }, account: None };
+                let mut body = json!({"user": user, "password": password.0});
+                if let (Some(account), Some(body)) = (account, body.as_object_mut()) {
+                    body.insert("account".into(), account.into());
+                }
+                let token: Token = node.read(Call::new("POST", "/auth/token", &about).json(&body))?;
+                Proof::Session(Secret(token.token))
+            }
+        };
+        Ok(Node { way: Way::Endpoint { endpoint, proof }, account: connection.account.clone() })
+    }
+
+    /// Makes a call; its answer is a success.
+    ///
+    /// # Errors
+    /// There is no answer, or the node refuses.
+    pub(crate) fn answer(&self, call: Call<'_>) -> Result<Answer, Failure> {
+        let answer = self.exchange(&call)?;
+        let checked = check(&answer, call.about, call.file);
+        match &self.way {
+            Way::Endpoint { endpoint, .. } if !is_of_api(&answer) => checked.map_err(|failure| Failure {
+                message: format!("{}; is {endpoint} the URL of a node's console?", failure.message),
+                ..failure
+            })?,
+            _ => checked?,
+        }
+        Ok(answer)
+    }
+
+    /// The body of a successful answer as text.
+    pub(crate) fn text(&self, call: Call<'_>) -> Result<String, Failure> {
+        text_of(self.answer(call)?)
+    }
+
+    /// The resource in a successful answer.
+    pub(crate) fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Failure> {
+        parse(&self.text(call)?)
+    }
+
+    /// The console's URL: the endpoint, or what the settings of a node on this machine say.
+    pub(crate) fn console(&self) -> String {
+        match &self.way {
+            Way::Socket { console, .. } => console.clone(),
+            Way::Endpoint { endpoint, .. } => endpoint.to_string(),
+        }
+    }
+
+    fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        let (path, query) = (call.path(), call.query_text(self.account.as_deref()));
+        let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
+        let proof = match &self.way {
+            Way::Socket { .. } | Way::Endpoint { proof: Proof::None, .. } => Vec::new(),
+            Way::Endpoint { proof: Proof::Token(token) | Proof::Session(token), .. } => {
+                vec![("authorization", format!("Bearer {}", token.0))]
+            }
+            Way::Endpoint { proof: Proof::Signer(signer), endpoint } => {
+                signer.sign(call.method, &path, &query, endpoint.authority(), &call.body)
+            }
+        };
+        let headers: Vec<(&str, &str)> =
+            call.headers.iter().chain(&proof).map(|(name, value)| (*name, value.as_str())).collect();
+        let request =
+            Request { method: call.method, target: &target, host: "strongroom", headers: &headers, body: &call.body };
+        match &self.way {
+            Way::Socket { data, .. } => call_node(data, request),
+            Way::Endpoint { endpoint, .. } => endpoint.call(request),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if matches!(self.way, Way::Endpoint { proof: Proof::Session(_), .. }) {
+            // A token that stays behind expires by itself.
+            let _ = self.exchange(&Call::new("DELETE", "/auth/token", "signing out"));
+        }
+    }
+}
+
+/// A body of the API as a value of ours.
+pub(crate) fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Failure> {
+    serde_json::from_str(body).map_err(|error| not_understood(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_are_encoded_and_queries_sorted() {
+        let call = Call::new("GET", path_of("/permissions", "a/../b c?é"), "x").query("q", "&x=1").query("limit", "1");
+        assert_eq!(call.path(), "/api/v1/permissions/a%2F..%2Fb%20c%3F%C3%A9");
+        assert_eq!(call.query_text(None), "limit=1&q=%26x%3D1");
+        assert_eq!(Call::new("GET", "/users", "x").query_text(Some("b-c")), "account=b-c");
+    }
+}
