@@ -1,5 +1,6 @@
 //! The S3 listener's application: every request gets an id, an answer, a line in the log where it is wanted, and its place in the counters.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -7,6 +8,8 @@ use std::time::Instant;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 
+use crate::access::context::RequestContext;
+use crate::audit::{Authorization, Record, Resource, UserIdentity};
 use crate::clock;
 use crate::config::LogRequests;
 use crate::health;
@@ -18,6 +21,10 @@ use crate::protocol::request::{Peer, RequestId};
 use crate::protocol::respond::{self, Response};
 use crate::s3::handle::{self, Arrived, Handled};
 use crate::state::State;
+use crate::sts;
+
+/// The longest reason in an audit record, in characters.
+const REASON_CHARACTERS_MAX: usize = 1_024;
 
 /// S3 for one node.
 pub struct S3Application {
@@ -52,6 +59,44 @@ impl S3Application {
         response
     }
 
+    /// The record of a request in the audit log.
+    fn audit(&self, line: &Line<'_>, context: Option<&RequestContext>, error: Option<&S3Error>, status: StatusCode) {
+        let state = &*self.state;
+        let is_refused = status.is_client_error() || status.is_server_error();
+        let key_denied = context.and_then(|context| context.refused_key());
+        if !state.audit.wants(is_refused || key_denied.is_some()) {
+            return;
+        }
+        let denial = error.and_then(|error| error.denial.as_ref()).or(key_denied);
+        let allowed_by = context.and_then(|context| context.decided_by());
+        let authorization = match (denial, allowed_by) {
+            (Some(denial), _) => {
+                Some(Authorization::new(denial.outcome(), &denial.by, clipped(&denial.asked, &denial.trace)))
+            }
+            (None, Some(by)) => Some(Authorization::new("Allow", by, String::new())),
+            (None, None) => None,
+        };
+        state.audit.record(Box::new(Record {
+            at_nanoseconds: clock::now_nanoseconds(),
+            source: "s3.amazonaws.com",
+            name: context.map_or(Cow::Borrowed("Unauthenticated"), |context| Cow::Borrowed(context.operation.name())),
+            region: state.config.region.clone(),
+            address: line.address,
+            user_agent: context.and_then(|context| context.request.header("user-agent")).map(str::to_owned),
+            request_id: Some(line.id.to_owned()),
+            identity: context.map_or_else(UserIdentity::anonymous, |context| context.caller.audited()),
+            account: context.and_then(|context| {
+                let owner = context.bucket().ok().map(|bucket| bucket.owner.clone());
+                owner.or_else(|| context.caller.account_id().map(str::to_owned))
+            }),
+            resources: context.map(resources).unwrap_or_default(),
+            status: status.as_u16(),
+            error_code: error.map(|error| error.code.name()),
+            authorization,
+            parameters: None,
+        }));
+    }
+
     fn finish(&self, line: &Line<'_>, handled: Handled) -> Response {
         let state = &*self.state;
         let Handled { outcome, context, received } = handled;
@@ -67,6 +112,7 @@ impl S3Application {
             }
         };
         let status = response.status();
+        self.audit(line, context.as_deref(), error.as_ref(), status);
         state.metrics.answered(status, status == StatusCode::FORBIDDEN);
         state.metrics.sent(http_body::Body::size_hint(response.body()).lower());
         let refused_key = context.as_ref().and_then(|context| context.refused_key());
@@ -127,6 +173,31 @@ impl S3Application {
     }
 }
 
+/// The bucket or object that a request names.
+fn resources(context: &RequestContext) -> Vec<Resource> {
+    let (request, mut resources) = (&context.request, Vec::new());
+    match (request.bucket(), request.key()) {
+        (Some(bucket), Some(key)) => {
+            resources.push(Resource { arn: format!("arn:aws:s3:::{bucket}/{key}"), kind: "AWS::S3::Object" });
+        }
+        (Some(bucket), None) => {
+            resources.push(Resource { arn: format!("arn:aws:s3:::{bucket}"), kind: "AWS::S3::Bucket" })
+        }
+        (None, _) => {}
+    }
+    if let Some(source) = &request.copy_source {
+        resources
+            .push(Resource { arn: format!("arn:aws:s3:::{}/{}", source.bucket, source.key), kind: "AWS::S3::Object" });
+    }
+    resources
+}
+
+/// What was asked and why it was decided so, cut to what anyone reads.
+fn clipped(asked: &str, trace: &str) -> String {
+    let text = if trace.is_empty() { asked } else { trace };
+    text.chars().take(REASON_CHARACTERS_MAX).collect()
+}
+
 /// Behind damage in the log nobody knows what was stored: "no such key" would tell a client that what it stored is gone, so it is told of the damage.
 fn unless_hidden_by_damage(state: &State, error: S3Error) -> S3Error {
     let is_missing = matches!(
@@ -155,6 +226,10 @@ impl Application for S3Application {
         // Load balancers ask without a signature; a signed request for such a path is for a bucket of that name.
         if let Some(probe) = health::probe(&request) {
             return health::answer(&self.state, probe);
+        }
+        if sts::is_for(&request) {
+            let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
+            return sts::answer(&self.state, request, id).await;
         }
         if request.method() == Method::OPTIONS {
             return refuse_preflight();

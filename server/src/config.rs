@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+/// The audit log's name in the data directory.
+pub const AUDIT_LOG_FILE: &str = "audit.log";
+
 /// Everything a node needs to know before it starts. [`Config::new`] gives the documented defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -37,6 +40,8 @@ pub struct Config {
     pub sigv2: bool,
     /// Whether an acknowledged write is on stable storage. Default: strict.
     pub durability: Durability,
+    /// Where the audit log is. Default: `audit.log` in the data directory.
+    pub audit_log: AuditLog,
     /// Which requests are logged. Default: denied and failed ones.
     pub log_requests: LogRequests,
     /// Whether a denial's answer names the deciding statement in `x-strongroom-denied-by`.
@@ -129,6 +134,17 @@ pub enum Durability {
     Relaxed,
 }
 
+/// Where the audit log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditLog {
+    /// [`AUDIT_LOG_FILE`] in the data directory.
+    InData,
+    /// In this file.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
 /// Which requests get a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum LogRequests {
@@ -168,6 +184,7 @@ impl Config {
     pub fn new(data: PathBuf) -> Config {
         let loopback = |text: &str, required| Listen { address: text.parse().expect("a literal address"), required };
         Config {
+            audit_log: AuditLog::InData,
             data,
             listen: vec![loopback("127.0.0.1:9000", true), loopback("[::1]:9000", false)],
             console: loopback("127.0.0.1:9001", true),

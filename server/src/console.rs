@@ -62,6 +62,8 @@ impl ConsoleApplication {
                 "gauge",
                 scrub.map_or(0, |scrub| scrub.ended_seconds.unsigned_abs()),
             ),
+            ("strongroom_audit_records_total", "counter", state.audit.written()),
+            ("strongroom_audit_dropped_total", "counter", state.audit.dropped()),
             ("strongroom_last_scrub_damage", "gauge", scrub.map_or(0, |scrub| scrub.damage)),
         ];
         let mut response = respond::with_body(StatusCode::OK, Body::from(self.state.metrics.render(&rows)));

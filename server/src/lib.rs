@@ -5,6 +5,7 @@
 pub mod access;
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod backup;
 pub mod bucket_policy;
@@ -23,3 +24,4 @@ pub mod protocol;
 pub mod s3;
 pub mod sign_in;
 pub mod state;
+pub mod sts;

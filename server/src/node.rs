@@ -16,10 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::admin::socket::AdminSocket;
 use crate::app::S3Application;
+use crate::audit::{Audit, AuditSettings};
 use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::backup;
 use crate::bucket_policy::BucketPolicies;
-use crate::config::{Config, Durability};
+use crate::config::{AUDIT_LOG_FILE, AuditLog, Config, Durability};
 use crate::console::ConsoleApplication;
 use crate::declare;
 use crate::http::serve::{Security, Shared, serve};
@@ -224,6 +225,11 @@ impl Node {
             // Ended by the abort, which is what was wanted.
             let _ = task.await;
         }
+        let ending = self.state.clone();
+        // Records of the requests that just ended are still on their way.
+        if blocking(move || ending.audit.close()).await.is_err() {
+            tracing::warn!("the end of the audit log may be missing");
+        }
         let store = self.state.store.clone();
         let closed = blocking(move || store.close()).await;
         closed.map_err(|error| ShutdownError(error.message.clone()))?.map_err(|error| ShutdownError(error.to_string()))
@@ -287,6 +293,7 @@ async fn open(
         ..AuthConfig::of_service("strongroom", config.region.clone())
     };
     let auth = AuthConfig { sigv2: config.sigv2, external_hosts, ..AuthConfig::s3(config.region.clone()) };
+    let audit = open_audit(config, &store)?;
     let state = State {
         config: config.clone(),
         maintenance: Maintenance::new(store.clone(), &config.data),
@@ -297,11 +304,28 @@ async fn open(
         admin_auth,
         signing_keys: SigningKeyCache::default(),
         sign_ins: SignIns::default(),
+        audit,
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS_MAX)),
         draining,
     };
     Ok((Arc::new(state), fresh))
+}
+
+/// Opens the audit log with the settings that were made last.
+fn open_audit(config: &Config, store: &Store) -> Result<Audit, StartError> {
+    let path = match &config.audit_log {
+        AuditLog::InData => config.data.join(AUDIT_LOG_FILE),
+        AuditLog::File(path) => path.clone(),
+        AuditLog::Off => return Ok(Audit::off()),
+    };
+    let (requests, kept_bytes) = AuditSettings::load(store);
+    Audit::start(&path, requests, kept_bytes).map_err(|error| {
+        StartError(format!(
+            "the audit log {} can't be written: {error}; pass --audit-log with another file, or off",
+            path.display()
+        ))
+    })
 }
 
 fn open_store(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::Store;
 use tokio::sync::Semaphore;
 
+use crate::audit::Audit;
 use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::bucket_policy::BucketPolicies;
 use crate::config::Config;
@@ -36,6 +37,8 @@ pub struct State {
     pub maintenance: Arc<Maintenance>,
     /// Sessions, one-time links and failed sign-ins.
     pub sign_ins: SignIns,
+    /// Who did what.
+    pub audit: Audit,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// One permit a large upload.

@@ -1,6 +1,7 @@
 //! The admin API over HTTP: identities, permissions, sign-ins, and who may do what with them.
 
 mod account;
+mod audit;
 mod bucket;
 mod escalation;
 mod permission;

@@ -2,6 +2,7 @@
 
 mod chunked;
 mod header;
+mod identity;
 mod presigned;
 mod proxy;
 mod secret;

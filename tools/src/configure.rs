@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use server::config::{Config, Durability, Listen, LogRequests, Network, RootCredentials, StateSource, Tls};
+use server::config::{AuditLog, Config, Durability, Listen, LogRequests, Network, RootCredentials, StateSource, Tls};
 
 use crate::args::Local;
 use crate::failure::Failure;
@@ -77,6 +77,10 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
     if let Some(given) = settings.find("log-requests") {
         let choices = [("denied", LogRequests::Denied), ("all", LogRequests::All)];
         config.log_requests = one(given, |text| choice(text, &choices))?;
+    }
+    if let Some(given) = settings.find("audit-log") {
+        let file = path(given, last(given)?)?;
+        config.audit_log = if file == Path::new("off") { AuditLog::Off } else { AuditLog::File(file) };
     }
     switch(settings, "explain-denials", &mut config.explain_denials)?;
     switch(settings, "metrics-public", &mut config.metrics_public)?;

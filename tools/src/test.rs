@@ -47,6 +47,7 @@ fn defaults(data: &Path) -> Config {
     config.console = free;
     config.durability = Durability::Relaxed;
     config.explain_denials = true;
+    config.audit_log = server::config::AuditLog::Off;
     config.allow_network_filesystem = true;
     config
 }

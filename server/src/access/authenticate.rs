@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use policy::{AttachedPolicy, Principal, ScopeQuery};
 
+use crate::audit::UserIdentity;
 use crate::auth::{self, AuthError, Authenticated, ChunkError, Claim, PayloadAuth, RequestHead, Scheme};
 use crate::identity::snapshot::{Identity, Refusal};
 use crate::protocol::error::{Code, S3Error, S3Result};
@@ -99,6 +100,11 @@ impl Caller {
     /// The age of the signature: `s3:signatureAge`.
     pub fn signature_age_milliseconds(&self) -> Option<i64> {
         self.signature_age_milliseconds
+    }
+
+    /// Who it is, as the audit log has it.
+    pub fn audited(&self) -> UserIdentity {
+        self.identity().map_or_else(UserIdentity::anonymous, Identity::audited)
     }
 
     /// ARN or `anonymous`, for the log.

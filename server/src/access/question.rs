@@ -122,7 +122,7 @@ impl RequestContext {
         if !decision.is_allowed() {
             return Err(self.refusal(question, &decision, told));
         }
-        if state.config.log_requests == LogRequests::All {
+        if state.config.log_requests == LogRequests::All || state.audit.wants(false) {
             // Only the first decision is noted: it is the operation's own.
             let _ = self.decided_by.set(denial::decided_by(&decision));
         }

@@ -62,6 +62,7 @@ async fn state(directory: &Path) -> State {
         signing_keys: SigningKeyCache::default(),
         admin_auth: AuthConfig::of_service("strongroom", "us-east-1"),
         sign_ins: crate::sign_in::SignIns::default(),
+        audit: crate::audit::Audit::off(),
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(1)),
         draining: watch::channel(false).1,

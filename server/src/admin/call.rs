@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::header;
@@ -37,6 +37,8 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     /// Seconds since the epoch.
     pub(super) now: i64,
+    /// What the audit log keeps of it beside who called what.
+    pub(super) noted: OnceLock<serde_json::Value>,
 }
 
 impl Call {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::answer::{Refusal, Result};
+use crate::audit::UserIdentity;
 use crate::auth::{self, Claim, PayloadAuth, RequestHead};
 use crate::identity::account::Account;
 use crate::identity::snapshot::{AttachedPermission, Identity, Snapshot};
@@ -185,6 +186,24 @@ impl Caller {
     /// Their ARN, under which histories and the audit know them.
     pub(super) fn arn(&self) -> &str {
         &self.arn
+    }
+
+    /// Who it is, as the audit log has it.
+    pub(super) fn audited(&self) -> UserIdentity {
+        let account_id = Some(self.account.account_id.to_string());
+        match &self.who {
+            Who::Key(identity) => identity.audited(),
+            Who::Local => {
+                UserIdentity { kind: "Root", arn: Some(self.arn.clone()), account_id, ..UserIdentity::default() }
+            }
+            Who::User(user) => UserIdentity {
+                kind: "ConsoleUser",
+                arn: Some(self.arn.clone()),
+                account_id,
+                user_name: Some(user.name.to_string()),
+                ..UserIdentity::default()
+            },
+        }
     }
 
     /// `root`, or the name of the service account or user.

@@ -1,6 +1,7 @@
 //! One admin call on a page: find it, find who calls, judge, read the body, run. There is no other way to a handler.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -10,7 +11,10 @@ use sha2::{Digest, Sha256};
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::caller::{Caller, Circumstances, Door, not_signed_in};
+use super::openapi;
 use super::route::{self, Access, Found, Route};
+use crate::audit::{Authorization, Record, Resource, UserIdentity};
+use crate::clock;
 use crate::http::body::{BodyError, RequestBody};
 use crate::identity::account::Account;
 use crate::identity::snapshot::Snapshot;
@@ -52,9 +56,32 @@ pub(super) async fn handle(
         }
     };
     let status = response.status();
+    if state.audit.is_on() && !line.event.is_empty() {
+        let is_denied = code == "AccessDenied" && !line.action.is_empty();
+        let decision = if is_denied { "ImplicitDeny" } else { "Allow" };
+        state.audit.record(Box::new(Record {
+            at_nanoseconds: clock::now_nanoseconds(),
+            source: "strongroom",
+            name: std::mem::take(&mut line.event),
+            region: state.config.region.clone(),
+            address,
+            user_agent: std::mem::take(&mut line.user_agent),
+            request_id: None,
+            account: line.identity.account_id.clone(),
+            identity: std::mem::take(&mut line.identity),
+            resources: vec![Resource {
+                arn: format!("arn:strongroom:::{}", path.trim_start_matches(route::BASE).trim_start_matches('/')),
+                kind: "Strongroom",
+            }],
+            status: status.as_u16(),
+            error_code: Some(code),
+            authorization: (!line.action.is_empty()).then(|| Authorization::new(decision, "", line.action.to_owned())),
+            parameters: line.parameters.take(),
+        }));
+    }
     state.metrics.answered(status, status == StatusCode::FORBIDDEN);
     if status == StatusCode::FORBIDDEN || status.is_server_error() {
-        let Line { caller, action } = line;
+        let Line { caller, action, .. } = line;
         tracing::info!(target: "request", client = %address, caller, operation = action, %method, path, status = status.as_u16(), code);
     }
     let headers = response.headers_mut();
@@ -74,6 +101,10 @@ pub(super) async fn handle(
 struct Line {
     caller: String,
     action: &'static str,
+    event: Cow<'static, str>,
+    identity: UserIdentity,
+    user_agent: Option<String>,
+    parameters: Option<serde_json::Value>,
 }
 
 async fn run(
@@ -94,6 +125,9 @@ async fn run(
         }
         Found::Nothing => return Err(Refusal::not_found("NotFound", format!("There is no {} here.", head.uri.path()))),
     };
+    line.event = event(route);
+    line.user_agent = head.headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    line.identity = UserIdentity::anonymous();
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     let early = read_unknown(route, &head, body).await?;
     let hash = early.as_ref().map(|bytes| hex(&Sha256::digest(bytes)));
@@ -107,6 +141,7 @@ async fn run(
         None => None,
         Some(caller) => {
             caller.arn().clone_into(&mut line.caller);
+            line.identity = caller.audited();
             let circumstances = Circumstances { state, head: &head, peer: &peer, now };
             if let Access::May(action) = route.access {
                 line.action = action.name();
@@ -122,8 +157,19 @@ async fn run(
     if let Some(caller) = &caller {
         caller.check_body(&bytes)?;
     }
-    let call = Call { state: Arc::clone(state), caller, account, names, query, head, peer, body: bytes, now };
-    (route.run)(&call).await
+    let noted = OnceLock::new();
+    let call = Call { state: Arc::clone(state), caller, account, names, query, head, peer, body: bytes, now, noted };
+    let outcome = (route.run)(&call).await;
+    line.parameters = call.noted.into_inner();
+    outcome
+}
+
+/// The name of a call in the audit log: its action's, or its own.
+fn event(route: &Route) -> Cow<'static, str> {
+    match route.access {
+        Access::May(action) => Cow::Borrowed(action.name().trim_start_matches("strongroom:")),
+        Access::SignedIn | Access::Anyone => Cow::Owned(openapi::operation_id(route)),
+    }
 }
 
 /// The account that `?account=` names: the caller's own, or any for an operator who may change accounts.

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod answer;
+mod audit;
 mod auth;
 mod buckets;
 mod call;

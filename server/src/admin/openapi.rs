@@ -138,6 +138,25 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             responses
                 .insert("200".to_owned(), json!({"description": "A page", "content": content, "headers": headers}));
         }
+        Answers::Records(schema) => {
+            let text = || json!({"type": "string"});
+            parameters.push(query(
+                "limit",
+                json!({"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": 100}),
+                "Records on a page",
+            ));
+            parameters.push(query("cursor", text(), "Where the page begins: X-Next-Cursor of the one before"));
+            parameters.push(query("from", text(), "Not before this date or time"));
+            parameters.push(query("to", text(), "Before this date or time"));
+            parameters.push(query("event", text(), "eventName"));
+            parameters.push(query("user", text(), "Name, ARN or access key of the caller"));
+            parameters.push(query("bucket", text(), "The bucket"));
+            parameters.push(query("refused", json!({"type": "boolean"}), "Whether it was refused"));
+            parameters.push(query("q", text(), "A text anywhere in the record"));
+            let schema = serde_json::to_value(schema(schemas)).unwrap_or_default();
+            let content = json!({"application/json": {"schema": {"type": "array", "items": schema}}});
+            responses.insert("200".to_owned(), json!({"description": "A page", "content": content}));
+        }
         Answers::Text(content_type) => {
             responses.insert("200".to_owned(), json!({"description": "Done", "content": {content_type: {}}}));
         }
@@ -155,7 +174,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
 }
 
 /// `getPermissionsIdPolicy`: method and path in one word.
-fn operation_id(route: &Route) -> String {
+pub(super) fn operation_id(route: &Route) -> String {
     let mut id = route.method.as_str().to_ascii_lowercase();
     for word in route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
         let (first, rest) = word.split_at(1);
@@ -190,7 +209,7 @@ fn html() -> String {
         };
         let answers = match route.answers {
             Answers::One(_, schema) => name(serde_json::to_value(schema(&mut schemas)).unwrap_or_default()),
-            Answers::List(_, schema) | Answers::All(schema) => {
+            Answers::List(_, schema) | Answers::All(schema) | Answers::Records(schema) => {
                 format!("list of {}", name(serde_json::to_value(schema(&mut schemas)).unwrap_or_default()))
             }
             Answers::Text(content_type) => content_type.to_owned(),

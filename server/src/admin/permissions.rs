@@ -114,7 +114,10 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
         call.require_match(&etag(existing))?;
         Ok::<_, Refusal>((vec![Change::Delete(permission_key(&existing.permission))], ()))
     };
+    let gone = show(&call.snapshot(), find(&call.snapshot(), &account, call.name())?)?;
     call.state.identities.change_with(&call.by()?, make).await?;
+    // A deleted permission can't be restored; the audit log keeps what it was.
+    let _ = call.noted.set(serde_json::to_value(&gone).unwrap_or_default());
     Ok(Answer::nothing())
 }
 

@@ -11,7 +11,8 @@ use utoipa::openapi::{Ref, RefOr};
 
 use super::call::{Answering, Call};
 use super::{
-    access, accounts, auth, buckets, declared, openapi, permissions, service_accounts, simulate, status, users, wire,
+    access, accounts, audit, auth, buckets, declared, openapi, permissions, service_accounts, simulate, status, users,
+    wire,
 };
 use crate::identity::state::STATE_BYTES_MAX;
 
@@ -39,6 +40,8 @@ pub(super) enum Answers {
     One(u16, fn(&mut Schemas) -> RefOr<Schema>),
     /// A page of resources that can be sorted by these fields.
     List(&'static [&'static str], fn(&mut Schemas) -> RefOr<Schema>),
+    /// A page of what the audit log has.
+    Records(fn(&mut Schemas) -> RefOr<Schema>),
     /// All of a short list.
     All(fn(&mut Schemas) -> RefOr<Schema>),
     /// A text of this content type.
@@ -109,7 +112,7 @@ const fn body_bytes_max(path: &str) -> usize {
 }
 
 use Access::{Anyone, May, SignedIn};
-use Answers::{All, List, One, Text};
+use Answers::{All, List, One, Records, Text};
 use Takes::{File, Json};
 
 const NO_BODY: Takes = Takes::Nothing;
@@ -173,6 +176,9 @@ routes! {
     GET "/usage/current" May(Action::StrongroomGetUsage), "What the account's buckets hold now", NO_BODY, One(200, schema::<wire::CurrentUsage>), buckets::usage;
 
     POST "/simulate" May(Action::StrongroomSimulate), "Judge a request without making it: the decision and its statement", Json(schema::<wire::SimulationBody>), One(200, schema::<wire::Simulation>), simulate::run;
+    GET "/audit" May(Action::StrongroomListAuditRecords), "Search the audit log, newest records first", NO_BODY, Records(schema::<wire::AuditRecord>), audit::search;
+    GET "/audit/settings" May(Action::StrongroomGetAuditSettings), "What the audit log records and keeps", NO_BODY, One(200, schema::<wire::AuditSettings>), audit::read_settings;
+    PUT "/audit/settings" May(Action::StrongroomUpdateAuditSettings), "Change what the audit log records and keeps", Json(schema::<wire::AuditSettingsBody>), One(200, schema::<wire::AuditSettings>), audit::change_settings;
     GET "/state" May(Action::StrongroomGetState), "The node's state as a state file, without secrets; for the operator", NO_BODY, Text("application/json"), declared::read;
     POST "/state" May(Action::StrongroomApplyState), "Bring the node to the state that the body declares; for the operator", File, One(200, schema::<wire::Applied>), declared::apply;
     GET "/status" May(Action::StrongroomGetStatus), "How the node is", NO_BODY, One(200, schema::<wire::Status>), status::read;

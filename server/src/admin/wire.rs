@@ -555,3 +555,49 @@ pub(super) struct Applied {
     /// Whether they were made; not with `dryRun=true`.
     pub(super) applied: bool,
 }
+
+/// What the audit log records and keeps.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuditSettings {
+    /// Which S3 requests are recorded: `all`, `denied` (refused and failed ones) or `none`. Calls of this API always are.
+    pub(super) requests: &'static str,
+    /// How much is kept, in bytes.
+    pub(super) kept_bytes: u64,
+    /// Whether there is an audit log: `--audit-log off` ends it.
+    pub(super) on: bool,
+    /// Records that were written since the start.
+    pub(super) written: u64,
+    /// Records that were dropped since the start, since the disk didn't keep up.
+    pub(super) dropped: u64,
+}
+
+/// Changes of the audit log's settings; an absent field stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AuditSettingsBody {
+    pub(super) requests: Option<String>,
+    pub(super) kept_bytes: Option<u64>,
+}
+
+/// A record of the audit log, in the shape of AWS CloudTrail's.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuditRecord {
+    event_time: String,
+    /// `s3.amazonaws.com` or `strongroom`.
+    event_source: String,
+    /// The operation, such as `GetObject` or `CreatePermission`.
+    event_name: String,
+    #[serde(rename = "sourceIPAddress")]
+    source_address: String,
+    #[schema(value_type = Object)]
+    user_identity: serde_json::Value,
+    #[schema(value_type = Vec<Object>)]
+    resources: serde_json::Value,
+    http_status: u16,
+    error_code: Option<String>,
+    /// `{decision, policy, sid, reason}`
+    #[schema(value_type = Option<Object>)]
+    authorization: Option<serde_json::Value>,
+}

@@ -17,6 +17,7 @@ use super::rows::RowKey;
 use super::sealed::SecretKey;
 use super::service_account::ServiceAccount;
 use super::user::User;
+use crate::audit::UserIdentity;
 
 /// All identities at one moment.
 pub struct Snapshot {
@@ -298,6 +299,18 @@ impl Identity {
             IdentityKind::ServiceAccount { name, .. } => {
                 Principal::User { account, name: name.as_str(), arn: &self.arn }
             }
+        }
+    }
+
+    /// Who it is, as the audit log has it.
+    pub fn audited(&self) -> UserIdentity {
+        UserIdentity {
+            kind: if self.is_root() { "Root" } else { "IAMUser" },
+            principal_id: Some(self.user_id.clone()),
+            arn: Some(self.arn.clone()),
+            account_id: Some(self.account.account_id.to_string()),
+            access_key_id: Some(self.access_key.to_string()),
+            user_name: (!self.is_root()).then(|| self.name().to_owned()),
         }
     }
 

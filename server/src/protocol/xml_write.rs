@@ -22,8 +22,13 @@ impl Xml {
 
     /// A document whose root element is in S3's namespace.
     pub fn root(name: &str) -> Xml {
+        Xml::root_in(name, NAMESPACE)
+    }
+
+    /// A document whose root element is in another namespace.
+    pub fn root_in(name: &str, namespace: &str) -> Xml {
         let mut xml = Xml::document();
-        let _ = write!(xml.text, "<{name} xmlns=\"{NAMESPACE}\">");
+        let _ = write!(xml.text, "<{name} xmlns=\"{namespace}\">");
         xml
     }
 

@@ -68,8 +68,13 @@ pub(crate) struct ServeSettings(pub(crate) Values);
 pub(crate) struct TestSettings(pub(crate) Values);
 
 /// Defaults of `strongroom test` where they differ from the table's, for its help.
-const TEST_DEFAULTS: &[(&str, &str)] =
-    &[("listen", "127.0.0.1:0"), ("console", "127.0.0.1:0"), ("durability", "relaxed"), ("explain-denials", "true")];
+const TEST_DEFAULTS: &[(&str, &str)] = &[
+    ("listen", "127.0.0.1:0"),
+    ("console", "127.0.0.1:0"),
+    ("durability", "relaxed"),
+    ("audit-log", "off"),
+    ("explain-denials", "true"),
+];
 
 fn serve_default(setting: &Setting) -> &'static str {
     setting.default

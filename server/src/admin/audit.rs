@@ -1,0 +1,108 @@
+//! The audit log over the API: searched by who may view it, set by the admin alone.
+
+use http::HeaderName;
+
+use super::answer::{Answer, Refusal, Result};
+use super::call::Call;
+use super::wire;
+use crate::audit::{AuditSettings, Cursor, Requests, Search};
+use crate::identity::timestamp::parse_timestamp;
+use crate::protocol::error::S3Error;
+use crate::s3::receive::blocking;
+
+/// Records on a page unless the caller says, and at most.
+const LIMITS: (usize, usize) = (100, 1_000);
+/// What may be kept of the log, in bytes: one full file to 1 TiB.
+const KEPT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 40;
+
+/// `GET /audit`: newest first; the operator sees all accounts' records, others those of their own.
+pub(super) async fn search(call: &Call) -> Result<Answer> {
+    let Some(path) = call.state.audit.path().map(ToOwned::to_owned) else {
+        return Err(Refusal::not_found("AuditOff", "The audit log is off: start the node without --audit-log off."));
+    };
+    let text = |name: &str| call.query.value(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    let time = |name: &'static str| text(name).map(|text| parse_timestamp(name, &text)).transpose();
+    let (from, to) = (time("from")?, time("to")?);
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(Refusal::new(http::StatusCode::BAD_REQUEST, "InvalidTimeRange", "Invalid time range."));
+    }
+    let refused = match call.query.value("refused") {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return Err(Refusal::invalid("refused", "must be true or false")),
+    };
+    let limit = match text("limit").map(|text| text.parse()) {
+        None => LIMITS.0,
+        Some(Ok(limit)) if (1..=LIMITS.1).contains(&limit) => limit,
+        Some(_) => return Err(Refusal::invalid("limit", format!("must be a number from 1 to {}", LIMITS.1))),
+    };
+    let cursor = text("cursor").map(|text| read_cursor(&text)).transpose()?;
+    let (account, own) = (call.account()?, call.caller()?.account());
+    let search = Search {
+        // An operator who names no other account sees everything, what nobody signed too.
+        account: (!own.operator || account.account_id != own.account_id).then(|| account.account_id.to_string()),
+        from,
+        to,
+        event: text("event"),
+        user: text("user"),
+        bucket: text("bucket"),
+        refused,
+        text: text("q").map(|text| text.to_lowercase()),
+    };
+    let found = blocking(move || search.run(&path, cursor, limit)).await?;
+    let (records, next) = found.map_err(|error| Refusal::internal(&error))?;
+    let answer = Answer::ok(&records)?;
+    Ok(match next {
+        None => answer,
+        Some(Cursor { file, before }) => {
+            answer.with(HeaderName::from_static("x-next-cursor"), format!("{file}-{before}"))
+        }
+    })
+}
+
+/// `GET /audit/settings`
+pub(super) async fn read_settings(call: &Call) -> Result<Answer> {
+    Answer::ok(&show(call))
+}
+
+/// `PUT /audit/settings`
+pub(super) async fn change_settings(call: &Call) -> Result<Answer> {
+    if !call.caller()?.account().operator {
+        return Err(Refusal::denied("The settings of the node are its operator's account's to change."));
+    }
+    let body: wire::AuditSettingsBody = call.json()?;
+    let (requests, kept_bytes) = call.state.audit.settings();
+    let requests = match body.requests.as_deref() {
+        None => requests,
+        Some(text) => Requests::CHOICES
+            .into_iter()
+            .find(|it| it.as_str() == text)
+            .ok_or_else(|| Refusal::invalid("requests", "must be all, denied or none"))?,
+    };
+    let kept_bytes = body.kept_bytes.unwrap_or(kept_bytes);
+    if !KEPT_BYTES.contains(&kept_bytes) {
+        return Err(Refusal::invalid("keptBytes", format!("must be {} to {}", KEPT_BYTES.start(), KEPT_BYTES.end())));
+    }
+    AuditSettings::store(&call.state.store, requests, kept_bytes).await.map_err(S3Error::from)?;
+    call.state.audit.set(requests, kept_bytes);
+    Answer::ok(&show(call))
+}
+
+fn show(call: &Call) -> wire::AuditSettings {
+    let audit = &call.state.audit;
+    let (requests, kept_bytes) = audit.settings();
+    wire::AuditSettings {
+        requests: requests.as_str(),
+        kept_bytes,
+        on: audit.is_on(),
+        written: audit.written(),
+        dropped: audit.dropped(),
+    }
+}
+
+fn read_cursor(text: &str) -> Result<Cursor> {
+    let parts = text.split_once('-').and_then(|(file, before)| Some((file.parse().ok()?, before.parse().ok()?)));
+    let (file, before) = parts.ok_or_else(|| Refusal::invalid("cursor", "is not one that X-Next-Cursor gave"))?;
+    Ok(Cursor { file, before })
+}

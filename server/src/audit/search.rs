@@ -1,0 +1,228 @@
+//! Searching the log, newest records first, file by file from its end; a search that finds little stops after a bounded amount and says where it goes on.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::files::{numbered, numbers};
+
+/// Bytes that one search reads.
+const READ_BYTES_MAX: u64 = 128 << 20;
+/// Bytes that are read at once, from the end of a file to its beginning.
+const BLOCK_BYTES: u64 = 1 << 20;
+/// A line longer than this is none of ours.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// What is searched for; what is `None` fits everything.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// The account whose records they are; `None` for the operator, who sees all.
+    pub account: Option<String>,
+    /// Not before this.
+    pub from: Option<Timestamp>,
+    /// Before this.
+    pub to: Option<Timestamp>,
+    /// `eventName`.
+    pub event: Option<String>,
+    /// Name, ARN or access key of the caller.
+    pub user: Option<String>,
+    /// The bucket.
+    pub bucket: Option<String>,
+    /// Whether it was refused: an error code is there.
+    pub refused: Option<bool>,
+    /// Somewhere in the record, in any case; in lower case.
+    pub text: Option<String>,
+}
+
+/// Where a search goes on: before this byte of the file with this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The file's number; the newest file has the one that it will get.
+    pub file: u64,
+    /// Bytes from its beginning.
+    pub before: u64,
+}
+
+impl Search {
+    /// At most `limit` records, newest first, and where to go on. Reads files, so not for a thread that serves requests.
+    ///
+    /// # Errors
+    /// The files can't be read.
+    pub fn run(&self, path: &Path, cursor: Option<Cursor>, limit: usize) -> io::Result<(Vec<Value>, Option<Cursor>)> {
+        let full = numbers(path)?;
+        let newest = full.last().map_or(1, |last| last + 1);
+        let mut found = Vec::new();
+        let mut read = 0;
+        for number in full.iter().copied().chain([newest]).rev() {
+            if cursor.is_some_and(|cursor| number > cursor.file) {
+                continue;
+            }
+            let opened = if number == newest { File::open(path) } else { File::open(numbered(path, number)) };
+            let file = match opened {
+                // Removed as the oldest meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
+            let mut end = file.metadata()?.len();
+            if let Some(cursor) = cursor.filter(|cursor| cursor.file == number) {
+                end = end.min(cursor.before);
+            }
+            let mut lines = Backwards { file, position: end, buffer: Vec::new() };
+            while let Some((at, line)) = lines.next()? {
+                read += line.len() as u64 + 1;
+                match self.judge(&line) {
+                    Judged::Fits(record) => found.push(record),
+                    Judged::Other => {}
+                    // Everything further back is older still.
+                    Judged::TooOld => return Ok((found, None)),
+                }
+                if found.len() == limit || read > READ_BYTES_MAX {
+                    return Ok((found, Some(Cursor { file: number, before: at })));
+                }
+            }
+        }
+        Ok((found, None))
+    }
+
+    fn judge(&self, line: &[u8]) -> Judged {
+        let Ok(text) = std::str::from_utf8(line) else { return Judged::Other };
+        if self.text.as_ref().is_some_and(|wanted| !text.to_lowercase().contains(wanted)) && self.from.is_none() {
+            return Judged::Other;
+        }
+        let Ok(record) = serde_json::from_str::<Value>(text) else { return Judged::Other };
+        let time = record["eventTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+        // Records are written in the order of their answers, so that one may be a little older than the one before.
+        let slack = jiff::SignedDuration::from_mins(10);
+        if let (Some(time), Some(from)) = (time, self.from)
+            && time.saturating_add(slack).is_ok_and(|time| time < from)
+        {
+            return Judged::TooOld;
+        }
+        let is = |value: &Value, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| value == wanted);
+        let identity = &record["userIdentity"];
+        let user = self
+            .user
+            .as_ref()
+            .is_none_or(|user| ["userName", "arn", "accessKeyId"].iter().any(|field| &identity[*field] == user));
+        let bucket = self.bucket.as_ref().is_none_or(|bucket| {
+            let resources = record["resources"].as_array();
+            resources
+                .into_iter()
+                .flatten()
+                .filter_map(|it| it["ARN"].as_str()?.strip_prefix("arn:aws:s3:::"))
+                .any(|tail| tail.split('/').next() == Some(bucket))
+        });
+        let fits = time
+            .is_some_and(|time| self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to))
+            && is(&record["recipientAccountId"], &self.account)
+            && is(&record["eventName"], &self.event)
+            && user
+            && bucket
+            && self.refused.is_none_or(|refused| record["errorCode"].is_string() == refused)
+            && self.text.as_ref().is_none_or(|wanted| text.to_lowercase().contains(wanted));
+        if fits { Judged::Fits(record) } else { Judged::Other }
+    }
+}
+
+enum Judged {
+    Fits(Value),
+    Other,
+    TooOld,
+}
+
+/// The lines of a file from its end.
+struct Backwards {
+    file: File,
+    /// Where the buffer begins.
+    position: u64,
+    buffer: Vec<u8>,
+}
+
+impl Backwards {
+    /// The line before the last one that was given, and where it begins.
+    fn next(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
+        loop {
+            // The end of the line itself is not what separates it from the one before.
+            let searched = self.buffer.len().saturating_sub(1);
+            if let Some(end) = self.buffer[..searched].iter().rposition(|&byte| byte == b'\n') {
+                let mut line = self.buffer.split_off(end + 1);
+                line.pop_if(|byte| *byte == b'\n');
+                return Ok(Some((self.position + end as u64 + 1, line)));
+            }
+            if self.position == 0 {
+                let mut line = std::mem::take(&mut self.buffer);
+                line.pop_if(|byte| *byte == b'\n');
+                return Ok((!line.is_empty()).then_some((0, line)));
+            }
+            if self.buffer.len() > LINE_BYTES_MAX {
+                self.buffer.clear();
+            }
+            let begin = self.position.saturating_sub(BLOCK_BYTES);
+            let length = usize::try_from(self.position - begin).map_err(io::Error::other)?;
+            let mut block = vec![0; length];
+            self.file.read_exact_at(&mut block, begin)?;
+            block.append(&mut self.buffer);
+            self.buffer = block;
+            self.position = begin;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(n: u32, name: &str) -> String {
+        format!(
+            "{{\"eventTime\":\"2026-11-22T05:{:02}:00.000Z\",\"eventName\":\"{name}\",\"recipientAccountId\":\"1\",\"userIdentity\":{{}},\"resources\":[]}}\n",
+            n
+        )
+    }
+
+    #[test]
+    fn records_are_found_newest_first_across_files_and_pages() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let text = |range: std::ops::Range<u32>| {
+            range.map(|n| line(n, if n % 2 == 0 { "Even" } else { "Odd" })).collect::<String>()
+        };
+        std::fs::write(numbered(&path, 1), text(0..10)).unwrap();
+        std::fs::write(numbered(&path, 2), text(10..20)).unwrap();
+        std::fs::write(&path, text(20..30) + "cut off").unwrap();
+        let search = Search { event: Some("Even".into()), ..Search::default() };
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        loop {
+            let (page, next) = search.run(&path, cursor, 4).unwrap();
+            seen.extend(page.iter().map(|it| it["eventTime"].as_str().unwrap()[14..16].to_owned()));
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<String> = (0..30).rev().filter(|n| n % 2 == 0).map(|n| format!("{n:02}")).collect();
+        assert_eq!(seen, expected);
+        let none = Search { account: Some("2".into()), ..Search::default() };
+        assert!(none.run(&path, None, 4).unwrap().0.is_empty());
+        let late = Search { from: Some("2026-11-22T05:28:00Z".parse().unwrap()), ..Search::default() };
+        assert_eq!(late.run(&path, None, 10).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn lines_longer_than_a_block_are_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let long = "x".repeat(900_000);
+        std::fs::write(&path, format!("a\n{long}\n{long}\nb\n")).unwrap();
+        let file = File::open(&path).unwrap();
+        let mut lines = Backwards { position: file.metadata().unwrap().len(), file, buffer: Vec::new() };
+        let mut lengths = Vec::new();
+        while let Some((_, line)) = lines.next().unwrap() {
+            lengths.push(line.len());
+        }
+        assert_eq!(lengths, [1, 900_000, 900_000, 1]);
+    }
+}

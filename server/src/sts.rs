@@ -1,0 +1,137 @@
+//! [GetCallerIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html) on the S3 listener: the first question of many SDKs and tools.
+//!
+//! Nothing need allow it and nothing can deny it, as at AWS: whoever signs knows who they are. The other calls of STS aren't there, and say so.
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::auth::{self, AuthConfig, AuthErrorCode, Claim, PayloadAuth, RequestHead};
+use crate::clock;
+use crate::http::body::{Body, RequestBody};
+use crate::protocol::request::{Query, RequestId};
+use crate::protocol::respond::{self, Response};
+use crate::protocol::xml_write::Xml;
+use crate::state::State;
+
+/// The longest form that is read, in bytes.
+const FORM_BYTES_MAX: usize = 8 << 10;
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+/// What is refused, in STS's terms.
+struct Refused(StatusCode, &'static str, String);
+
+/// Whether a request is STS's: a form posted to the root, which S3 has no operation for.
+pub fn is_for(request: &hyper::Request<Incoming>) -> bool {
+    let form = request.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    request.method() == Method::POST
+        && request.uri().path() == "/"
+        && request.uri().query().is_none()
+        && form.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+}
+
+/// Answers a call of STS.
+pub async fn answer(state: &State, request: hyper::Request<Incoming>, id: RequestId) -> Response {
+    let (head, incoming) = request.into_parts();
+    let mut body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
+    let document = match run(state, &head, &mut body).await {
+        Ok(xml) => (StatusCode::OK, xml),
+        Err(Refused(status, code, message)) => (status, error(code, &message)),
+    };
+    let (status, mut xml) = document;
+    let (element, container) = if status == StatusCode::OK {
+        ("GetCallerIdentityResponse", Some("ResponseMetadata"))
+    } else {
+        ("ErrorResponse", None)
+    };
+    if let Some(container) = container {
+        xml.open(container);
+        xml.text("RequestId", id.as_str());
+        xml.close(container);
+    } else {
+        xml.text("RequestId", id.as_str());
+    }
+    xml.close(element);
+    let mut response = respond::with_body(status, Body::from(xml.finish()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    headers.insert(header::SERVER, HeaderValue::from_static("Strongroom"));
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
+    }
+    response
+}
+
+async fn run(state: &State, head: &http::request::Parts, body: &mut RequestBody) -> Result<Xml, Refused> {
+    let sender = |code, message: &str| Refused(StatusCode::BAD_REQUEST, code, message.to_owned());
+    let bytes = body.collect(FORM_BYTES_MAX).await;
+    let bytes = bytes.map_err(|_| sender("MalformedQueryString", "The form can't be read or is too long."))?;
+    let form = std::str::from_utf8(&bytes).ok().and_then(|text| Query::parse(text).ok());
+    let form = form.ok_or_else(|| sender("MalformedQueryString", "The form can't be read."))?;
+    // Who asks comes first: what is served here is nobody's business who doesn't sign.
+    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let claim = RequestHead {
+        method: &head.method,
+        uri: &head.uri,
+        headers: &head.headers,
+        host_bucket: None,
+        body_sha256: Some(&hash),
+    };
+    let config = AuthConfig {
+        external_hosts: state.auth.external_hosts.clone(),
+        ..AuthConfig::of_service("sts", state.config.region.clone())
+    };
+    let now = clock::now_seconds();
+    let denied = |code, message: &str| Refused(StatusCode::FORBIDDEN, code, message.to_owned());
+    let refused = |error: auth::AuthError| match error.code() {
+        AuthErrorCode::InvalidAccessKeyId => {
+            denied("InvalidClientTokenId", "The security token included in the request is invalid.")
+        }
+        code => denied(code.as_str(), error.message()),
+    };
+    let Claim::Signed(claim) = auth::parse(claim, &config, now).map_err(refused)? else {
+        return Err(denied("MissingAuthenticationToken", "Request is missing Authentication Token"));
+    };
+    let snapshot = state.identities.snapshot();
+    let at = Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    let identity = match snapshot.credential(claim.access_key(), at) {
+        Ok(identity) => identity.clone(),
+        Err(_) => return Err(refused(claim.unknown_access_key())),
+    };
+    let authenticated = claim.verify(&identity.secret, None, &state.signing_keys).map_err(refused)?;
+    match authenticated.into_payload() {
+        PayloadAuth::Sha256(signed) if signed == *Sha256::digest(&bytes) => {}
+        _ => return Err(denied("SignatureDoesNotMatch", "The signature does not cover the body.")),
+    }
+    match form.value("Action") {
+        Some("GetCallerIdentity") => {}
+        Some(other) => {
+            let shown: String = other.chars().take(64).collect();
+            let message = format!("The action {shown} is not valid for this endpoint.");
+            return Err(sender("InvalidAction", &message));
+        }
+        None => return Err(sender("MissingAction", "The request is missing an action or a required parameter.")),
+    }
+    let mut xml = root("GetCallerIdentityResponse");
+    xml.open("GetCallerIdentityResult");
+    xml.text("Arn", &identity.arn);
+    xml.text("UserId", &identity.user_id);
+    xml.text("Account", identity.account.account_id.as_str());
+    xml.close("GetCallerIdentityResult");
+    Ok(xml)
+}
+
+fn error(code: &str, message: &str) -> Xml {
+    let mut xml = root("ErrorResponse");
+    xml.open("Error");
+    xml.text("Type", "Sender");
+    xml.text("Code", code);
+    xml.text("Message", message);
+    xml.close("Error");
+    xml
+}
+
+fn root(name: &str) -> Xml {
+    Xml::root_in(name, NAMESPACE)
+}

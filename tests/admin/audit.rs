@@ -1,0 +1,149 @@
+//! The audit log: every request of S3 and of the admin API, searched over the API.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Admin, everything, node};
+use crate::fixture;
+
+/// Records that a search finds, once there are at least `count`: they are written a moment after the answer.
+#[track_caller]
+fn records(admin: &Admin, query: &str, count: usize) -> Vec<Value> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found = admin.get(&format!("/audit?{query}")).json(200).as_array().expect("a list").clone();
+        if found.len() >= count || Instant::now() > deadline {
+            assert!(found.len() >= count, "{query}: {found:#?}");
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_request_is_recorded_with_who_what_from_where_and_the_deciding_statement() {
+    let policy = fixture::policy(&json!([
+        {"Sid": "Reads", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::box/*"]},
+        {"Sid": "NoSecrets", "Effect": "Deny", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::box/secret"]}]));
+    let node = node(json!({
+        "buckets": [{"name": "box"}],
+        "permissions": [{"name": "p", "type": "policy", "policy": policy}],
+        "serviceAccounts": [fixture::service_account("app", &["p"])],
+    }));
+    let root = Admin::root(&node);
+    node.client().put("box", "k", "v").ok();
+    let app = fixture::caller(&node, "app").from("127.0.21.5");
+    app.get("box", "k").ok();
+    app.get("box", "secret").expect(403, "AccessDenied");
+    app.put("box", "k", "v").expect(403, "AccessDenied");
+    node.client().anonymous().get("box", "k").expect(403, "AccessDenied");
+    let found = records(&root, "bucket=box&user=app", 3);
+    let decisions: Vec<(&Value, &Value, &Value)> = found
+        .iter()
+        .map(|it| (&it["eventName"], &it["authorization"]["decision"], &it["authorization"]["sid"]))
+        .collect();
+    assert_eq!(
+        decisions,
+        [
+            (&json!("PutObject"), &json!("ImplicitDeny"), &Value::Null),
+            (&json!("GetObject"), &json!("ExplicitDeny"), &json!("NoSecrets")),
+            (&json!("GetObject"), &json!("Allow"), &json!("Reads")),
+        ]
+    );
+    let first = &found[2];
+    assert_eq!(first["sourceIPAddress"], "127.0.21.5");
+    assert_eq!(first["authorization"]["policy"], "p");
+    assert_eq!(first["resources"], json!([{"ARN": "arn:aws:s3:::box/k", "type": "AWS::S3::Object"}]));
+    assert_eq!(
+        (&first["userIdentity"]["type"], &first["userIdentity"]["userName"]),
+        (&json!("IAMUser"), &json!("app"))
+    );
+    assert_eq!((&first["eventSource"], &first["httpStatus"]), (&json!("s3.amazonaws.com"), &json!(200)));
+    assert_eq!(found[1]["errorCode"], "AccessDenied");
+    assert_eq!(records(&root, "q=ANONYMOUS", 1)[0]["userIdentity"]["type"], "Anonymous");
+    assert_eq!(records(&root, "bucket=box&refused=true", 3).len(), 3);
+    assert_eq!(records(&root, "event=PutObject&refused=false", 1).len(), 1);
+}
+
+#[test]
+fn admin_calls_are_recorded_and_a_deleted_permission_s_document_is_kept() {
+    let node = node(json!({"users": [{"name": "eve", "password": "eve-password", "role": "auditor"}]}));
+    let (root, eve) = (Admin::root(&node), Admin::nobody(&node).with_user("eve", "eve-password"));
+    root.post("/permissions", &everything("p")).json(201);
+    root.delete("/permissions/p").json(204);
+    eve.post("/permissions", &everything("q")).refused(403, "AccessDenied");
+    Admin::nobody(&node)
+        .post("/auth/token", &json!({"user": "eve", "password": "wrong-password"}))
+        .refused(403, "AuthenticationFailed");
+    let found = records(&root, "event=DeletePermission", 1);
+    assert_eq!(found[0]["requestParameters"]["name"], "p");
+    assert_eq!(found[0]["requestParameters"]["type"], "all-buckets");
+    let denied = records(&root, "event=CreatePermission&refused=true", 1);
+    assert_eq!(
+        (&denied[0]["userIdentity"]["userName"], &denied[0]["authorization"]["decision"]),
+        (&json!("eve"), &json!("ImplicitDeny"))
+    );
+    assert_eq!(records(&root, "event=postAuthToken&refused=true", 1)[0]["errorCode"], "AuthenticationFailed");
+    // An auditor may search, and set nothing.
+    assert!(!records(&eve, "event=DeletePermission", 1).is_empty());
+    eve.put("/audit/settings", &json!({"requests": "none"})).refused(403, "AccessDenied");
+}
+
+#[test]
+fn a_search_goes_on_page_by_page_and_other_accounts_see_only_their_own() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let other = root.post("/accounts", &json!({"name": "other"})).json(201);
+    let key = |field: &str| other["root"][field].as_str().expect("a text");
+    let other = Admin::nobody(&node).with_key(key("accessKey"), key("secret"));
+    for n in 0..25 {
+        node.client().put("box", &format!("k{n:02}"), "v").ok();
+    }
+    node.client().with(key("accessKey"), key("secret")).create_bucket("theirs").ok();
+    records(&root, "event=CreateBucket", 1);
+    let (mut keys, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = root.get(&format!("/audit?event=PutObject&limit=10&cursor={cursor}"));
+        let list = page.json(200);
+        keys.extend(list.as_array().expect("a list").iter().map(|it| it["resources"][0]["ARN"].clone()));
+        match page.0.header("x-next-cursor") {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+    }
+    let expected: Vec<Value> = (0..25).rev().map(|n| json!(format!("arn:aws:s3:::box/k{n:02}"))).collect();
+    assert_eq!(keys, expected);
+    let theirs = records(&other, "", 1);
+    assert!(
+        theirs.iter().all(|it| it["recipientAccountId"] == other.get("/accounts").json(200)[0]["id"]),
+        "{theirs:#?}"
+    );
+    let message = root.get("/audit?from=2026-02-01&to=2026-01-01").refused(400, "InvalidTimeRange");
+    assert_eq!(message, "Invalid time range.");
+    root.get("/audit?from=whenever").refused(400, "InvalidArgument");
+    assert_eq!(root.get("/audit?to=2020-01-01").json(200), json!([]));
+}
+
+#[test]
+fn settings_hold_for_the_next_request_and_survive_kill_9() {
+    let mut node = tests::NodeBuilder::serve().account(json!({"buckets": [{"name": "box"}]})).start();
+    let root = Admin::root(&node);
+    let settings = root.get("/audit/settings").json(200);
+    assert_eq!(
+        (&settings["requests"], &settings["keptBytes"], &settings["dropped"]),
+        (&json!("all"), &json!(1 << 30), &json!(0))
+    );
+    root.put("/audit/settings", &json!({"requests": "denied"})).json(200);
+    node.client().put("box", "k", "v").ok();
+    node.client().anonymous().get("box", "k").expect(403, "AccessDenied");
+    assert_eq!(records(&root, "bucket=box", 1).len(), 1);
+    root.put("/audit/settings", &json!({"requests": "some"})).refused(400, "InvalidArgument");
+    root.put("/audit/settings", &json!({"keptBytes": 1})).refused(400, "InvalidArgument");
+    node.kill_9();
+    node.restart();
+    assert_eq!(Admin::root(&node).get("/audit/settings").json(200)["requests"], "denied");
+    let off = tests::NodeBuilder::serve().arguments(&["--audit-log", "off"]).start();
+    Admin::root(&off).get("/audit").refused(404, "AuditOff");
+    assert!(!off.data().join("audit.log").exists());
+}
