@@ -11,4 +11,5 @@ mod limits;
 mod policy;
 mod remote;
 mod s3;
+mod service;
 mod story;

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod endpoint;
+mod explain;
 mod identity;
 mod permission;
 

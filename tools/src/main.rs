@@ -48,6 +48,9 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Serve(arguments) => serve::serve(arguments, json),
         Command::Test(arguments) => test::test(arguments),
+        Command::Policy { command: args::Policy::Explain(arguments) } if arguments.caller.is_some() => {
+            remote::explain(&arguments, json)
+        }
         Command::Policy { command } => policy::policy(command, json),
         Command::Permission(noun) => remote::permission(&noun, json),
         Command::ServiceAccount(noun) => remote::service_account(&noun, json),

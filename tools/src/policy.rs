@@ -20,6 +20,8 @@ use crate::failure::Failure;
 use crate::input::{self, CASES_BYTES_MAX};
 use crate::output::visible_line;
 
+pub(crate) use question::request_of;
+
 use batch::Batch;
 
 /// Longest file that is read as a policy document: beyond what the language takes, so that its parser can say how long a document is that is too long.

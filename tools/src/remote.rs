@@ -7,6 +7,7 @@ mod account;
 mod ask;
 mod bucket;
 mod endpoint;
+mod explain;
 mod list;
 mod node;
 mod permission;
@@ -19,6 +20,7 @@ mod user;
 
 pub(crate) use account::account;
 pub(crate) use bucket::bucket;
+pub(crate) use explain::explain;
 pub(crate) use node::{Call, Node};
 pub(crate) use permission::permission;
 pub(crate) use service_account::service_account;

@@ -33,3 +33,20 @@ pub(crate) struct Connection {
     #[arg(long, global = true, value_name = "ACCOUNT")]
     pub(crate) account: Option<String>,
 }
+
+impl Connection {
+    /// The first flag that says which node is meant, for commands that ask none.
+    pub(crate) fn flag(&self) -> Option<&'static str> {
+        let flags = [
+            ("--data", self.data.is_some()),
+            ("--config", self.config.is_some()),
+            ("--endpoint", self.endpoint.is_some()),
+            ("--profile", self.profile.is_some()),
+            ("--ca", self.ca.is_some()),
+            ("--access-key", self.access_key.is_some()),
+            ("--user", self.user.is_some()),
+            ("--account", self.account.is_some()),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}

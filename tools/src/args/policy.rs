@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::Connection;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     /// Check policy documents: every error and finding with its place
@@ -14,7 +16,7 @@ pub(crate) enum Policy {
     Eval(PolicyEval),
     /// Explain one decision: which statement decided, which nearly matched
     #[command(after_help = EXPLAIN_HELP)]
-    Explain(PolicyExplain),
+    Explain(Box<PolicyExplain>),
 }
 
 const CHECK_HELP: &str = "\
@@ -38,11 +40,12 @@ Example: strongroom policy eval cases.json > answers.json
          strongroom policy eval - < cases.json";
 
 const EXPLAIN_HELP: &str = "\
-The request is judged as policy eval judges it: with the given context and no other, on a bucket of account 123456789012.
+The request is judged as policy eval judges it: with the given context and no other, on a bucket of account 123456789012. With --as the node judges it by the permissions and bucket policies that it has; what follows from caller, bucket and time is in the context then.
 
-Exit codes: 0 the decision is explained, whatever it is; 2 wrong usage, or a file that can't be read or judged.
+Exit codes: 0 the decision is explained, whatever it is; 2 wrong usage, or a file that can't be read or judged; with --as also 3 no such service account, 4 denied.
 
 Example: strongroom policy explain case.json
+         strongroom policy explain --as worker --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg --context aws:SourceIp=21.21.21.7
          strongroom policy explain --policy lightly.json --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg --context aws:SourceIp=21.21.21.7";
 
 #[derive(Debug, Args)]
@@ -91,6 +94,9 @@ pub(crate) struct PolicyEval {
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyExplain {
+    /// Ask a running node what would become of a request of this service account (name or id), of root, or of anonymous
+    #[arg(long = "as", value_name = "NAME", conflicts_with_all = ["case", "policy", "bucket_policy", "session_policy", "principal"])]
+    pub(crate) caller: Option<String>,
     /// One {policies: [{kind, document}], request}, or an array of one; - is standard input. Without it, the flags say the request
     #[arg(value_name = "CASE", conflicts_with_all = ["policy", "bucket_policy", "session_policy", "action", "resource", "context", "principal"])]
     pub(crate) case: Option<PathBuf>,
@@ -115,4 +121,6 @@ pub(crate) struct PolicyExplain {
     /// Fact about the request, such as aws:SourceIp=21.21.21.7; repeatable, also for several values of a key
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) context: Vec<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }

@@ -216,3 +216,42 @@ fn every_setting_has_a_name_that_is_flag_variable_and_key() {
         assert!(setting.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
     }
 }
+
+/// The commented file of the package, as somebody has it who takes all `#` away.
+#[test]
+fn packaged_file_has_every_setting_with_its_default() {
+    let packaged = include_str!("../../package/strongroom.toml");
+    let is_setting = |line: &str| {
+        let name = line.strip_prefix('#').unwrap_or(line).split_once(" = ").map(|(name, _)| name);
+        name.is_some_and(|name| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '2')
+        })
+    };
+    let on: Vec<&str> = packaged.lines().filter(|line| is_setting(line)).collect();
+    let mut named: Vec<&str> = Vec::new();
+    for line in &on {
+        let (name, _) = line.trim_start_matches('#').split_once(" = ").unwrap();
+        let setting = SETTINGS.iter().find(|it| it.name == name || Some(it.name) == name.strip_suffix("-file"));
+        let setting = setting.unwrap_or_else(|| panic!("{name} is no setting"));
+        named.push(setting.name);
+        let text = line.trim_start_matches('#').replace("/etc/strongroom/root-secret-key", "root-secret-key");
+        let place = place().file(&text);
+        std::fs::write(place.directory.path().join("root-secret-key"), "a-secret-of-one's-own\n").unwrap();
+        let settings = Settings::load(&Values::new(), None, &place.surroundings).unwrap_or_else(|e| panic!("{e}"));
+        let values: Vec<&str> =
+            settings.find(setting.name).unwrap().values.iter().map(|v| v.to_str().unwrap()).collect();
+        if setting.name == "data" {
+            // The one that a service must have otherwise.
+            assert_eq!((line.starts_with('#'), values.as_slice()), (false, ["/var/lib/strongroom"].as_slice()));
+        } else {
+            assert!(line.starts_with('#'), "{line} is in force");
+            assert!(setting.default.is_empty() || values.join(" ") == setting.default, "{line} is not the default");
+        }
+    }
+    for setting in SETTINGS {
+        assert!(named.contains(&setting.name), "{} is missing", setting.name);
+    }
+    // As it is installed, it is a node with its data elsewhere.
+    let config = place().file(packaged).configure(&[]).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::new("/var/lib/strongroom".into())));
+}

@@ -86,6 +86,9 @@ impl Source {
 
 /// Reads the case that the arguments name or describe.
 pub(super) fn read(arguments: &PolicyExplain) -> Result<Question, Failure> {
+    if let Some(flag) = arguments.connection.flag() {
+        return Err(Failure::usage(format!("{flag} goes with --as, which asks a node")));
+    }
     match &arguments.case {
         Some(file) => from_file(file),
         None => from_flags(arguments),
@@ -164,19 +167,39 @@ fn from_file(file: &Path) -> Result<Question, Failure> {
     Ok(Question { case: inner.to_owned(), name: format!("case file {name}"), sources, warnings, keys })
 }
 
-fn from_flags(arguments: &PolicyExplain) -> Result<Question, Failure> {
+/// The request that flags describe.
+pub(crate) struct FlagRequest<'a> {
+    /// As it was written.
+    pub(crate) action: &'a str,
+    /// An ARN.
+    pub(crate) resource: &'a str,
+    pub(crate) context: Map<String, Value>,
+    /// What to say before it is answered.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads the request that flags describe.
+///
+/// # Errors
+/// A flag is missing, or is what no request has.
+pub(crate) fn request_of(arguments: &PolicyExplain) -> Result<FlagRequest<'_>, Failure> {
     let missing =
         |flag: &str| Failure::usage(format!("{flag} is missing; give a CASE file or a whole request; see --help"));
     let asked = arguments.action.as_ref().ok_or_else(|| missing("--action"))?;
     let resource = arguments.resource.as_ref().ok_or_else(|| missing("--resource"))?;
     let action = known_action(asked).map_err(|error| Failure::usage(format!("--action: {error}")))?;
+    let mut warnings = Vec::new();
+    check_resource(action, resource, &mut warnings)?;
+    let context = context_of(&arguments.context, action, &mut warnings)?;
+    Ok(FlagRequest { action: asked, resource, context, warnings })
+}
+
+fn from_flags(arguments: &PolicyExplain) -> Result<Question, Failure> {
+    let FlagRequest { action: asked, resource, context, mut warnings } = request_of(arguments)?;
     let files = arguments.policy.iter().chain(&arguments.bucket_policy).chain(&arguments.session_policy);
     if files.filter(|file| file.as_os_str() == "-").count() > 1 {
         return Err(Failure::usage("standard input (-) can be read once; name it once"));
     }
-    let mut warnings = Vec::new();
-    check_resource(action, resource, &mut warnings)?;
-    let context = context_of(&arguments.context, action, &mut warnings)?;
     let keys = context.keys().map(|key| ConditionKey::new(key)).collect();
     let (mut policies, mut sources) = (Vec::new(), Vec::new());
     for (kind, files) in [
