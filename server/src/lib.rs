@@ -25,3 +25,4 @@ pub mod s3;
 pub mod sign_in;
 pub mod state;
 pub mod sts;
+pub mod usage;

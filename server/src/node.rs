@@ -36,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::s3::receive::blocking;
 use crate::sign_in::SignIns;
 use crate::state::{LARGE_UPLOADS_MAX, State};
+use crate::usage::MonthlyUsage;
 
 /// How often certificate files are looked at.
 #[cfg(feature = "tls")]
@@ -141,7 +142,10 @@ impl Node {
         }
         let console_application = Arc::new(ConsoleApplication::new(state.clone()));
         listeners.push(tokio::spawn(serve(console, security.clone(), console_application, shared)));
-        let mut background = vec![tokio::spawn(state.maintenance.clone().watch(config.scrub_interval))];
+        let mut background = vec![
+            tokio::spawn(state.maintenance.clone().watch(config.scrub_interval)),
+            tokio::spawn(state.usage.clone().watch()),
+        ];
         match AdminSocket::bind(&config.data) {
             Ok(socket) => background.push(tokio::spawn(socket.serve(state.clone()))),
             Err(error) => warnings.push(format!("local administration is off: {error}")),
@@ -225,6 +229,7 @@ impl Node {
             // Ended by the abort, which is what was wanted.
             let _ = task.await;
         }
+        self.state.usage.write().await;
         let ending = self.state.clone();
         // Records of the requests that just ended are still on their way.
         if blocking(move || ending.audit.close()).await.is_err() {
@@ -294,6 +299,7 @@ async fn open(
     };
     let auth = AuthConfig { sigv2: config.sigv2, external_hosts, ..AuthConfig::s3(config.region.clone()) };
     let audit = open_audit(config, &store)?;
+    let usage = Arc::new(MonthlyUsage::load(&store));
     let state = State {
         config: config.clone(),
         maintenance: Maintenance::new(store.clone(), &config.data),
@@ -304,6 +310,7 @@ async fn open(
         admin_auth,
         signing_keys: SigningKeyCache::default(),
         sign_ins: SignIns::default(),
+        usage,
         audit,
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS_MAX)),

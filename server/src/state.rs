@@ -13,6 +13,7 @@ use crate::identity::store::IdentityStore;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
 use crate::sign_in::SignIns;
+use crate::usage::MonthlyUsage;
 
 /// The most large uploads that are taken in at once; each holds two pieces of 1 MiB.
 pub const LARGE_UPLOADS_MAX: usize = 256;
@@ -37,6 +38,8 @@ pub struct State {
     pub maintenance: Arc<Maintenance>,
     /// Sessions, one-time links and failed sign-ins.
     pub sign_ins: SignIns,
+    /// What buckets held over the months.
+    pub usage: Arc<MonthlyUsage>,
     /// Who did what.
     pub audit: Audit,
     /// Counters.

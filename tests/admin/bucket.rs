@@ -45,6 +45,39 @@ fn usage_is_what_is_stored_after_each_write_and_after_kill_9() {
 }
 
 #[test]
+fn usage_by_month_has_each_bucket_deleted_ones_too_and_survives_a_restart() {
+    let mut node = tests::NodeBuilder::serve().account(json!({"buckets": [{"name": "box"}]})).start();
+    let root = Admin::root(&node);
+    root.post("/buckets", &json!({"name": "gone"})).json(201);
+    node.client().put("box", "k", vec![b'x'; 5000]).ok();
+    node.client().put("gone", "k", vec![b'x'; 700]).ok();
+    let months = root.get("/usage/monthly").json(200);
+    assert_eq!(months.as_array().map(Vec::len), Some(1), "this month alone: {months}");
+    assert_eq!((&months[0]["buckets"][0]["name"], &months[0]["buckets"][0]["bytesMax"]), (&json!("box"), &json!(5000)));
+    node.client().delete("gone", "k").ok();
+    root.delete("/buckets/gone").json(204);
+    let check = |root: &Admin| {
+        let buckets = root.get("/usage/monthly").json(200)[0]["buckets"].clone();
+        assert_eq!(
+            (&buckets[1]["name"], &buckets[1]["bytesMax"], &buckets[1]["objectsMax"]),
+            (&json!("gone"), &json!(700), &json!(1)),
+            "{buckets}"
+        );
+        assert_eq!(buckets.as_array().map(Vec::len), Some(2), "{buckets}");
+    };
+    check(&root);
+    assert!(node.terminate().success(), "{}", node.log());
+    node.restart();
+    let root = Admin::root(&node);
+    check(&root);
+    assert_eq!(root.get("/usage/monthly?from=2020-01&to=2020-12").json(200).as_array().map(Vec::len), Some(12));
+    for bad in ["from=2026-12&to=2026-01", "from=2020-01&to=2026-01"] {
+        assert_eq!(root.get(&format!("/usage/monthly?{bad}")).refused(400, "InvalidTimeRange"), "Invalid time range.");
+    }
+    root.get("/usage/monthly?from=November").refused(400, "InvalidArgument");
+}
+
+#[test]
 fn a_bucket_policy_is_downloaded_replaced_and_told_when_it_is_public() {
     let node = node(json!({"buckets": [{"name": "box"}]}));
     let root = Admin::root(&node);

@@ -123,19 +123,6 @@ pub(super) async fn remove_policy(call: &Call) -> Result<Answer> {
     Ok(Answer::nothing())
 }
 
-/// `GET /usage/current`
-pub(super) async fn usage(call: &Call) -> Result<Answer> {
-    let account = call.account_id()?;
-    let mut current = wire::CurrentUsage { total: wire::Usage::default(), buckets: Vec::new() };
-    for bucket in call.state.store.buckets().iter().filter(|it| it.owner == account.as_str()) {
-        let usage = usage_of(&call.state, bucket);
-        current.total.objects += usage.objects;
-        current.total.bytes += usage.bytes;
-        current.buckets.push(wire::BucketUsage { name: bucket.name.to_string(), usage });
-    }
-    Answer::ok(&current)
-}
-
 /// The account's bucket that the path names.
 pub(super) fn find(call: &Call) -> Result<Arc<Bucket>> {
     let account = call.account_id()?;

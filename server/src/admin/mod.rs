@@ -20,6 +20,7 @@ mod service_accounts;
 mod simulate;
 pub mod socket;
 mod status;
+mod usage;
 mod users;
 mod wire;
 

@@ -138,6 +138,14 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             responses
                 .insert("200".to_owned(), json!({"description": "A page", "content": content, "headers": headers}));
         }
+        Answers::Months(schema) => {
+            let month = || json!({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"});
+            parameters.push(query("from", month(), "The first month; this one unless said"));
+            parameters.push(query("to", month(), "The last month; this one unless said"));
+            let schema = serde_json::to_value(schema(schemas)).unwrap_or_default();
+            let content = json!({"application/json": {"schema": {"type": "array", "items": schema}}});
+            responses.insert("200".to_owned(), json!({"description": "The months, oldest first", "content": content}));
+        }
         Answers::Records(schema) => {
             let text = || json!({"type": "string"});
             parameters.push(query(
@@ -209,7 +217,7 @@ fn html() -> String {
         };
         let answers = match route.answers {
             Answers::One(_, schema) => name(serde_json::to_value(schema(&mut schemas)).unwrap_or_default()),
-            Answers::List(_, schema) | Answers::All(schema) | Answers::Records(schema) => {
+            Answers::List(_, schema) | Answers::All(schema) | Answers::Months(schema) | Answers::Records(schema) => {
                 format!("list of {}", name(serde_json::to_value(schema(&mut schemas)).unwrap_or_default()))
             }
             Answers::Text(content_type) => content_type.to_owned(),

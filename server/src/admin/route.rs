@@ -11,8 +11,8 @@ use utoipa::openapi::{Ref, RefOr};
 
 use super::call::{Answering, Call};
 use super::{
-    access, accounts, audit, auth, buckets, declared, openapi, permissions, service_accounts, simulate, status, users,
-    wire,
+    access, accounts, audit, auth, buckets, declared, openapi, permissions, service_accounts, simulate, status, usage,
+    users, wire,
 };
 use crate::identity::state::STATE_BYTES_MAX;
 
@@ -42,6 +42,8 @@ pub(super) enum Answers {
     List(&'static [&'static str], fn(&mut Schemas) -> RefOr<Schema>),
     /// A page of what the audit log has.
     Records(fn(&mut Schemas) -> RefOr<Schema>),
+    /// A list of months.
+    Months(fn(&mut Schemas) -> RefOr<Schema>),
     /// All of a short list.
     All(fn(&mut Schemas) -> RefOr<Schema>),
     /// A text of this content type.
@@ -112,7 +114,7 @@ const fn body_bytes_max(path: &str) -> usize {
 }
 
 use Access::{Anyone, May, SignedIn};
-use Answers::{All, List, One, Records, Text};
+use Answers::{All, List, Months, One, Records, Text};
 use Takes::{File, Json};
 
 const NO_BODY: Takes = Takes::Nothing;
@@ -173,7 +175,8 @@ routes! {
     PUT "/buckets/{name}/policy" May(Action::StrongroomUpdateBucket), "Replace the bucket's policy by the body", File, One(200, schema::<wire::Bucket>), buckets::replace_policy;
     DELETE "/buckets/{name}/policy" May(Action::StrongroomUpdateBucket), "Remove the bucket's policy", NO_BODY, NO_CONTENT, buckets::remove_policy;
     GET "/buckets/{name}/access" May(Action::StrongroomSimulate), "Who can do what to a bucket", NO_BODY, List(&access::SORTS, schema::<wire::BucketAccess>), access::of_bucket;
-    GET "/usage/current" May(Action::StrongroomGetUsage), "What the account's buckets hold now", NO_BODY, One(200, schema::<wire::CurrentUsage>), buckets::usage;
+    GET "/usage/current" May(Action::StrongroomGetUsage), "What the account's buckets hold now", NO_BODY, One(200, schema::<wire::CurrentUsage>), usage::current;
+    GET "/usage/monthly" May(Action::StrongroomGetUsage), "What the account's buckets held over the months", NO_BODY, Months(schema::<wire::MonthUsage>), usage::monthly;
 
     POST "/simulate" May(Action::StrongroomSimulate), "Judge a request without making it: the decision and its statement", Json(schema::<wire::SimulationBody>), One(200, schema::<wire::Simulation>), simulate::run;
     GET "/audit" May(Action::StrongroomListAuditRecords), "Search the audit log, newest records first", NO_BODY, Records(schema::<wire::AuditRecord>), audit::search;

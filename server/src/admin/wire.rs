@@ -601,3 +601,24 @@ pub(super) struct AuditRecord {
     #[schema(value_type = Option<Object>)]
     authorization: Option<serde_json::Value>,
 }
+
+/// What the buckets of an account held in a month.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MonthUsage {
+    pub(super) year: i16,
+    /// 1 to 12, UTC.
+    pub(super) month: i8,
+    /// Deleted ones too.
+    pub(super) buckets: Vec<BucketMonth>,
+}
+
+/// What one bucket held in a month, sampled each minute.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BucketMonth {
+    pub(super) name: String,
+    /// The mean over the month, or over what has passed of it.
+    pub(super) bytes_average: u64,
+    pub(super) bytes_max: u64,
+    pub(super) objects_max: u64,
+}
