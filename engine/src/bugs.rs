@@ -25,6 +25,8 @@ pub(crate) enum Bug {
     NoSyncOfBulk,
     /// Records beyond the last proven one are taken as they are.
     TrustTail,
+    /// What is written over itself for want of space is not synced.
+    NoSyncInPlace,
     /// A torn segment is appended to.
     AppendToTorn,
     /// The checksums of records are not seeded.
@@ -70,7 +72,7 @@ pub(crate) enum Bug {
 #[cfg(test)]
 impl Bug {
     /// All of them.
-    pub(crate) const ALL: [Bug; 30] = [
+    pub(crate) const ALL: [Bug; 31] = [
         Bug::AcknowledgeBeforeSync,
         Bug::IgnoreFailedSync,
         Bug::NoPoison,
@@ -81,6 +83,7 @@ impl Bug {
         Bug::NoSyncOfBulkName,
         Bug::NoSyncOfBulk,
         Bug::TrustTail,
+        Bug::NoSyncInPlace,
         Bug::AppendToTorn,
         Bug::Unseeded,
         Bug::RotIsATornTail,

@@ -327,13 +327,9 @@ impl BulkSegments {
             }
             other => other?,
         }
-        let intact = *blake3::hash(&bytes).as_bytes() == name.digest
-            && u64_at(&bytes, trailer::ID) == name.id
-            && u64_at(&bytes, trailer::LENGTH) == name.length;
-        if !intact {
-            return Err(Error::damaged("the trailer of a bulk segment is not the one that its record names", place()));
-        }
-        Ok((0..blocks).map(|block| u32_at(&bytes, trailer::BYTES + 4 * block)).collect())
+        decode_trailer(&bytes, name).ok_or_else(|| {
+            Error::damaged("the trailer of a bulk segment is not the one that its record names", place())
+        })
     }
 
     fn keep_trailer(&self, id: u64, crcs: &Arc<[u32]>) {
@@ -352,6 +348,17 @@ impl BulkSegments {
             trailers.bytes = trailers.bytes.saturating_sub(4 * crcs.len() + 64);
         }
     }
+}
+
+/// The checksums of the blocks, if the trailer is the one that the name has the digest of.
+pub(crate) fn decode_trailer(bytes: &[u8], name: &BulkName) -> Option<Arc<[u32]>> {
+    let blocks = usize::try_from(name.length.div_ceil(BLOCK_BYTES as u64)).ok()?;
+    let is_whole = bytes.len() == blocks.checked_mul(4)?.checked_add(trailer::BYTES + trailer::CRC_BYTES)?;
+    let intact = is_whole
+        && *blake3::hash(bytes).as_bytes() == name.digest
+        && u64_at(bytes, trailer::ID) == name.id
+        && u64_at(bytes, trailer::LENGTH) == name.length;
+    intact.then(|| (0..blocks).map(|block| u32_at(bytes, trailer::BYTES + 4 * block)).collect())
 }
 
 /// Keeps what a record refers to readable while it is held.

@@ -75,6 +75,12 @@ pub(crate) struct Core {
     pub(crate) maintenance: Wakeup,
     /// Held while segments are emptied and freed, footed, scrubbed or copied.
     pub(crate) compacting: Mutex<()>,
+    /// While the index is copied: what was applied to it since that began.
+    pub(crate) vacuuming: Mutex<Option<Vec<Arc<Memtable>>>>,
+    /// The size of the index's file, in bytes.
+    pub(crate) index_file_bytes: AtomicU64,
+    /// Bytes of the index for each object when it was last made or copied; 0 for not known.
+    pub(crate) index_bytes_per_object: AtomicU64,
     /// Segments that could not be emptied, and why.
     pub(crate) spared: Mutex<BTreeMap<u64, String>>,
     /// Segments whose footers were written or looked at.
@@ -318,6 +324,8 @@ pub(crate) struct Segments {
     /// All but the last, which is still appended to.
     sealed: Mutex<BTreeMap<u64, Sealed>>,
     pub(crate) count: AtomicU64,
+    /// Bytes of the last one.
+    pub(crate) active_bytes: AtomicU64,
 }
 
 /// A segment to which nothing is appended any more.
@@ -339,7 +347,14 @@ const OPEN_SEGMENTS_MAX: usize = 256;
 
 impl Segments {
     pub(crate) fn new(vfs: Arc<dyn Vfs>, uuid: [u8; 16]) -> Segments {
-        Segments { vfs, uuid, open: ArcSwap::default(), sealed: Mutex::default(), count: AtomicU64::new(0) }
+        Segments {
+            vfs,
+            uuid,
+            open: ArcSwap::default(),
+            sealed: Mutex::default(),
+            count: AtomicU64::new(0),
+            active_bytes: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn set_count(&self, count: u64) {
@@ -451,6 +466,9 @@ impl Core {
             applier: Applier::default(),
             maintenance: Wakeup::default(),
             compacting: Mutex::default(),
+            vacuuming: Mutex::default(),
+            index_file_bytes: AtomicU64::new(0),
+            index_bytes_per_object: AtomicU64::new(0),
             spared: Mutex::default(),
             footed: Mutex::default(),
             applied_seq: AtomicU64::new(0),

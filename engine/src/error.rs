@@ -87,6 +87,14 @@ impl Error {
     pub(crate) fn damaged(what: impl Into<Arc<str>>, place: impl Into<Arc<str>>) -> Error {
         Error::Damaged { what: what.into(), place: place.into() }
     }
+
+    /// What went wrong, where it has been said already that something is damaged.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Error::Damaged { what, place } => format!("{what} at {place}"),
+            error => error.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Error {

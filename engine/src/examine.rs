@@ -25,7 +25,7 @@ use crate::vfs::{OpenMode, OverlayVfs, RealVfs, Vfs};
 /// See [`OpenError`]: what cannot even be opened. Damage is in the report.
 pub fn fsck(path: &Path, options: Options) -> Result<FsckReport, OpenError> {
     on_overlay(path, options, |core| {
-        let mut report = FsckReport { recovery: core.recovery.clone(), scrub: core.scrub()?, index: Vec::new() };
+        let mut report = FsckReport { recovery: core.recovery.clone(), scrub: core.scrub(None)?, index: Vec::new() };
         let had_index = !core.recovery.iter().any(|line| line.contains("index"));
         if core.damage.is_empty() && had_index {
             let compared = core.checkpoint().and_then(|()| {
@@ -35,7 +35,7 @@ pub fn fsck(path: &Path, options: Options) -> Result<FsckReport, OpenError> {
             });
             report.index = match compared {
                 // A row that has rotted ends the comparison; the scrub has named it.
-                Err(error @ Error::Damaged { .. }) => vec![error.to_string()],
+                Err(error @ Error::Damaged { .. }) => vec![error.told()],
                 compared => compared?,
             };
         }
@@ -60,9 +60,9 @@ pub fn repair_index(path: &Path, options: Options) -> Result<FsckReport, OpenErr
             Core::set_aside_if_there(&*vfs, file::INDEX).map_err(io)?;
         }
         let (core, _) = recover::open(vfs, Arc::new(SystemClock), options, false)?;
-        let failed = |error: Error| OpenError::damaged(error.to_string());
+        let failed = |error: Error| OpenError::damaged(error.told());
         core.checkpoint().map_err(failed)?;
-        let scrub = core.scrub().map_err(failed)?;
+        let scrub = core.scrub(None).map_err(failed)?;
         Ok(FsckReport { recovery: core.recovery.clone(), scrub, index: Vec::new() })
     };
     repair().map_err(|error: OpenError| error.of(path))
@@ -189,7 +189,7 @@ fn on_overlay<R>(
     let run = || {
         let overlay = Arc::new(OverlayVfs::new(existing(path)?));
         let (core, _) = recover::open(overlay, Arc::new(SystemClock), options, false)?;
-        examine(&core).map_err(|error| OpenError::damaged(error.to_string()))
+        examine(&core).map_err(|error| OpenError::damaged(error.told()))
     };
     run().map_err(|error: OpenError| error.of(path))
 }

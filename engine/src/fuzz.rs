@@ -10,7 +10,7 @@ use crate::apply::Change;
 use crate::codec::Decoder;
 use crate::footer;
 use crate::freed::Freed;
-use crate::meta::{BucketMeta, ConfigMeta, ObjectMeta, PartMeta, Target, UploadMeta};
+use crate::meta::{BucketMeta, BulkName, ConfigMeta, ObjectMeta, PartMeta, Target, UploadMeta};
 use crate::record::{Front, Kind};
 use crate::row::{ObjectRow, PartRow, Place, Table, holding, key};
 use crate::segment::SegmentHeader;
@@ -36,6 +36,17 @@ pub fn segment_footer(bytes: &[u8]) {
     let mut sealed = bytes.to_vec();
     sealed.extend_from_slice(&crate::format::checksum(0, bytes).to_le_bytes());
     let _ = footer::decode(&sealed.into(), 0);
+}
+
+/// The trailer of a bulk segment of any length that a record may name, also where the record's digest fits.
+pub fn bulk_trailer(bytes: &[u8]) {
+    let (Some(length), Some(id)) = (bytes.first_chunk::<8>(), bytes.get(8).copied()) else { return };
+    let (length, trailer) = (u64::from_le_bytes(*length), &bytes[9..]);
+    for length in [length, length % (1 << 20)] {
+        let digest = *blake3::hash(trailer).as_bytes();
+        let _ = crate::bulk::decode_trailer(trailer, &BulkName { id: id.into(), length, digest });
+        let _ = crate::bulk::decode_trailer(trailer, &BulkName { id: id.into(), length, digest: [0; 32] });
+    }
 }
 
 /// The metadata of records.
@@ -104,6 +115,7 @@ mod tests {
             super::record(&bytes);
             super::segment_header(&bytes);
             super::segment_footer(&bytes);
+            super::bulk_trailer(&bytes);
             super::metadata(&bytes);
             super::row(&bytes);
             super::backup_list(&bytes);

@@ -51,6 +51,7 @@ mod space;
 mod store;
 mod superblock;
 mod sync;
+mod vacuum;
 mod verify;
 mod vfs;
 mod view;

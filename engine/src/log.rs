@@ -232,6 +232,7 @@ impl Committer {
 
     /// Makes the rows of a durable group visible, in the order of their records, and acknowledges.
     fn publish(&mut self, core: &Core, group: Vec<Pending>, places: &[Place]) {
+        core.segments.active_bytes.store(self.offset, Ordering::Relaxed);
         let mut released = Vec::new();
         let mut finished = Vec::with_capacity(group.len());
         {

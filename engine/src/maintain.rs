@@ -31,6 +31,8 @@ impl Core {
             while let Ok(true) = self.compact_step(Thoroughness::Worthwhile, None, &mut done) {
                 self.write_footers();
             }
+            // Likewise; and a copy of the index that fails changes nothing.
+            let _ = self.vacuum_if_grown();
             // Also where nothing could be done: who waits for what does not come waits in vain.
             self.behind.store(false, Ordering::Relaxed);
         }

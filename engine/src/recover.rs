@@ -26,12 +26,12 @@ use crate::reserve::{Reserve, is_full};
 use crate::row::{Place, Table, key};
 use crate::settle::{Room, Settled};
 use crate::superblock::{self, Identity};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, lock};
 use crate::vfs::{OpenMode, OverlayVfs, Vfs};
 use crate::view::View;
 
 fn internal(what: &str) -> impl FnOnce(Error) -> OpenError + '_ {
-    move |error| OpenError::damaged(format!("{what}: {error}"))
+    move |error| OpenError::damaged(format!("{what}: {}", error.told()))
 }
 
 fn index_failed(error: IndexError) -> OpenError {
@@ -167,6 +167,7 @@ pub(crate) fn open(
     }
     core.recovery = report;
     core.look_at_space();
+    core.note_size(&lock(&core.index));
     core.lock_file = Mutex::new(Some(lock_file));
     if threads {
         return Ok((Arc::new(core), committer));

@@ -37,7 +37,8 @@ impl Replay<'_> {
         log.replay(mark.segment, start, |entry, id, meta, damaged| {
             self.damaged |= damaged;
             let place = format!("{}, offset {}", file::segment(id), entry.offset);
-            self.record(entry, id, meta).map_err(|error| OpenError::damaged(format!("replaying {place}: {error}")))
+            self.record(entry, id, meta)
+                .map_err(|error| OpenError::damaged(format!("replaying {place}: {}", error.told())))
         })?;
         Ok(self.next_bulk)
     }

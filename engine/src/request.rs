@@ -241,4 +241,14 @@ pub struct Stats {
     pub segments_freed: u64,
     /// Free space of the file system when last looked at, in bytes.
     pub free_bytes: u64,
+    /// Free space below which puts are refused, in bytes, what is missing in the reserve included.
+    pub low_water_bytes: u64,
+    /// Whether puts are refused for want of space.
+    pub space_low: bool,
+    /// Bytes of all log segments, footers left out.
+    pub log_stored_bytes: u64,
+    /// Bytes of those that something still refers to.
+    pub log_live_bytes: u64,
+    /// Bytes of the index's file.
+    pub index_bytes: u64,
 }

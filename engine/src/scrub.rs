@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::apply::Change;
+use crate::bucket::BucketId;
 use crate::core::{Core, SegmentFile};
 use crate::error::Error;
 use crate::footer::{self, Entry, Extent};
@@ -23,9 +24,13 @@ const DAMAGES_MAX: usize = 10_000;
 /// How much of a bulk segment is read at a time.
 const READ_BYTES: usize = 1 << 20;
 
+/// Compares the content of an object version with what is stored beside it; whether it is that.
+pub(crate) type Check<'c> = &'c mut dyn FnMut(BucketId, &str, VersionId) -> Result<bool, Error>;
+
 /// What a scrub has seen so far.
 struct Scrub<'c> {
     core: &'c Core,
+    check: Option<Check<'c>>,
     report: ScrubReport,
     /// Where the records of a segment can no longer be told apart: its rows are followed one by one.
     lost_from: BTreeMap<u64, u64>,
@@ -34,9 +39,9 @@ struct Scrub<'c> {
 
 impl Core {
     /// Reads everything at a bounded rate.
-    pub(crate) fn scrub(&self) -> Result<ScrubReport, Error> {
-        let mut scrub =
-            Scrub { core: self, report: ScrubReport::default(), lost_from: BTreeMap::new(), bulk_seen: HashSet::new() };
+    pub(crate) fn scrub<'c>(&'c self, check: Option<Check<'c>>) -> Result<ScrubReport, Error> {
+        let report = ScrubReport::default();
+        let mut scrub = Scrub { core: self, check, report, lost_from: BTreeMap::new(), bulk_seen: HashSet::new() };
         for line in &self.damage {
             scrub.note(Damage { what: line.clone(), ..Damage::default() });
         }
@@ -73,7 +78,8 @@ impl Scrub<'_> {
         let place = file::segment(extent.id);
         let segment = match self.core.segments.segment(extent.id, true) {
             Err(error) => {
-                self.note(Damage { what: error.to_string(), place, ..Damage::default() });
+                let (what, place) = split(&error, place);
+                self.note(Damage { what, place, ..Damage::default() });
                 return Ok(());
             }
             Ok(segment) => segment,
@@ -190,6 +196,7 @@ impl Scrub<'_> {
     }
 
     fn object(&mut self, bucket: u64, name: &str, row: &ObjectRow) -> Result<(), Error> {
+        self.content(bucket, name, row)?;
         let lost = self.lost_from.get(&row.place.segment).is_some_and(|offset| u64::from(row.place.offset) >= *offset);
         if !lost && !row.is_bulk() {
             return Ok(());
@@ -199,14 +206,30 @@ impl Scrub<'_> {
         match read {
             Ok(meta) => {
                 let Ok(meta) = ObjectMeta::decode(&meta) else {
-                    return self.missed(bucket, name, version, &row.place, "metadata does not decode");
+                    let error = Error::damaged("metadata does not decode", place_of(&row.place));
+                    return self.missed(bucket, name, version, &row.place, &error);
                 };
                 for part in &meta.parts {
                     self.bulk(bucket, name, version, &row.place, part)?;
                 }
                 Ok(())
             }
-            Err(error) => self.missed(bucket, name, version, &row.place, &error.to_string()),
+            Err(error) => self.missed(bucket, name, version, &row.place, &error),
+        }
+    }
+
+    /// Has somebody look at the content of an object, who knows what its ETag and checksums are made of.
+    fn content(&mut self, bucket: u64, name: &str, row: &ObjectRow) -> Result<(), Error> {
+        let Some(check) = self.check.as_mut().filter(|_| !row.is_delete_marker()) else { return Ok(()) };
+        match check(BucketId(bucket), name, row.version_id()) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let error = Error::damaged("the content is not what was stored, by its checksum", place_of(&row.place));
+                self.missed(bucket, name, Some(row.version_id()), &row.place, &error)
+            }
+            // Gone meanwhile; and what is damaged is named by whoever compares blocks.
+            Err(Error::NoSuchKey | Error::NoSuchVersion | Error::DeleteMarker { .. } | Error::Damaged { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -217,22 +240,16 @@ impl Scrub<'_> {
         name: &str,
         version: Option<VersionId>,
         place: &Place,
-        what: &str,
+        error: &Error,
     ) -> Result<(), Error> {
-        let id = crate::bucket::BucketId(bucket);
+        let id = BucketId(bucket);
         let now = crate::store::find_row(self.core, id, name, version);
         if version.is_some() && now.is_none_or(|now| now.place != *place) {
             return Ok(());
         }
-        let at = format!("{}, offset {}", file::segment(place.segment), place.offset);
-        let damage = Damage {
-            bucket: self.bucket_name(bucket),
-            key: Some(name.to_owned()),
-            version,
-            what: what.to_owned(),
-            place: at,
-            alive: true,
-        };
+        let (what, place) = split(error, place_of(place));
+        let key = Some(name.to_owned());
+        let damage = Damage { bucket: self.bucket_name(bucket), key, version, what, place, alive: true };
         self.note(damage);
         Ok(())
     }
@@ -251,7 +268,7 @@ impl Scrub<'_> {
         }
         let _pin = self.core.bulk.pin(place.orig_seq);
         let reader = match self.core.bulk.open_afresh(&part.bulk) {
-            Err(error) => return self.missed(bucket, name, version, place, &error.to_string()),
+            Err(error) => return self.missed(bucket, name, version, place, &error),
             Ok(reader) => reader,
         };
         self.report.bulk_segments += 1;
@@ -260,7 +277,7 @@ impl Scrub<'_> {
             let count = usize::try_from(part.bulk.length - offset).unwrap_or(READ_BYTES).min(READ_BYTES);
             match reader.read(offset, count, false) {
                 Err(error @ Error::Damaged { .. }) => {
-                    self.missed(bucket, name, version, place, &error.to_string())?;
+                    self.missed(bucket, name, version, place, &error)?;
                 }
                 read => _ = read?,
             }
@@ -269,6 +286,18 @@ impl Scrub<'_> {
             self.core.pace(count as u64);
         }
         Ok(())
+    }
+}
+
+fn place_of(place: &Place) -> String {
+    format!("{}, offset {}", file::segment(place.segment), place.offset)
+}
+
+/// What went wrong and where: the place that the error names, if it names one.
+fn split(error: &Error, place: String) -> (String, String) {
+    match error {
+        Error::Damaged { what, place } => (what.to_string(), place.to_string()),
+        error => (error.to_string(), place),
     }
 }
 

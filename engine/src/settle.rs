@@ -21,6 +21,7 @@ use crate::record::Frame;
 use crate::request::Durability;
 use crate::reserve::{Reserve, is_full};
 use crate::segment::{Met, Seal, SegmentHeader, Walk, create};
+use crate::sync::atomic::Ordering;
 use crate::vfs::{VFile, read_exact_at};
 
 /// Where the log goes on.
@@ -35,6 +36,7 @@ pub(crate) struct End {
 impl End {
     pub(crate) fn committer(self, core: &Core) -> Committer {
         let segment = core.segments.insert(self.header.id, self.file);
+        core.segments.active_bytes.store(self.offset, Ordering::Relaxed);
         Committer::new(segment, self.header, self.offset, self.next_seq)
     }
 }
@@ -199,7 +201,7 @@ fn write_in_place(file: &dyn VFile, tail: &Tail, length: u64) -> io::Result<()> 
         read_exact_at(file, &mut bytes, met.offset)?;
         file.write_at(&bytes, met.offset)?;
     }
-    file.sync_data()
+    if seeded(Bug::NoSyncInPlace) { Ok(()) } else { file.sync_data() }
 }
 
 /// The unproven records as they are written again, with their numbers, into a new segment.

@@ -43,7 +43,8 @@ impl Core {
             match self.apply_frozen() {
                 Ok(()) => {}
                 Err(IndexError::NoSpace) => self.space_low.store(true, Ordering::Relaxed),
-                Err(error) => _ = self.poison(&format!("the index could not be written: {error}")),
+                // It has latched.
+                Err(_) => {}
             }
             return;
         }
@@ -62,8 +63,19 @@ impl Core {
         }
     }
 
-    /// Applies the frozen memtable, if there is one, and swaps the view.
+    /// Applies the frozen memtable, if there is one, and swaps the view. What fails but for want of space latches, for
+    /// nothing may be freed by an index of which nobody knows what is durable.
     pub(crate) fn apply_frozen(&self) -> Result<(), IndexError> {
+        let applied = self.try_to_apply();
+        if let Err(error) = &applied
+            && !matches!(error, IndexError::NoSpace)
+        {
+            self.poison(&format!("the index could not be written: {error}"));
+        }
+        applied
+    }
+
+    fn try_to_apply(&self) -> Result<(), IndexError> {
         let Some(frozen) = self.view().frozen.clone() else { return Ok(()) };
         if let Some(error) = self.poisoned() {
             return Err(IndexError::Failed(error.to_string()));
@@ -90,8 +102,11 @@ impl Core {
         }
         self.look_at_space();
         applied?;
+        if let Some(since) = &mut *lock(&self.vacuuming) {
+            since.push(Arc::clone(&frozen));
+        }
+        self.note_size(&index);
         let base = Arc::new(index.snapshot()?);
-        drop(index);
         let _publishing = lock(&self.publishing);
         let view = self.view.load_full();
         self.view.store(Arc::new(View { active: Arc::clone(&view.active), frozen: None, base }));
@@ -102,14 +117,18 @@ impl Core {
         Ok(())
     }
 
+    /// Notes how large the index is, for whoever asks without waiting for it.
+    pub(crate) fn note_size(&self, index: &Index) {
+        if let Ok(bytes) = index.file_bytes() {
+            self.index_file_bytes.store(bytes, Ordering::Relaxed);
+        }
+    }
+
     fn apply_to(&self, index: &mut Index, frozen: &Memtable) -> Result<(), IndexError> {
         let error = match index.revive(&self.uuid).and_then(|()| index.apply(frozen, &self.uuid)) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        if !matches!(error, IndexError::NoSpace) {
-            self.poison(&format!("the index could not be written: {error}"));
-        }
         // redb refuses everything after a failed write, reads too: what was applied before is opened anew.
         index.reopen(&self.uuid)?;
         let base = Arc::new(index.snapshot()?);
@@ -148,7 +167,6 @@ impl Core {
             }
             while let Err(error) = self.apply_frozen() {
                 if !matches!(error, IndexError::NoSpace) {
-                    self.poison(&format!("the index could not be written: {error}"));
                     return;
                 }
                 self.space_low.store(true, Ordering::Relaxed);

@@ -236,3 +236,76 @@ fn an_index_that_lies_is_noticed_and_made_anew() {
     assert_eq!(keys(&store, bucket), expected.into_keys().collect::<Vec<_>>());
     assert!(matches!(fsck(directory.path(), small()), Err(OpenError::InUse(_))));
 }
+
+#[test]
+fn looking_at_a_directory_without_a_lock_file_makes_none() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), true);
+    fs::remove_file(directory.path().join("LOCK")).unwrap();
+    let before = tree(directory.path());
+    assert!(fsck(directory.path(), small()).unwrap().is_clean());
+    inspect_rows(directory.path(), small(), |_| {}).unwrap();
+    assert_eq!(tree(directory.path()), before);
+}
+
+#[test]
+fn damage_is_told_once_and_at_one_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), small()).unwrap();
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "large", &bytes(2_000_000, 1));
+    store.close().unwrap();
+    let bulk = tree(&directory.path().join("bulk")).into_keys().next().unwrap();
+    flip(&bulk, 8 * 70_000);
+    let report = fsck(directory.path(), small()).unwrap();
+    let lines: Vec<String> = report.scrub.damage.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(!lines[0].contains("damaged:") && lines[0].matches(" at ").count() == 1, "{lines:?}");
+    assert!(report.scrub.damage[0].place.starts_with("bulk/"), "{lines:?}");
+}
+
+#[test]
+fn stats_tell_what_the_files_take() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { low_water_bytes: None, ..small() };
+    let store = Store::open(directory.path(), options).unwrap();
+    let bucket = new_bucket(&store, "datalake");
+    for n in 0..200 {
+        put(&store, bucket, &format!("k{:03}", n % 50), &bytes(10_000, n));
+    }
+    let stats = store.stats();
+    assert!(stats.log_stored_bytes > 2_000_000 || stats.segments_freed > 0, "{stats:?}");
+    assert!((500_000..600_000).contains(&stats.log_live_bytes), "{stats:?}");
+    assert!(stats.low_water_bytes >= 1 << 20, "{stats:?}");
+    store.close().unwrap();
+    let index = fs::metadata(directory.path().join("index.redb")).unwrap().len();
+    assert_eq!(store.stats().index_bytes, index);
+}
+
+#[test]
+fn a_content_that_is_not_what_its_etag_says_is_named_by_a_scrub_that_looks() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), small()).unwrap();
+    let bucket = new_bucket(&store, "datalake");
+    let sum = |data: &[u8]| data.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    for (name, size, lie) in [("a", 100, 0), ("b", 90_000, 1), ("c", 0, 0), ("d", 2_000_000, 0), ("e", 1_500_000, 1)] {
+        let data = bytes(size, 3);
+        let etag = ETag::of_body([sum(&data).wrapping_add(lie); 16]);
+        let body = if size > 1_000_000 {
+            let mut writer = store.bulk_writer().unwrap();
+            writer.write(&data).unwrap();
+            Body::Bulk(writer.finish().unwrap())
+        } else {
+            Body::Inline(data.into())
+        };
+        let (attributes, precondition) = (Attributes::default(), Precondition::default());
+        store.put(Put { bucket, key: key(name), body, etag, attributes, precondition }).wait().unwrap();
+    }
+    assert!(store.scrub().unwrap().damage.is_empty());
+    let report = store.scrub_contents(|object| {
+        let data = object.read(0, 10_000_000, Wait::Allowed)?;
+        Ok(object.info.etag.md5[0] == sum(&data))
+    });
+    let named: Vec<_> = report.unwrap().damage.into_iter().map(|damage| damage.key.unwrap()).collect();
+    assert_eq!(named, ["b", "e"]);
+}

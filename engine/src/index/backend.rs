@@ -4,18 +4,19 @@
 //! goes at once, and the next start makes the index anew.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
+use crate::sync::lock_below;
 use crate::vfs::{OpenMode, OverlayVfs, VFile, Vfs, read_exact_at};
 
 /// The file of an index.
 #[derive(Debug)]
 pub(super) struct Home {
     vfs: Arc<dyn Vfs>,
-    path: String,
+    path: Mutex<String>,
     file: Arc<dyn VFile>,
 }
 
@@ -23,13 +24,27 @@ impl Home {
     /// Opens the file, making an empty one if it is not there.
     pub(super) fn open(vfs: Arc<dyn Vfs>, path: &str) -> io::Result<Home> {
         let file = vfs.open(path, OpenMode::Create)?;
-        Ok(Home { vfs, path: path.to_owned(), file })
+        Ok(Home { vfs, path: Mutex::new(path.to_owned()), file })
     }
 
     /// The same file, of which nothing is changed any more: what is written stays in memory.
     pub(super) fn in_memory(&self) -> io::Result<Home> {
-        let vfs: Arc<dyn Vfs> = Arc::new(OverlayVfs::new(Arc::clone(&self.vfs)));
-        Home::open(vfs, &self.path)
+        let path = lock_below(&self.path);
+        let overlay = OverlayVfs::with_file(Arc::clone(&self.vfs), &path, Arc::clone(&self.file))?;
+        let vfs: Arc<dyn Vfs> = Arc::new(overlay);
+        Home::open(vfs, &path)
+    }
+
+    /// Gives the file another name; a file that has that name is replaced.
+    pub(super) fn rename(&self, to: &str) -> io::Result<()> {
+        let mut path = lock_below(&self.path);
+        self.vfs.rename(&path, to)?;
+        to.clone_into(&mut path);
+        Ok(())
+    }
+
+    pub(super) fn length(&self) -> io::Result<u64> {
+        self.file.length()
     }
 
     pub(super) fn is_empty(&self) -> io::Result<bool> {
@@ -39,8 +54,8 @@ impl Home {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data().inspect_err(|_| {
             // If the name cannot be removed either, nothing on this disk can be helped.
-            let directory = self.path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let _ = self.vfs.remove(&self.path).and_then(|()| self.vfs.sync_dir(directory));
+            let path = lock_below(&self.path);
+            let _ = self.vfs.remove(&path).and_then(|()| self.vfs.sync_dir(""));
         })
     }
 }

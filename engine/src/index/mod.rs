@@ -156,7 +156,8 @@ impl Index {
         self.fence.store(true, Ordering::Release);
         self.drop_database();
         let home = Arc::new(self.home.in_memory().map_err(io_failed)?);
-        let (index, _) = Index::open_on(home, uuid, self.cache_bytes, None)?;
+        let (index, mark) = Index::open_on(home, uuid, self.cache_bytes, None)?;
+        mark.ok_or(IndexError::Unfinished)?;
         *self = index;
         self.is_kept_in_memory();
         Ok(())
@@ -175,7 +176,8 @@ impl Index {
     pub(crate) fn reopen(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
         self.fence.store(true, Ordering::Release);
         self.drop_database();
-        let (mut index, _) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None)?;
+        let (mut index, mark) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None)?;
+        mark.ok_or(IndexError::Unfinished)?;
         index.in_memory = self.in_memory;
         *self = index;
         Ok(())
@@ -287,6 +289,67 @@ impl Index {
         outcome
     }
 
+    /// The size of the file, in bytes.
+    pub(crate) fn file_bytes(&self) -> Result<u64, IndexError> {
+        self.home.length().map_err(io_failed)
+    }
+
+    /// All that is in the index now, to be copied.
+    pub(crate) fn source(&self) -> Result<Source, IndexError> {
+        guarded(|| Ok(Source(redb!(self.database()?.begin_read()))))
+    }
+
+    /// Fills an empty index with all that another one had, mark and all, in one transaction. `on_bytes` is told of so many
+    /// bytes at a time, and says whether to go on.
+    pub(crate) fn copy(&self, source: &Source, mut on_bytes: impl FnMut(u64) -> bool) -> Result<(), IndexError> {
+        guarded(|| {
+            let mut transaction = redb!(self.database()?.begin_write());
+            careful(&mut transaction)?;
+            let mut pending = 0;
+            for table in Table::ALL {
+                let from = redb!(source.0.open_table(definition(table)));
+                let mut to = redb!(transaction.open_table(definition(table)));
+                for row in redb!(from.iter()) {
+                    let (row_key, sealed) = redb!(row);
+                    unsealed(row_key.value(), sealed.value())?;
+                    redb!(to.insert(row_key.value(), sealed.value()));
+                    pending += (row_key.value().len() + sealed.value().len()) as u64;
+                    if pending >= COPY_STEP_BYTES && !on_bytes(std::mem::take(&mut pending)) {
+                        return Err(IndexError::Failed("the copy of the index was given up".to_owned()));
+                    }
+                }
+            }
+            let mut usage = redb!(transaction.open_table(USAGE));
+            for row in redb!(redb!(source.0.open_table(USAGE)).iter()) {
+                let (bucket, counts) = redb!(row);
+                redb!(usage.insert(bucket.value(), counts.value()));
+            }
+            drop(usage);
+            let mut stats = redb!(transaction.open_table(SEGSTAT));
+            for row in redb!(redb!(source.0.open_table(SEGSTAT)).iter()) {
+                let (segment, stat) = redb!(row);
+                decode_space(segment.value(), stat.value())?;
+                redb!(stats.insert(segment.value(), stat.value()));
+            }
+            drop(stats);
+            let mut meta = redb!(transaction.open_table(META));
+            let from = redb!(source.0.open_table(META));
+            let mark = redb!(from.get(MARK)).ok_or(IndexError::Unfinished)?;
+            redb!(meta.insert(MARK, mark.value()));
+            drop(meta);
+            redb!(transaction.commit());
+            Ok(())
+        })
+    }
+
+    /// Takes the place of `old`, whose file is replaced; nothing is written to that any more. The name is not durable yet.
+    pub(crate) fn replace(self, old: &mut Index) -> Result<(), IndexError> {
+        self.home.rename(file::INDEX).map_err(io_failed)?;
+        old.fence.store(true, Ordering::Release);
+        *old = self;
+        Ok(())
+    }
+
     /// The mark.
     pub(crate) fn mark(&self, uuid: &[u8; 16]) -> Result<Mark, IndexError> {
         guarded(|| {
@@ -326,6 +389,12 @@ impl Index {
         })
     }
 }
+
+/// All that was in an index at one commit.
+pub(crate) struct Source(redb::ReadTransaction);
+
+/// How often a copy says how far it is.
+const COPY_STEP_BYTES: u64 = 256 << 10;
 
 /// Takes rows into an empty index.
 pub(crate) struct Loader<'t> {

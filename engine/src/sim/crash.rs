@@ -421,3 +421,10 @@ fn every_crash_leaves_a_prefix_that_contains_all_that_was_acknowledged() {
 fn an_index_that_was_set_aside_does_not_come_back() {
     schedule(300_235);
 }
+
+/// The index could not be opened again on a full disk since its sync had failed, and segments were freed by what was in
+/// memory.
+#[test]
+fn an_index_whose_sync_failed_on_a_full_disk_frees_nothing() {
+    schedule(603_108);
+}

@@ -18,6 +18,8 @@ mod fixture;
 #[cfg(test)]
 mod full;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod model;
@@ -25,6 +27,8 @@ mod rng;
 #[cfg(shuttle)]
 #[cfg(test)]
 mod threads;
+#[cfg(test)]
+mod vacuum;
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +95,23 @@ pub struct Faults {
     pub copies_on_write: bool,
     /// No file can be made: there is no room for names.
     pub names_are_full: bool,
+    /// The first write to the index with at least this number of effects before it goes wrong in this way.
+    pub index_write: Option<(u64, Mishap)>,
+    /// Reads of the index fail.
+    pub index_reads_fail: bool,
+}
+
+/// What may become of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// It fails, and wrote a part.
+    Fails,
+    /// It is said to be done, and nothing was written.
+    IsLost,
+    /// It is said to be done, and was done elsewhere in the file.
+    IsMisdirected,
+    /// It is said to be done, and only its beginning was.
+    IsTorn,
 }
 
 #[derive(Clone, Debug)]
@@ -348,6 +369,20 @@ impl State {
         capacity.saturating_sub(self.used() + taken_out.allocated())
     }
 
+    /// Carries out a write as the mishap has it.
+    fn go_wrong(&mut self, inode: &mut Inode, mishap: Mishap, bytes: &[u8], offset: usize) -> io::Result<()> {
+        let part = self.rng.below(bytes.len() as u64 + 1) as usize;
+        match mishap {
+            Mishap::IsLost => {}
+            Mishap::Fails | Mishap::IsTorn => inode.write(&bytes[..part], offset),
+            Mishap::IsMisdirected => {
+                let pages = (inode.cache.len().saturating_sub(bytes.len()) / 4096).max(1) as u64;
+                inode.write(bytes, self.rng.below(pages) as usize * 4096);
+            }
+        }
+        if mishap == Mishap::Fails { Err(io::Error::other("a write failed")) } else { Ok(()) }
+    }
+
     fn has_directory(&self, path: &str) -> io::Result<()> {
         if self.directories.contains(path) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
@@ -380,7 +415,12 @@ impl Vfs for Arc<SimDisk> {
                 inode
             }
         };
-        Ok(Arc::new(SimFile { disk: Arc::clone(self), inode, is_ours: is_ours(path) }))
+        Ok(Arc::new(SimFile {
+            disk: Arc::clone(self),
+            inode,
+            is_ours: is_ours(path),
+            is_index: path.starts_with("index.redb"),
+        }))
     }
 
     fn create_dir(&self, path: &str) -> io::Result<()> {
@@ -490,6 +530,7 @@ struct SimFile {
     disk: Arc<SimDisk>,
     inode: u64,
     is_ours: bool,
+    is_index: bool,
 }
 
 impl SimFile {
@@ -511,7 +552,10 @@ impl SimFile {
 
 impl VFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(false, |_, inode| {
+        self.with(false, |state, inode| {
+            if self.is_index && state.faults.index_reads_fail {
+                return Err(io::Error::other("a read failed"));
+            }
             let rest = inode.cache.get(offset as usize..).unwrap_or_default();
             let count = rest.len().min(buffer.len());
             buffer[..count].copy_from_slice(&rest[..count]);
@@ -532,6 +576,12 @@ impl VFile for SimFile {
                     inode.write(&bytes[..part], offset as usize);
                 }
                 return Err(io::Error::other("a write failed"));
+            }
+            if let Some((at, mishap)) = state.faults.index_write.filter(|_| self.is_index)
+                && state.effects >= at
+            {
+                state.faults.index_write = None;
+                return state.go_wrong(inode, mishap, bytes, offset as usize);
             }
             let grows = (offset + bytes.len() as u64).saturating_sub(inode.allocated());
             let room = state.room(inode);

@@ -292,6 +292,42 @@ fn a_power_cut_under_all_threads_loses_nothing_acknowledged() {
     });
 }
 
+/// The index is copied while it is applied to, read and freed by.
+#[test]
+fn a_vacuum_under_all_threads_changes_no_answer() {
+    explore(60, || {
+        let disk = SimDisk::new(5);
+        let store = open(&disk);
+        let bucket = bucket(&store);
+        let writers = (0..2).map(|caller| {
+            spawn(&store, move |store| {
+                for n in 0..8 {
+                    let name = format!("{caller}-{}", n % 5);
+                    put(&store, bucket, &name, 500 + n).unwrap();
+                    assert_eq!(size_of(&store, bucket, &name), Some(500 + n));
+                }
+            })
+        });
+        let mut handles: Vec<_> = writers.collect();
+        handles.push(spawn(&store, |store| {
+            for _ in 0..2 {
+                store.core.vacuum().unwrap();
+                _ = store.compact().unwrap();
+            }
+        }));
+        join(handles);
+        store.close().unwrap();
+        drop(store);
+        disk.cut_power();
+        let store = Store::open_with(Arc::new(Arc::clone(&disk)), Arc::new(SimClock::default()), options()).unwrap();
+        assert_eq!(store.recovery(), [""; 0]);
+        assert_eq!(store.bucket_usage(bucket).objects, 10);
+        store.checkpoint().unwrap();
+        assert_eq!(store.core.compare_with_recount().unwrap(), [""; 0]);
+        assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0]);
+    });
+}
+
 /// Who waits for a lock and goes away, or is never told, holds nobody up.
 #[test]
 fn gates_admit_everybody_in_the_end() {

@@ -22,9 +22,10 @@ use crate::compact::Thoroughness;
 use crate::core::Core;
 use crate::error::{Error, OpenError};
 use crate::log::Committer;
+use crate::name::ObjectKey;
 use crate::recover;
 use crate::report::{BackupReport, ScrubReport};
-use crate::request::{Compaction, Health, Options, Stats};
+use crate::request::{Compaction, Health, Options, Stats, Wait};
 use crate::sync::atomic::Ordering;
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, lock};
@@ -142,7 +143,23 @@ impl Store {
     /// # Errors
     /// `Closed`, `Io`, `Damaged` when the index cannot be walked. Damage is in the report.
     pub fn scrub(&self) -> Result<ScrubReport, Error> {
-        self.core.scrub()
+        self.core.scrub(None)
+    }
+
+    /// Likewise, and has `matches` compare the content of each object version with the ETag and the checksums that are
+    /// stored with it: the engine keeps them and does not know what they are made of. A version that does not match is
+    /// damaged.
+    ///
+    /// # Errors
+    /// Those of [`Store::scrub`], and of `matches`, but for damage and for versions that are gone.
+    pub fn scrub_contents(
+        &self,
+        mut matches: impl FnMut(&Object) -> Result<bool, Error>,
+    ) -> Result<ScrubReport, Error> {
+        self.core.scrub(Some(&mut |bucket, name, version| {
+            let key = ObjectKey::parse(name).map_err(|_| Error::Invalid { what: "a key" })?;
+            matches(&self.open_object(bucket, &key, Some(version), Wait::Allowed)?)
+        }))
     }
 
     /// Takes a backup of one instant into the directory at `destination`, which is made if it is missing; mutations and
@@ -181,6 +198,9 @@ impl Store {
         let counters = &self.core.counters;
         let view = self.core.view();
         let frozen = view.frozen.as_ref().map_or(0, |frozen| frozen.rows());
+        let sealed: u64 = self.core.segments.sealed().values().map(|sealed| sealed.extent.length).sum();
+        let active = self.core.segments.active_bytes.load(Ordering::Relaxed);
+        let live: i64 = lock(&self.core.space).values().map(|stat| stat.live_bytes).sum();
         Stats {
             commits: counters.commits.load(Ordering::Relaxed),
             records: counters.records.load(Ordering::Relaxed),
@@ -194,6 +214,11 @@ impl Store {
             segments_freed: counters.segments_freed.load(Ordering::Relaxed),
             segments: self.core.segments.count.load(Ordering::Relaxed),
             free_bytes: self.core.free_bytes.load(Ordering::Relaxed),
+            low_water_bytes: self.core.low_water_bytes + self.core.reserve.missing_bytes(),
+            space_low: self.core.space_low.load(Ordering::Relaxed),
+            log_stored_bytes: sealed + active,
+            log_live_bytes: u64::try_from(live).unwrap_or(0),
+            index_bytes: self.core.index_file_bytes.load(Ordering::Relaxed),
         }
     }
 }

@@ -32,6 +32,15 @@ impl OverlayVfs {
         OverlayVfs { below, state: Mutex::default() }
     }
 
+    /// Likewise, where an open file has this name, whatever has it below.
+    pub(crate) fn with_file(below: Arc<dyn Vfs>, path: &str, file: Arc<dyn VFile>) -> io::Result<OverlayVfs> {
+        let length = file.length()?;
+        let content = Content { pages: BTreeMap::new(), length, below_length: length };
+        let file = Arc::new(OverlayFile { below: Some(file), content: Mutex::new(content) });
+        let state = State { files: BTreeMap::from([(path.to_owned(), file)]), ..State::default() };
+        Ok(OverlayVfs { below, state: Mutex::new(state) })
+    }
+
     /// The file of this name as it is seen here, taken over so that it can be changed.
     fn adopt(&self, state: &mut State, path: &str) -> io::Result<Arc<OverlayFile>> {
         if let Some(file) = state.files.get(path) {
@@ -111,7 +120,11 @@ impl Vfs for OverlayVfs {
     }
 
     fn lock(&self, path: &str) -> io::Result<Box<dyn Any + Send + Sync>> {
-        self.below.lock(path)
+        match self.below.open(path, OpenMode::Read) {
+            // Who has the directory open has made it; and it is not made here.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(())),
+            _ => self.below.lock(path),
+        }
     }
 
     fn space(&self) -> io::Result<Space> {

@@ -1,0 +1,110 @@
+//! An index whose file lies: redb stands on the same disk, and its writes fail, are lost, torn, or go elsewhere.
+//!
+//! The log is the truth, so whatever the index says, nothing that was acknowledged may be lost for good; and an answer is
+//! right, or an error, or a comparison with the log tells that the index is wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::fixture::{bucket, delete, key, open, options, put};
+use super::{Faults, Mishap, Rng, SimClock, SimDisk};
+use crate::*;
+
+/// The keys whose answers are wrong without an error.
+fn wrong(store: &Store, bucket: BucketId, expected: &BTreeMap<String, Option<usize>>) -> Vec<String> {
+    let is_wrong = |(name, size): &(&String, &Option<usize>)| match store.head(bucket, &key(name), None, Wait::Allowed)
+    {
+        Ok(found) => **size != Some(found.size as usize),
+        Err(Error::NoSuchKey) => size.is_some(),
+        Err(Error::Damaged { .. } | Error::Io(_)) => false,
+        Err(error) => panic!("{error}"),
+    };
+    expected.iter().filter(is_wrong).map(|(name, _)| name.clone()).collect()
+}
+
+pub(super) fn lie_about_a_write(seed: u64) {
+    let mut rng = Rng::new(seed);
+    let disk = SimDisk::new(seed);
+    let options = Options { segment_bytes: Some(16 << 10), memtable_entries_max: 15, ..options() };
+    let store = open(&disk, options.clone());
+    let bucket = bucket(&store);
+    let mut expected = BTreeMap::new();
+    let mishap = *rng.choose(&[Mishap::Fails, Mishap::IsLost, Mishap::IsMisdirected, Mishap::IsTorn]);
+    for n in 0..150usize {
+        if n == 60 {
+            let at = disk.effects() + rng.below(60);
+            disk.set_faults(Faults { index_write: Some((at, mishap)), ..Faults::default() });
+        }
+        if n % 30 == 29 {
+            // Whatever it answers.
+            let _ = store.compact();
+        }
+        let name = format!("k{:02}", rng.below(40));
+        let next = (rng.below(4) > 0).then_some(10 + n);
+        let done = match next {
+            Some(size) => put(&store, bucket, &name, size).map(drop),
+            None => delete(&store, bucket, &name).map(drop),
+        };
+        match done {
+            Ok(()) => _ = expected.insert(name, next),
+            // An index that fails while it is written or read stops the store, or that one answer.
+            Err(Error::ReadOnly { .. }) => break,
+            Err(Error::Damaged { .. } | Error::Io(_)) => {}
+            Err(error) => panic!("seed {seed}, {mishap:?}: {error}"),
+        }
+    }
+    let names_it = |store: &Store| {
+        let compared = store.core.checkpoint().and_then(|()| store.core.compare_with_rebuild());
+        compared.map_or(true, |differences| !differences.is_empty())
+    };
+    let silent = wrong(&store, bucket, &expected);
+    assert!(silent.is_empty() || names_it(&store), "seed {seed}, {mishap:?}: {silent:?}");
+    disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+    drop(store);
+    if rng.below(2) == 0 {
+        disk.kill()
+    } else {
+        disk.cut_power()
+    }
+    if let Ok(store) = Store::open_with(Arc::new(Arc::clone(&disk)), Arc::new(SimClock::default()), options.clone()) {
+        let silent = wrong(&store, bucket, &expected);
+        assert!(silent.is_empty() || names_it(&store), "seed {seed}, {mishap:?}, opened again: {silent:?}");
+        disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+        drop(store);
+        disk.kill();
+    } else {
+        panic!("seed {seed}, {mishap:?}: the store does not start");
+    }
+    disk.lose("index.redb");
+    let store = open(&disk, options);
+    assert_eq!(wrong(&store, bucket, &expected), [""; 0], "seed {seed}, {mishap:?}: made anew");
+    assert_eq!(store.health(), Health::Ok);
+    assert_eq!(store.core.compare_with_recount().unwrap(), [""; 0]);
+}
+
+#[test]
+fn an_index_that_lies_loses_nothing_and_is_found_out() {
+    (0..200).for_each(lie_about_a_write);
+}
+
+#[test]
+fn an_index_that_cannot_be_read_is_an_error_and_never_a_missing_key() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(seed);
+        let options = Options { memtable_entries_max: 10, index_cache_bytes: 0, ..options() };
+        let store = open(&disk, options.clone());
+        let bucket = bucket(&store);
+        let mut expected = BTreeMap::new();
+        for n in 0..95usize {
+            put(&store, bucket, &format!("k{n:02}"), n).unwrap();
+            expected.insert(format!("k{n:02}"), Some(n));
+        }
+        disk.set_faults(Faults { index_reads_fail: true, ..Faults::default() });
+        assert_eq!(wrong(&store, bucket, &expected), [""; 0], "seed {seed}");
+        drop(store);
+        disk.kill();
+        let store = open(&disk, options);
+        assert_eq!(wrong(&store, bucket, &expected), [""; 0], "seed {seed}");
+        assert_eq!(store.health(), Health::Ok);
+    }
+}
