@@ -5,6 +5,7 @@ mod endpoint;
 mod explain;
 mod identity;
 mod permission;
+mod state;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -2,17 +2,22 @@
 //!
 //! The node compares and changes; these commands bring it the file and show what it says.
 
+mod difference;
+
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::args::{Apply, Connection};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::input::{self, STATE_BYTES_MAX};
 use crate::output::{self, Paint, visible};
 use crate::refusal::not_understood;
 use crate::remote::{Call, Node};
+
+use difference::Difference;
 
 /// The node's answer to a state.
 #[derive(Debug, Deserialize)]
@@ -32,6 +37,8 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         if arguments.file == Path::new("-") { "standard input".into() } else { arguments.file.display().to_string() };
     let text = input::read_text(&arguments.file, STATE_BYTES_MAX)
         .map_err(|error| Failure::usage(format!("state file {name}: {error}")))?;
+    // Looked at before anything changes; a program gets the node's own words.
+    let mut difference = if json { None } else { difference_of(&node, &name, &text)? };
     let call = Call::new("POST", "/state", &name)
         .query("dryRun", arguments.dry_run.to_string())
         .query("prune", arguments.prune.to_string())
@@ -43,7 +50,7 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         return Ok(ExitCode::SUCCESS);
     }
     let applied: Applied = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
-    output::print(&report(&applied, Paint::for_stdout()))?;
+    output::print(&report(&applied, difference.as_mut(), Paint::for_stdout()))?;
     for note in &applied.notes {
         output::warn(note);
     }
@@ -56,10 +63,23 @@ pub(crate) fn state(connection: &Connection, json: bool) -> Result<ExitCode, Fai
     if json {
         output::print(&body)?;
     } else {
-        let state: serde_json::Value = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
+        let state: Value = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
         output::print_json(&state)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the file is compared with; none of a file that isn't understood, which the node will refuse with the place of its fault.
+fn difference_of(node: &Node, name: &str, text: &str) -> Result<Option<Difference>, Failure> {
+    let is_toml = name.ends_with(".toml");
+    let declared: Option<Value> = if is_toml { toml::from_str(text).ok() } else { serde_json::from_str(text).ok() };
+    let Some(declared) = declared else { return Ok(None) };
+    match node.read::<Value>(Call::new("GET", "/state", name)) {
+        Ok(before) => Ok(Some(Difference::new(&before, &declared))),
+        // Who may not see the state may perhaps not apply one either: the node says so.
+        Err(failure) if failure.exit == Exit::Denied => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -79,17 +99,23 @@ fn header_value(name: &str) -> String {
     value
 }
 
-fn report(applied: &Applied, paint: Paint) -> String {
+fn report(applied: &Applied, mut difference: Option<&mut Difference>, paint: Paint) -> String {
     let mut text = String::new();
+    let mut write = |indent: &str, line: &str| {
+        let line = visible(line);
+        let painted = match line.trim_start().as_bytes().first() {
+            Some(b'+') => paint.green(&line),
+            Some(b'-') => paint.red(&line),
+            Some(b'~') => paint.yellow(&line),
+            _ => line,
+        };
+        text.push_str(&format!("{indent}{painted}\n"));
+    };
     for change in &applied.changes {
-        let change = visible(change);
-        text.push_str(&match change.as_bytes().first() {
-            Some(b'+') => paint.green(&change),
-            Some(b'-') => paint.red(&change),
-            Some(b'~') => paint.yellow(&change),
-            _ => change,
-        });
-        text.push('\n');
+        write("", change);
+        for line in difference.iter_mut().flat_map(|difference| difference.below(change)) {
+            write("    ", &line);
+        }
     }
     let changes = match applied.changes.len() {
         0 => return "nothing to change\n".into(),
@@ -110,10 +136,13 @@ mod tests {
         assert!(!plain.is_on(), "tests have no terminal");
         let applied =
             Applied { changes: vec!["+ bucket \"a\u{1b}[2J\"".into(), "- key".into()], notes: vec![], applied: true };
-        assert_eq!(report(&applied, plain), "+ bucket \"a\\u{1b}[2J\"\n- key\n2 changes applied\n");
+        assert_eq!(report(&applied, None, plain), "+ bucket \"a\\u{1b}[2J\"\n- key\n2 changes applied\n");
         let dry = Applied { changes: vec!["~ x".into()], notes: vec![], applied: false };
-        assert_eq!(report(&dry, plain), "~ x\n1 change would be applied; nothing was changed\n");
-        assert_eq!(report(&Applied { changes: vec![], notes: vec![], applied: true }, plain), "nothing to change\n");
+        assert_eq!(report(&dry, None, plain), "~ x\n1 change would be applied; nothing was changed\n");
+        assert_eq!(
+            report(&Applied { changes: vec![], notes: vec![], applied: true }, None, plain),
+            "nothing to change\n"
+        );
     }
 
     #[test]

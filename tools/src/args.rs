@@ -191,6 +191,21 @@ mod tests {
     }
 
     #[test]
+    fn every_command_says_what_it_does_and_has_an_example() {
+        fn walk(command: &clap::Command, path: &str) {
+            for command in command.get_subcommands() {
+                let path = format!("{path} {}", command.get_name());
+                assert!(command.get_about().is_some(), "{path} doesn't say what it does");
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let has_example = help.contains("Example: ") && help.contains(&path);
+                assert!(has_example || command.has_subcommands(), "{path} has no example of its own: {help}");
+                walk(command, &path);
+            }
+        }
+        walk(&<Cli as clap::CommandFactory>::command(), "strongroom");
+    }
+
+    #[test]
     fn flags_of_serve_are_the_settings() {
         let Command::Serve(serve) =
             asked("serve d --listen 1.2.3.4:1 --listen [::1]:2 --explain-denials --metrics-public=false")

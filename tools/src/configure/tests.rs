@@ -243,6 +243,12 @@ fn packaged_file_has_every_setting_with_its_default() {
         if setting.name == "data" {
             // The one that a service must have otherwise.
             assert_eq!((line.starts_with('#'), values.as_slice()), (false, ["/var/lib/strongroom"].as_slice()));
+        } else if setting.name == "audit-log" {
+            // Its default is a file of the data directory.
+            assert_eq!(
+                (line.starts_with('#'), values.as_slice()),
+                (true, ["/var/lib/strongroom/audit.log"].as_slice())
+            );
         } else {
             assert!(line.starts_with('#'), "{line} is in force");
             assert!(setting.default.is_empty() || values.join(" ") == setting.default, "{line} is not the default");
