@@ -98,6 +98,23 @@ fn bodies_methods_and_paths_that_are_not_there_are_refused_in_words() {
     assert_eq!(root.get("/permissions").header("cache-control"), "no-store");
 }
 
+/// A dry run that isn't understood as one must change nothing.
+#[test]
+fn switches_of_a_state_file_are_true_or_false_and_nothing_else() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let mut state = root.get("/state").json(200);
+    state["accounts"][0]["permissions"] = json!([super::everything("p")]);
+    for bad in ["dryRun=True", "dryRun=1", "dryRun=true&prune=yes", "dryRun="] {
+        root.send("POST", &format!("/state?{bad}"), Some(state.to_string()), &[]).refused(400, "InvalidArgument");
+    }
+    let dry = root.send("POST", "/state?dryRun=true", Some(state.to_string()), &[]).json(200);
+    assert_eq!((&dry["applied"], &dry["changes"]), (&json!(false), &json!(["+ permission \"p\""])));
+    root.get("/permissions/p").refused(404, "PermissionNotFound");
+    root.send("POST", "/state", Some(state.to_string()), &[]).json(200);
+    root.get("/permissions/p").json(200);
+}
+
 /// D13: default credentials.
 #[test]
 fn d13_there_are_no_default_credentials() {

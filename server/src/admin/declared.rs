@@ -11,6 +11,7 @@ use super::wire;
 use crate::declare::{self, ApplyError};
 use crate::identity::plan::Mode;
 use crate::identity::print;
+use crate::protocol::request::Query;
 use crate::state::State;
 
 /// The header with the file's name, for messages.
@@ -26,8 +27,28 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
 pub(super) async fn apply(call: &Call) -> Result<Answer> {
     require_operator(call)?;
     let name = call.head.headers.get(NAME_HEADER).and_then(|name| name.to_str().ok()).unwrap_or("state");
-    let says = |parameter: &str| call.query.value(parameter) == Some("true");
-    Answer::ok(&apply_file(&call.state, name, &call.body, says("prune"), says("dryRun")).await?)
+    Answer::ok(&apply_file(&call.state, name, &call.body, Switches::of(&call.query)?).await?)
+}
+
+/// How a state file is applied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Switches {
+    /// What isn't declared is deleted.
+    prune: bool,
+    /// Nothing is changed.
+    dry_run: bool,
+}
+
+impl Switches {
+    /// Reads `prune` and `dryRun`. Neither is guessed: a `dryRun=True` that counted as false would change what its author only wanted to see.
+    pub(super) fn of(query: &Query) -> Result<Switches> {
+        let switch = |name: &str| match query.value(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Refusal::invalid(name, "must be true or false")),
+        };
+        Ok(Switches { prune: switch("prune")?, dry_run: switch("dryRun")? })
+    }
 }
 
 /// The state of a node, without secrets.
@@ -39,13 +60,12 @@ pub(super) fn state_of(state: &State) -> Value {
     print::state_of(&state.identities.snapshot(), buckets)
 }
 
-/// Brings a node to the state that a file declares; with `dry_run` only says what would change.
+/// Brings a node to the state that a file declares; a dry run only says what would change.
 pub(super) async fn apply_file(
     state: &Arc<State>,
     name: &str,
     file: &[u8],
-    prune: bool,
-    dry_run: bool,
+    Switches { prune, dry_run }: Switches,
 ) -> Result<wire::Applied> {
     let refused = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", message);
     let text = std::str::from_utf8(file).map_err(|_| refused(format!("{name} is not UTF-8")))?;

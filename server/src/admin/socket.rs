@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::answer::Answer;
-use super::declared;
+use super::declared::{self, Switches};
 use crate::health;
 use crate::http::body::{Body, RequestBody};
 use crate::identity::state::STATE_BYTES_MAX;
@@ -169,7 +169,10 @@ fn job(state: &State, path: &str) -> Response {
 
 async fn apply(state: &Arc<State>, request: hyper::Request<Incoming>) -> Response {
     let query = Query::parse(request.uri().query().unwrap_or_default()).unwrap_or_default();
-    let (dry_run, prune) = (query.value("dryRun") == Some("true"), query.value("prune") == Some("true"));
+    let switches = match Switches::of(&query) {
+        Ok(switches) => switches,
+        Err(refusal) => return refusal.into_response(),
+    };
     let name = request.headers().get(declared::NAME_HEADER).and_then(|name| name.to_str().ok());
     let name = name.unwrap_or("state").to_owned();
     let (head, incoming) = request.into_parts();
@@ -178,7 +181,7 @@ async fn apply(state: &Arc<State>, request: hyper::Request<Incoming>) -> Respons
         Ok(bytes) => bytes,
         Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
     };
-    let applied = declared::apply_file(state, &name, &bytes, prune, dry_run).await;
+    let applied = declared::apply_file(state, &name, &bytes, switches).await;
     match applied.and_then(|applied| Answer::ok(&applied)) {
         Ok(answer) => answer.into_response(),
         Err(refusal) => refusal.into_response(),
