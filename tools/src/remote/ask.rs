@@ -40,8 +40,10 @@ pub(super) fn secret(what: &str) -> Result<Option<String>, Failure> {
     // The terminal itself, since standard input may be a file that is sent.
     let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Ok(None) };
     let failed = |error: io::Error| Failure::failed(format!("the terminal can't be read: {error}"));
+    // Before the question is put, so that an answer is hidden however fast it comes.
+    let before = hide(&terminal).map_err(failed)?;
+    let hidden = Hidden { terminal: terminal.try_clone().map_err(failed)?, before };
     write!(terminal, "{what}: ").and_then(|()| terminal.flush()).map_err(failed)?;
-    let hidden = Hidden::on(&terminal).map_err(failed)?;
     let mut line = String::new();
     let read = BufReader::new((&terminal).take(LINE_BYTES_MAX)).read_line(&mut line);
     drop(hidden);
@@ -67,25 +69,24 @@ pub(super) fn new_secret(what: &str) -> Result<Option<String>, Failure> {
     Err(Failure::usage(format!("{what}: the two differ; nothing was changed")))
 }
 
+/// Shows no more what is typed; answers how the terminal was.
+fn hide(terminal: &File) -> io::Result<Termios> {
+    let before = tcgetattr(terminal)?;
+    let mut modes = before.clone();
+    modes.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(terminal, OptionalActions::Flush, &modes)?;
+    Ok(before)
+}
+
 /// A terminal that doesn't show what is typed, until this is dropped.
-struct Hidden<'a> {
-    terminal: &'a File,
+struct Hidden {
+    terminal: File,
     before: Termios,
 }
 
-impl Hidden<'_> {
-    fn on(terminal: &File) -> io::Result<Hidden<'_>> {
-        let before = tcgetattr(terminal)?;
-        let mut modes = before.clone();
-        modes.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(terminal, OptionalActions::Flush, &modes)?;
-        Ok(Hidden { terminal, before })
-    }
-}
-
-impl Drop for Hidden<'_> {
+impl Drop for Hidden {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
 }
