@@ -61,12 +61,12 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
     let used_by = |it: &CompiledPermission| users.get(&it.permission.id).unwrap_or(&none);
     let wanted = snapshot.permissions(account.as_str()).filter(|it| {
         listing.name.as_ref().is_none_or(|name| it.permission.name.as_str() == name)
-            && listing.finds(&[it.permission.name.as_str(), &it.description])
+            && listing.finds(&[it.permission.name.as_str(), it.description()])
     });
     let rows = wanted.map(|it| {
         let permission = &it.permission;
         let key = match listing.sort {
-            "description" => it.description.to_lowercase(),
+            "description" => it.description().to_lowercase(),
             "type" => permission.definition.type_name().to_owned(),
             "serviceAccounts" => format!("{:010}", used_by(it).count),
             "createTime" => permission.created_at.to_string(),
@@ -395,7 +395,7 @@ fn summary(compiled: &CompiledPermission, service_accounts: wire::Users) -> wire
     wire::PermissionSummary {
         id: permission.id.to_string(),
         name: permission.name.to_string(),
-        description: compiled.description.clone(),
+        description: compiled.description().to_owned(),
         type_name: permission.definition.type_name(),
         ready_state: true,
         enabled: permission.enabled,

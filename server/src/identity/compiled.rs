@@ -3,7 +3,7 @@
 //! This is the one place where stored definitions meet the policy crate. A permission is compiled when it is saved or loaded, never at a request.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use policy::{BucketActions, BucketScope, LowerError, ParseOptions, Policy, PolicyErrors};
 
@@ -14,9 +14,8 @@ use super::permission::{Actions, Definition, Dialect, Permission, Scope};
 pub struct CompiledPermission {
     /// What was written.
     pub permission: Permission,
-    /// Its description, or where there is none a summary in plain words.
-    pub description: String,
     policy: Arc<Policy>,
+    description: OnceLock<String>,
 }
 
 impl CompiledPermission {
@@ -26,8 +25,12 @@ impl CompiledPermission {
     /// Its policy file is refused.
     pub fn new(permission: Permission) -> Result<CompiledPermission, PolicyRefused> {
         let policy = compile(&permission.definition)?;
-        let description = permission.description_or_summary();
-        Ok(CompiledPermission { permission, description, policy: Arc::new(policy) })
+        Ok(CompiledPermission { permission, policy: Arc::new(policy), description: OnceLock::new() })
+    }
+
+    /// Its description, or where there is none a summary in plain words, which is made when somebody first asks: a start with thousands of permissions waits for none of them.
+    pub fn description(&self) -> &str {
+        self.description.get_or_init(|| self.permission.description_or_summary())
     }
 
     /// The compiled policy. Its source is the file as it was written, or the document that a bucket permission was lowered to.
