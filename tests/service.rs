@@ -1,9 +1,10 @@
 //! The unit of the package: what systemd thinks of it, and that the node lives under what it says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::binary;
+use tests::{NodeBuilder, binary};
 
 fn unit() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/package/strongroom.service")
@@ -54,4 +55,62 @@ fn systemd_finds_nothing_wrong_with_the_unit_and_its_exposure_is_low() {
     assert_eq!(told, "", "systemd warns of something");
     // Of 10.0; what is left is that it speaks to the network and has a user of its own outside.
     run(&["security", "--offline=true", "--threshold=20"]);
+}
+
+/// A system call that the unit forbids would fail in the field only, perhaps in the middle of a scrub.
+#[test]
+fn a_node_makes_no_system_call_that_the_unit_forbids() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        return;
+    }
+    let members = |set: &str| -> BTreeSet<String> {
+        let mut sets = vec![set.to_owned()];
+        let mut calls = BTreeSet::new();
+        while let Some(set) = sets.pop() {
+            let output = Command::new("systemd-analyze").args(["syscall-filter", &set]).output().expect("it is there");
+            assert!(output.status.success(), "{output:?}");
+            for line in String::from_utf8_lossy(&output.stdout).lines().map(str::trim) {
+                match line.chars().next() {
+                    Some('@') if line != set => sets.push(line.to_owned()),
+                    Some('a'..='z' | '_') => drop(calls.insert(line.to_owned())),
+                    _ => {}
+                }
+            }
+        }
+        calls
+    };
+    let mut allowed = members("@system-service");
+    allowed.extend(members("@default"));
+    for forbidden in ["@privileged", "@resources"] {
+        allowed = &allowed - &members(forbidden);
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let trace = directory.path().join("trace");
+    let program = binary::path().to_str().expect("UTF-8");
+    // -D: the node is this test's own child, and ends with it.
+    let strace = ["strace", "-D", "-f", "-qq", "-o", trace.to_str().expect("UTF-8"), program];
+    let mut node = NodeBuilder::serve().through(&strace).start();
+    let client = node.client();
+    client.create_bucket("lake").expect(200, "");
+    client.put("lake", "large", vec![7; 3 << 20]).expect(200, "");
+    client.get("lake", "large").expect(200, "");
+    client.delete("lake", "large").expect(204, "");
+    let data = node.data();
+    let copy = directory.path().join("backup");
+    for arguments in
+        [vec![Path::new("scrub"), &data], vec![Path::new("compact"), &data], vec![Path::new("backup"), &data, &copy]]
+    {
+        let output = binary::command().args(arguments).output().expect("the binary starts");
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(node.terminate().success(), "{}", node.log());
+    let text = std::fs::read_to_string(&trace).expect("strace wrote it");
+    let name = |line: &str| {
+        let call = line.split_once(' ')?.1.trim_start().split_once('(')?.0.to_owned();
+        call.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_').then_some(call)
+    };
+    let made: BTreeSet<String> = text.lines().filter_map(name).collect();
+    assert!(made.contains("fdatasync") && made.contains("accept4"), "the trace is of a node: {made:?}");
+    let forbidden: Vec<&String> = made.difference(&allowed).collect();
+    assert!(forbidden.is_empty(), "the unit forbids {forbidden:?}");
 }
