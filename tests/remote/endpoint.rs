@@ -136,6 +136,30 @@ fn state_is_printed_and_applied_at_an_endpoint_by_the_operator() {
 }
 
 #[test]
+fn a_user_changes_their_own_password_whatever_their_role() {
+    let node = node();
+    let url = endpoint(&node);
+    let (first, second) = (file(&node, "first", "correct horse\n"), file(&node, "second", "battery staple\n"));
+    for name in ["eve", "bob"] {
+        local(&node, &["user", "create", name, "--role", "auditor", "--password-file", &first]).ok();
+    }
+    let as_eve = |password: &str, arguments: &[&str]| {
+        let mut command = command(&node, &[arguments, &["--endpoint", &url, "--user", "eve"]].concat());
+        Ran::of(command.env("STRONGROOM_PASSWORD_FILE", password))
+    };
+    let changed = as_eve(&first, &["user", "password", "--password-file", &second]).ok();
+    assert_eq!(changed, "user \"eve\" has another password; their sessions ended\n");
+    as_eve(&first, &["permission", "list"]).fails(4, &["signing in"]);
+    as_eve(&second, &["permission", "list"]).ok();
+    assert_eq!(as_eve(&second, &["user", "password", "eve", "--password-file", &first, "--json"]).ok(), "");
+    as_eve(&first, &["user", "password", "bob", "--password-file", &second]).fails(4, &["user \"bob\""]);
+    as_eve(&first, &["user", "password"]).fails(2, &["--password-file"]);
+    let short = file(&node, "short", "horse\n");
+    as_eve(&first, &["user", "password", "--password-file", &short]).fails(2, &["newPassword", "8"]);
+    local(&node, &["user", "password", "--password-file", &second]).fails(2, &["user password NAME", "--user"]);
+}
+
+#[test]
 fn tls_is_trusted_by_its_certificate_and_by_no_other() {
     let certificates = tempfile::tempdir().expect("a temporary directory");
     let (certificate, key) = self_signed(certificates.path(), "one");

@@ -4,6 +4,7 @@ mod bucket;
 mod endpoint;
 mod explain;
 mod identity;
+mod look;
 mod permission;
 mod state;
 

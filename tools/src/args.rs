@@ -3,6 +3,7 @@
 //! One noun or kind of work a file below; here are the list of commands and how a line that is wrong is answered.
 
 mod account;
+mod audit;
 mod bucket;
 mod connection;
 mod node;
@@ -12,6 +13,7 @@ mod policy;
 mod serve;
 mod service_account;
 mod storage;
+mod usage;
 mod user;
 
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::failure::{Failure, one_line};
 
 pub(crate) use account::{Account, AccountCommand, AccountCreate, AccountEdit};
+pub(crate) use audit::{Audit, AuditCommand, AuditSearch, AuditSettings};
 pub(crate) use bucket::{Bucket, BucketCommand, BucketPolicyFile};
 pub(crate) use connection::Connection;
 pub(crate) use node::{Apply, Health, Local};
@@ -32,6 +35,7 @@ pub(crate) use policy::{Policy, PolicyCheck, PolicyDialect, PolicyExplain, Polic
 pub(crate) use serve::{ConfigCommand, Serve, Test};
 pub(crate) use service_account::{ServiceAccount, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
 pub(crate) use storage::{Backup, Directory, Fsck, Inspect, Inspected, Restore};
+pub(crate) use usage::{Usage, UsageCommand};
 pub(crate) use user::{User, UserCommand, UserCreate};
 
 use serve::{SERVE_HELP, TEST_HELP};
@@ -84,6 +88,15 @@ Example: strongroom policy check permission.json
     /// Buckets, as an administrator sees them: what they hold, who may do what
     #[command(after_help = bucket::HELP)]
     Bucket(Bucket),
+    /// What buckets hold, and held over the months
+    #[command(after_help = usage::HELP)]
+    Usage(Usage),
+    /// The audit log: every request, who made it and how it was judged
+    #[command(after_help = audit::HELP)]
+    Audit(Audit),
+    /// Show how a running node is: health, disk, last scrub, requests
+    #[command(after_help = "Example: strongroom status --endpoint https://nas.example:9001 --user eve")]
+    Status(Connection),
     /// Bring a running node to a declared state
     #[command(after_help = "Example: strongroom apply -f state.json --dry-run")]
     Apply(Apply),
@@ -117,12 +130,14 @@ Example: strongroom policy check permission.json
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Write the man pages into a directory
-    #[command(after_help = "Example: strongroom man /usr/local/share/man/man1")]
+    /// Print the man page of strongroom(1), or write those of all commands into a directory
+    #[command(after_help = "\
+Example: strongroom man | man -l -
+         strongroom man --output /usr/local/share/man/man1")]
     Man {
-        /// Directory, created when absent
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
+        /// Write all pages, one a command, into this directory, created when absent
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
     },
     /// Show or check the settings that serve would take, with the place that each comes from
     Config {
@@ -130,6 +145,7 @@ Example: strongroom policy check permission.json
         command: ConfigCommand,
     },
 }
+
 /// What the command line asks for: a command, or a text that is printed (help, version).
 pub(crate) enum Asked {
     Command(Box<Cli>),

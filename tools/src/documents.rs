@@ -17,8 +17,16 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes `strongroom.1` and a page for each command, such as `strongroom-policy-check.1`.
-pub(crate) fn man(directory: &Path) -> Result<ExitCode, Failure> {
+/// Prints the page of strongroom(1); into a directory writes that, `strongroom.1`, and a page for each command, such as `strongroom-policy-check.1`.
+pub(crate) fn man(directory: Option<&Path>) -> Result<ExitCode, Failure> {
+    let Some(directory) = directory else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command())
+            .render(&mut page)
+            .map_err(|error| Failure::failed(format!("the man page can't be made: {error}")))?;
+        output::print(&String::from_utf8_lossy(&page))?;
+        return Ok(ExitCode::SUCCESS);
+    };
     std::fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
         .map_err(|error| Failure::failed(format!("man pages in {}: {error}", directory.display())))?;

@@ -57,6 +57,9 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::User(noun) => remote::user(&noun, json),
         Command::Account(noun) => remote::account(&noun, json),
         Command::Bucket(noun) => remote::bucket(&noun, json),
+        Command::Usage(noun) => remote::usage(&noun, json),
+        Command::Audit(noun) => remote::audit(&noun, json),
+        Command::Status(connection) => remote::status(&connection, json),
         Command::Apply(arguments) => apply::apply(&arguments, json),
         Command::State(arguments) => apply::state(&arguments, json),
         Command::Fsck(arguments) => examine::fsck(&arguments, json),
@@ -66,7 +69,7 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::Backup(arguments) => backup::backup(&arguments, json),
         Command::Restore(arguments) => backup::restore(&arguments, json),
         Command::Completions { shell } => documents::completions(shell),
-        Command::Man { directory } => documents::man(&directory),
+        Command::Man { output } => documents::man(output.as_deref()),
         Command::Config { command } => config::config(command, json),
         Command::Health(arguments) => health::health(&arguments, json),
     }

@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod ask;
+mod audit;
 mod bucket;
 mod endpoint;
 mod explain;
@@ -15,13 +16,18 @@ mod profile;
 mod secret;
 mod service_account;
 mod sign;
+mod status;
 mod table;
+mod usage;
 mod user;
 
 pub(crate) use account::account;
+pub(crate) use audit::audit;
 pub(crate) use bucket::bucket;
 pub(crate) use explain::explain;
 pub(crate) use node::{Call, Node};
 pub(crate) use permission::permission;
 pub(crate) use service_account::service_account;
+pub(crate) use status::status;
+pub(crate) use usage::usage;
 pub(crate) use user::user;

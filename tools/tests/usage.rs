@@ -71,6 +71,7 @@ fn every_usage_error_is_one_line_with_exit_2() {
         &["inspect", "d", "rows", "1"],
         &["backup", "d"],
         &["restore", "d"],
+        &["man", "man1"],
         &["serve", "--scrub-interval", "often"],
         &["serve", "--maintenance-rate", "-1"],
     ] {
@@ -177,7 +178,12 @@ fn completions_and_man_pages_cover_every_command() {
     assert!(
         script.contains("strongroom__policy__check") || script.contains("strongroom__subcmd__policy__subcmd__check")
     );
-    assert_eq!(strongroom(directory.path(), &["man", "man1"], &[]).status.code(), Some(0));
+    let output = strongroom(directory.path(), &["man", "--output", "man1"], &[]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"".as_slice()));
+    let printed = String::from_utf8(strongroom(directory.path(), &["man"], &[]).stdout).unwrap();
+    let written = std::fs::read_to_string(directory.path().join("man1/strongroom.1")).unwrap();
+    assert!(printed.starts_with(".ie") && printed.contains(".TH strongroom 1"), "{printed}");
+    assert_eq!(printed.trim_end(), written.trim_end());
     for word in [
         "--batch",
         "--bucket-policy",

@@ -47,16 +47,19 @@ Example: strongroom user create eve --role auditor
     /// Make a link by which a user chooses a password, once and within 15 minutes
     #[command(after_help = "Example: strongroom user link eve")]
     Link(Named),
-    /// Set a user's password; their sessions end
+    /// Set a user's password, or one's own; their sessions end
     #[command(after_help = "\
-It is asked for on a terminal, twice, or read from a file; never given on the command line, where everyone on the machine sees it.
+The new password is asked for on a terminal, twice, or read from a file; never given on the command line, where everyone on the machine sees it. \
+Who signs in as a user changes their own password, whatever their role, when they name themselves or nobody.
 
 Example: strongroom user password eve
-         strongroom user password eve --password-file eve.password")]
+         strongroom user password eve --password-file eve.password
+         strongroom user password --endpoint https://nas.example:9001 --user eve")]
     Password {
-        #[command(flatten)]
-        named: Named,
-        /// File whose first line is the password; - is standard input
+        /// Name or id [default: the user who signs in]
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        name: Option<String>,
+        /// File whose first line is the new password; - is standard input
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },

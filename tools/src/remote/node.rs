@@ -50,8 +50,18 @@ enum Proof {
     Signer(Signer),
     /// A token that was there before.
     Token(Secret),
-    /// A token of this command's own, which ends with it.
-    Session(Secret),
+    /// A token of this command's own, which ends with it, and who signed in for it.
+    Session {
+        token: Secret,
+        user: SignedIn,
+    },
+}
+
+/// A user who signed in with their password.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) name: String,
+    pub(super) password: Secret,
 }
 
 /// A call of the API, and what it is about for whoever reads why it failed.
@@ -163,12 +173,12 @@ impl Node {
                 let about = format!("signing in to {endpoint} as user {user}");
                 let node =
                     Node { way: Way::Endpoint { endpoint: endpoint.clone(), proof: Proof::None }, account: None };
-                let mut body = json!({"user": user, "password": password.0});
+                let mut body = json!({"user": user, "password": &password.0});
                 if let (Some(account), Some(body)) = (account, body.as_object_mut()) {
                     body.insert("account".into(), account.into());
                 }
                 let token: Token = node.read(Call::new("POST", "/auth/token", &about).json(&body))?;
-                Proof::Session(Secret(token.token))
+                Proof::Session { token: Secret(token.token), user: SignedIn { name: user, password } }
             }
         };
         Ok(Node { way: Way::Endpoint { endpoint, proof }, account: connection.account.clone() })
@@ -209,12 +219,20 @@ impl Node {
         }
     }
 
+    /// The user who signed in, when nobody else's account is meant; none for root, and for a token, of which only the node knows whose it is.
+    pub(super) fn signed_in(&self) -> Option<&SignedIn> {
+        match (&self.way, &self.account) {
+            (Way::Endpoint { proof: Proof::Session { user, .. }, .. }, None) => Some(user),
+            _ => None,
+        }
+    }
+
     fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let (path, query) = (call.path(), call.query_text(self.account.as_deref()));
         let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
         let proof = match &self.way {
             Way::Socket { .. } | Way::Endpoint { proof: Proof::None, .. } => Vec::new(),
-            Way::Endpoint { proof: Proof::Token(token) | Proof::Session(token), .. } => {
+            Way::Endpoint { proof: Proof::Token(token) | Proof::Session { token, .. }, .. } => {
                 vec![("authorization", format!("Bearer {}", token.0))]
             }
             Way::Endpoint { proof: Proof::Signer(signer), endpoint } => {
@@ -234,7 +252,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if matches!(self.way, Way::Endpoint { proof: Proof::Session(_), .. }) {
+        if matches!(self.way, Way::Endpoint { proof: Proof::Session { .. }, .. }) {
             // A token that stays behind expires by itself.
             let _ = self.exchange(&Call::new("DELETE", "/auth/token", "signing out"));
         }

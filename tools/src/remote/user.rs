@@ -55,7 +55,9 @@ pub(crate) fn user(noun: &User, json: bool) -> Result<ExitCode, Failure> {
         UserCommand::Enable(named) => enable(node, named, true, json)?,
         UserCommand::Disable(named) => enable(node, named, false, json)?,
         UserCommand::Link(named) => link(node, &named.name, json)?,
-        UserCommand::Password { named, password_file } => password(node, named, password_file.as_deref(), json)?,
+        UserCommand::Password { name, password_file } => {
+            password(node, name.as_deref(), password_file.as_deref(), json)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -106,15 +108,32 @@ fn link(node: &Node, name: &str, json: bool) -> Result<(), Failure> {
     output::print(&format!("to choose a password, once and within {minutes} minutes: {url}"))
 }
 
-fn password(node: &Node, named: &Named, file: Option<&Path>, json: bool) -> Result<(), Failure> {
-    let about = about_of(named);
-    let password = match file {
+/// Sets another user's password, or changes one's own, for which the node asks for the old one and for no right.
+fn password(node: &Node, name: Option<&str>, file: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let own = node.signed_in().filter(|own| name.is_none_or(|name| name == own.name));
+    let name = own.map(|own| own.name.as_str()).or(name).ok_or_else(|| {
+        Failure::usage(
+            "whose password? Name the user: strongroom user password NAME; or sign in as one with --endpoint and --user",
+        )
+    })?;
+    let about = about(NOUN, name);
+    let new = match file {
         Some(file) => secret::read(file)?,
-        None => ask::new_secret(&format!("New password of {}", named.name))?
+        None => ask::new_secret(&format!("New password of {name}"))?
             .ok_or_else(|| Failure::usage("there is no terminal to ask on: pass --password-file FILE"))?,
     };
-    let body = node.text(call("PUT", &named.name, &about).json(&json!({"password": password})))?;
-    output::print(&if json { body } else { format!("{about} has another password; their sessions ended") })
+    let call = match own {
+        Some(own) => {
+            Call::new("PUT", "/auth/password", &about).json(&json!({"password": &own.password.0, "newPassword": new}))
+        }
+        None => call("PUT", name, &about).json(&json!({"password": new})),
+    };
+    let body = node.text(call)?;
+    match (json, body.as_str()) {
+        (false, _) => output::print(&format!("{about} has another password; their sessions ended")),
+        (true, "") => Ok(()),
+        (true, body) => output::print(body),
+    }
 }
 
 const COLUMNS: [&str; 4] = ["NAME", "ROLE", "STATUS", "CREATED"];

@@ -1,0 +1,209 @@
+//! `strongroom audit`: who asked for what and how it was judged, and what is recorded of it.
+
+use std::process::ExitCode;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::node::{Call, Node, parse};
+use super::table::{fields, table};
+use crate::args::{Audit, AuditCommand, AuditSearch, AuditSettings};
+use crate::failure::Failure;
+use crate::output::{self, size};
+use crate::refusal::text_of;
+
+/// The largest page that the API answers.
+const PAGE_MAX: u64 = 1_000;
+
+/// A record as far as it is shown.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    event_time: String,
+    event_name: String,
+    #[serde(rename = "sourceIPAddress")]
+    source_address: String,
+    user_identity: Identity,
+    #[serde(default)]
+    resources: Vec<Resource>,
+    http_status: u16,
+    error_code: Option<String>,
+    authorization: Option<Authorization>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    #[serde(rename = "type")]
+    kind: String,
+    user_name: Option<String>,
+    access_key_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    #[serde(rename = "ARN")]
+    arn: String,
+}
+
+#[derive(Deserialize)]
+struct Authorization {
+    policy: Option<String>,
+    sid: Option<String>,
+    reason: Option<String>,
+}
+
+/// What is recorded and kept.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings {
+    requests: String,
+    kept_bytes: u64,
+    on: bool,
+    written: u64,
+    dropped: u64,
+}
+
+/// Runs one verb.
+pub(crate) fn audit(noun: &Audit, json: bool) -> Result<ExitCode, Failure> {
+    let node = Node::open(&noun.connection)?;
+    match &noun.command {
+        AuditCommand::Search(arguments) => search(&node, arguments, json)?,
+        AuditCommand::Settings(arguments) => settings(&node, arguments, json)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what is found, page by page for a program, in one table for people.
+fn search(node: &Node, arguments: &AuditSearch, json: bool) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    let (mut found, mut cursor) = (0, None);
+    loop {
+        let page = (arguments.limit - found).min(PAGE_MAX);
+        let answer = node.answer(search_call(arguments, page, cursor.as_deref()))?;
+        cursor = answer.header("x-next-cursor").map(str::to_owned);
+        let records: Vec<Box<RawValue>> = parse(&text_of(answer)?)?;
+        found += records.len() as u64;
+        for record in &records {
+            if !json {
+                rows.push(row(&parse(record.get())?));
+            } else if !output::write(&[record.get(), "\n"])? {
+                return Ok(());
+            }
+        }
+        // A page that holds nothing has a cursor where the search has read as much as it does at once.
+        if found >= arguments.limit || cursor.is_none() {
+            break;
+        }
+    }
+    match (json, rows.is_empty()) {
+        (true, _) => Ok(()),
+        (false, true) => output::print("none"),
+        (false, false) => output::print(&table(&COLUMNS, &rows)),
+    }
+}
+
+fn search_call(arguments: &AuditSearch, page: u64, cursor: Option<&str>) -> Call<'static> {
+    let refused = match (arguments.refused, arguments.accepted) {
+        (true, _) => Some("true"),
+        (false, true) => Some("false"),
+        (false, false) => None,
+    };
+    let filters = [
+        ("from", arguments.from.as_deref()),
+        ("to", arguments.to.as_deref()),
+        ("event", arguments.event.as_deref()),
+        ("user", arguments.by.as_deref()),
+        ("bucket", arguments.bucket.as_deref()),
+        ("refused", refused),
+        ("q", arguments.search.as_deref()),
+        ("cursor", cursor),
+    ];
+    let mut call = Call::new("GET", "/audit", "audit log").query("limit", page.to_string());
+    for (name, value) in filters {
+        if let Some(value) = value {
+            call = call.query(name, value);
+        }
+    }
+    call
+}
+
+const COLUMNS: [&str; 7] = ["TIME", "EVENT", "BY", "FROM", "RESOURCE", "RESULT", "BECAUSE"];
+
+fn row(it: &Shown) -> Vec<String> {
+    let identity = &it.user_identity;
+    let by = identity.user_name.as_ref().or(identity.access_key_id.as_ref()).unwrap_or(&identity.kind);
+    let resources: Vec<&str> =
+        it.resources.iter().map(|it| it.arn.strip_prefix("arn:aws:s3:::").unwrap_or(&it.arn)).collect();
+    let result = match &it.error_code {
+        Some(code) => format!("{} {code}", it.http_status),
+        None => it.http_status.to_string(),
+    };
+    vec![
+        it.event_time.clone(),
+        it.event_name.clone(),
+        by.clone(),
+        it.source_address.clone(),
+        resources.join(", "),
+        result,
+        it.authorization.as_ref().map(because).unwrap_or_default(),
+    ]
+}
+
+/// The statement that decided, else the reason.
+fn because(it: &Authorization) -> String {
+    match (&it.policy, &it.sid, &it.reason) {
+        (Some(policy), Some(sid), _) => format!("{policy}/{sid}"),
+        (Some(policy), None, _) => policy.clone(),
+        (None, _, reason) => reason.clone().unwrap_or_default(),
+    }
+}
+
+/// Shows the settings, after changing what is given.
+fn settings(node: &Node, arguments: &AuditSettings, json: bool) -> Result<(), Failure> {
+    let mut changes = Map::new();
+    if let Some(requests) = arguments.requests {
+        changes.insert("requests".into(), requests.as_str().into());
+    }
+    if let Some(mebibytes) = arguments.keep_mib {
+        changes.insert("keptBytes".into(), (mebibytes << 20).into());
+    }
+    let about = "audit settings";
+    let body = node.text(match changes.is_empty() {
+        true => Call::new("GET", "/audit/settings", about),
+        false => Call::new("PUT", "/audit/settings", about).json(&Value::Object(changes)),
+    })?;
+    if json {
+        return output::print(&body);
+    }
+    let it: Settings = parse(&body)?;
+    output::print(&fields(&[
+        ("audit log", if it.on { "on" } else { "off: the node was started with --audit-log off" }.into()),
+        ("requests", it.requests),
+        ("kept", size(it.kept_bytes)),
+        ("written since the start", it.written.to_string()),
+        ("dropped since the start", it.dropped.to_string()),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_a_row_that_names_its_statement_or_its_reason() {
+        let record = r#"{"eventTime": "2026-11-22T07:53:12.215Z", "eventName": "GetObject", "sourceIPAddress": "10.0.0.1",
+            "userIdentity": {"type": "IAMUser", "userName": "worker"}, "resources": [{"ARN": "arn:aws:s3:::lake/a"}],
+            "httpStatus": 403, "errorCode": "AccessDenied",
+            "authorization": {"decision": "ExplicitDeny", "policy": "lightly", "sid": "NoMore", "reason": "long"}}"#;
+        let row_of = |record: &str| row(&serde_json::from_str(record).unwrap());
+        assert_eq!(
+            row_of(record)[1..],
+            ["GetObject", "worker", "10.0.0.1", "lake/a", "403 AccessDenied", "lightly/NoMore"]
+        );
+        let nobody = r#"{"eventTime": "", "eventName": "ListBuckets", "sourceIPAddress": "::1", "userIdentity":
+            {"type": "Anonymous"}, "httpStatus": 200, "authorization": {"decision": "Allow", "reason": "because"}}"#;
+        assert_eq!(row_of(nobody)[1..], ["ListBuckets", "Anonymous", "::1", "", "200", "because"]);
+    }
+}
