@@ -71,6 +71,86 @@ fn what_state_prints_apply_takes_and_only_prune_deletes() {
 }
 
 #[test]
+fn a_state_goes_to_another_node_with_the_secrets_that_it_names_and_says_which_are_missing() {
+    let node = node();
+    let first = file(&node, "first.json", &declared("team-", "s3:GetObject", "hush-hush-one"));
+    local(&node, &["apply", "-f", &first]).ok();
+    let printed = local(&node, &["state", "--json"]).json();
+    let other = tests::NodeBuilder::serve()
+        .state(json!({"accounts": [{"name": "main", "accountId": "999999999999",
+            "root": {"accessKey": "AKOTHER", "secretKey": "another-root-secret"}}]}))
+        .start();
+    let moved = file(&other, "moved.json", &printed.to_string());
+    let refused = local(&other, &["apply", "-f", &moved]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
+    for words in [
+        "account \"main\" has other ids here: leave accountId and canonicalId out",
+        "account \"main\", root: this node doesn't know the secret",
+        "account \"main\", service account \"worker\": this node doesn't know the secretKey: add secretKey, or secretKeyFile",
+        "account \"main\", user \"eve\": this node doesn't know the password",
+    ] {
+        assert!(refused.stderr.contains(words), "no {words} in {}", refused.stderr);
+    }
+    let mut state = printed.clone();
+    let account = state["accounts"][0].as_object_mut().expect("an account");
+    for field in ["accountId", "canonicalId", "root"] {
+        account.remove(field);
+    }
+    account["serviceAccounts"][0]["secretKeyFile"] = "worker.secret".into();
+    account["users"][0]["passwordEnvironment"] = "PASSWORD_OF_EVE".into();
+    let moved = file(&other, "moved.json", &state.to_string());
+    local(&other, &["apply", "-f", &moved]).fails(
+        2,
+        &["moved.json: account \"main\", service account \"worker\": secretKeyFile", "worker.secret", "does not exist"],
+    );
+    // Beside the state file, wherever the command is run.
+    file(&other, "worker.secret", "hush-hush-one\n");
+    local(&other, &["apply", "-f", &moved])
+        .fails(2, &["user \"eve\": passwordEnvironment", "PASSWORD_OF_EVE", "not set"]);
+    let applied = |arguments: &[&str]| {
+        let mut command = tests::binary::command();
+        command.args(["apply", "-f", &moved, "--data"]).arg(other.data()).args(arguments);
+        Ran::of(command.env("PASSWORD_OF_EVE", "hush-hush-of-eve")).ok()
+    };
+    let made = applied(&[]);
+    assert!(made.contains("+ service account \"worker\"") && !made.contains("hush"), "{made}");
+    assert_eq!(applied(&["--dry-run"]), "nothing to change\n");
+    other.client().with("AKWORKER", "hush-hush-one").list("lake", &[]).expect(403, "AccessDenied");
+}
+
+#[test]
+fn a_node_starts_with_the_secrets_that_its_bootstrap_state_names() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &str| directory.path().join(name);
+    let text = "[[accounts]]\nname = \"main\"\n[accounts.root]\naccessKeyEnvironment = \"KEY_OF_ROOT\"\nsecretKeyCredential = \"root\"\n[[accounts.buckets]]\nname = \"lake\"\n";
+    std::fs::write(at("state.toml"), text).expect("writable");
+    std::fs::write(at("root"), "secret-of-root\n").expect("writable");
+    let serve = |variables: &[(&str, &std::ffi::OsStr)]| {
+        let mut command = tests::binary::command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"]).arg("--data").arg(at("data"));
+        command.arg("--bootstrap").arg(at("state.toml")).envs(variables.iter().copied());
+        command
+    };
+    let key = ("KEY_OF_ROOT", "AKROOT".as_ref());
+    Ran::of(&mut serve(&[key]))
+        .fails(2, &["state.toml: account \"main\", root: secretKeyCredential", "LoadCredential=root"]);
+    let mut node = serve(&[key, ("CREDENTIALS_DIRECTORY", directory.path().as_os_str())])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(node.stdout.take().expect("piped")), &mut line)
+        .expect("a ready line");
+    let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    let s3 =
+        ready["s3"].as_str().and_then(|url| url.strip_prefix("http://")).expect("a URL").parse().expect("an address");
+    let root = tests::Client::new(s3, None).with("AKROOT", "secret-of-root");
+    root.list("lake", &[]).expect(200, "");
+    node.kill().expect("it runs");
+    node.wait().expect("it ends");
+}
+
+#[test]
 fn a_toml_file_is_compared_like_a_json_one_and_a_wrong_one_is_refused_with_its_place() {
     let node = node();
     let text = "[[accounts]]\nname = \"main\"\n[[accounts.permissions]]\nname = \"p\"\ntype = \"bucket-prefix\"\nprefix = \"a\"\nactions = \"read-only\"\n";

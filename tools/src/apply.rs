@@ -3,6 +3,7 @@
 //! The node compares and changes; these commands bring it the file and show what it says.
 
 mod difference;
+mod missing;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,10 +15,12 @@ use crate::args::{Apply, Connection};
 use crate::failure::{Exit, Failure};
 use crate::input::{self, STATE_BYTES_MAX};
 use crate::output::{self, Paint, visible};
+use crate::references;
 use crate::refusal::not_understood;
 use crate::remote::{Call, Node};
 
 use difference::Difference;
+use missing::missing;
 
 /// The node's answer to a state.
 #[derive(Debug, Deserialize)]
@@ -37,18 +40,25 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         if arguments.file == Path::new("-") { "standard input".into() } else { arguments.file.display().to_string() };
     let text = input::read_text(&arguments.file, STATE_BYTES_MAX)
         .map_err(|error| Failure::usage(format!("state file {name}: {error}")))?;
+    let text = references::resolve(&name, &arguments.file, text)?;
     // Looked at before anything changes; a program gets the node's own words.
-    let mut difference = if json { None } else { difference_of(&node, &name, &text)? };
+    let states = if json { None } else { states_of(&node, &name, &text)? };
     let call = Call::new("POST", "/state", &name)
         .query("dryRun", arguments.dry_run.to_string())
         .query("prune", arguments.prune.to_string())
         .header("x-strongroom-state-name", header_value(&name))
         .bytes(content_type(&name), text.into_bytes());
-    let body = node.text(call)?;
+    let body = node.text(call).map_err(|failure| match &states {
+        Some((before, declared)) if failure.exit == Exit::Failed => {
+            Failure { details: missing(before, declared), ..failure }
+        }
+        _ => failure,
+    })?;
     if json {
         output::print(&body)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut difference = states.map(|(before, declared)| Difference::new(&before, &declared));
     let applied: Applied = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
     output::print(&report(&applied, difference.as_mut(), Paint::for_stdout()))?;
     for note in &applied.notes {
@@ -69,21 +79,26 @@ pub(crate) fn state(connection: &Connection, json: bool) -> Result<ExitCode, Fai
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the file is compared with; none of a file that isn't understood, which the node will refuse with the place of its fault.
-fn difference_of(node: &Node, name: &str, text: &str) -> Result<Option<Difference>, Failure> {
-    let is_toml = name.ends_with(".toml");
-    let declared: Option<Value> = if is_toml { toml::from_str(text).ok() } else { serde_json::from_str(text).ok() };
+/// The node's state and the file's, which are compared; none of a file that isn't understood, which the node will refuse with the place of its fault.
+fn states_of(node: &Node, name: &str, text: &str) -> Result<Option<(Value, Value)>, Failure> {
+    let declared: Option<Value> =
+        if is_toml(name) { toml::from_str(text).ok() } else { serde_json::from_str(text).ok() };
     let Some(declared) = declared else { return Ok(None) };
     match node.read::<Value>(Call::new("GET", "/state", name)) {
-        Ok(before) => Ok(Some(Difference::new(&before, &declared))),
+        Ok(before) => Ok(Some((before, declared))),
         // Who may not see the state may perhaps not apply one either: the node says so.
         Err(failure) if failure.exit == Exit::Denied => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
+/// As the node tells TOML from JSON.
+fn is_toml(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(".toml")
+}
+
 fn content_type(name: &str) -> &'static str {
-    if name.ends_with(".toml") { "application/toml" } else { "application/json" }
+    if is_toml(name) { "application/toml" } else { "application/json" }
 }
 
 /// A file name as a header's value: what can't stand there is percent-encoded.

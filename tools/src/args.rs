@@ -98,7 +98,9 @@ Example: strongroom policy check permission.json
     #[command(after_help = "Example: strongroom status --endpoint https://nas.example:9001 --user eve")]
     Status(Connection),
     /// Bring a running node to a declared state
-    #[command(after_help = "Example: strongroom apply -f state.json --dry-run")]
+    #[command(after_help = "\
+Example: strongroom apply -f state.json --dry-run
+         strongroom state --profile old | strongroom apply -f - --profile new")]
     Apply(Apply),
     /// Print the declared state of a running node
     #[command(after_help = "Example: strongroom state --data ./data > state.json")]

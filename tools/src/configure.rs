@@ -13,6 +13,7 @@ use server::config::{AuditLog, Config, Durability, Listen, LogRequests, Network,
 use crate::args::Local;
 use crate::failure::Failure;
 use crate::input::{self, STATE_BYTES_MAX};
+use crate::references;
 use crate::settings::{Given, Settings, Surroundings, Values};
 
 /// Form of the log on standard error.
@@ -48,7 +49,8 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
         let file = path(given, last(given)?)?;
         let text = input::read_text(&file, STATE_BYTES_MAX)
             .map_err(|error| wrong(given, format!("state file {}: {error}", file.display())))?;
-        config.bootstrap = Some(StateSource { name: file.display().to_string(), text });
+        let name = file.display().to_string();
+        config.bootstrap = Some(StateSource { text: references::resolve(&name, &file, text)?, name });
     }
     config.root_credentials = root_credentials(settings)?.or(config.root_credentials);
     if let Some(given) = settings.find("region") {

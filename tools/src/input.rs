@@ -9,7 +9,7 @@ use std::path::Path;
 /// Longest configuration file: far beyond what its keys need.
 pub(crate) const SETTINGS_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Longest file with one secret.
-pub(crate) const SECRET_BYTES_MAX: u64 = 4 << 10;
+const SECRET_BYTES_MAX: u64 = 4 << 10;
 /// Longest state file: 100,000 permissions of 600 bytes.
 pub(crate) const STATE_BYTES_MAX: u64 = 64 << 20;
 /// Longest file of many policy cases.
@@ -28,6 +28,18 @@ pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "is UTF-16; save it as UTF-8".to_owned(),
         _ => "is not UTF-8; save it as UTF-8".to_owned(),
     })
+}
+
+/// The first line of a file with a secret, since editors and `echo` end it with a newline; `-` is standard input.
+///
+/// # Errors
+/// As [`read_text`], or that line is empty.
+pub(crate) fn read_secret(path: &Path) -> Result<String, String> {
+    let text = read_text(path, SECRET_BYTES_MAX)?;
+    match text.lines().next().unwrap_or_default() {
+        "" => Err("has an empty first line; put the secret there".to_owned()),
+        secret => Ok(secret.to_owned()),
+    }
 }
 
 /// The first `bytes_max` bytes of a file, for readers that judge length and encoding themselves; `-` is standard input.

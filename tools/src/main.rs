@@ -20,6 +20,7 @@ mod notify;
 mod output;
 mod policy;
 mod ready;
+mod references;
 mod refusal;
 mod remote;
 mod serve;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, nearest};
-use crate::input::{self, SECRET_BYTES_MAX, SETTINGS_FILE_BYTES_MAX};
+use crate::input::{self, SETTINGS_FILE_BYTES_MAX};
 
 /// One setting: the flag `--name`, the variable `STRONGROOM_NAME` and the key `name` of `strongroom.toml`.
 #[derive(Debug)]
@@ -341,13 +341,7 @@ fn split(variable: &str, value: &OsStr) -> Result<Vec<OsString>, Failure> {
     Ok(text.split_whitespace().map(OsString::from).collect())
 }
 
-/// The first line of a secret's file, since editors and `echo` end it with a newline.
 fn read_secret(place: &str, path: &Path) -> Result<OsString, Failure> {
-    let text = input::read_text(path, SECRET_BYTES_MAX)
-        .map_err(|error| Failure::usage(format!("{place}: {}: {error}", path.display())))?;
-    let secret = text.trim_end_matches(['\n', '\r']);
-    if secret.is_empty() {
-        return Err(Failure::usage(format!("{place}: {} is empty; put the secret into it", path.display())));
-    }
-    Ok(secret.into())
+    let secret = input::read_secret(path);
+    secret.map(Into::into).map_err(|error| Failure::usage(format!("{place}: {} {error}", path.display())))
 }

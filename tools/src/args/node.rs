@@ -8,7 +8,7 @@ use super::Connection;
 
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// State file (JSON, or TOML when its name ends in .toml); - is standard input
+    /// State file (JSON, or TOML when its name ends in .toml); - is standard input. A secret is written there (secretKey), or named: secretKeyFile, secretKeyEnvironment, secretKeyCredential
     #[arg(short, long, value_name = "STATE")]
     pub(crate) file: PathBuf,
     /// Print what would change and change nothing

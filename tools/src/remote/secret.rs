@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::args::NewSecret;
 use crate::failure::Failure;
-use crate::input::{self, SECRET_BYTES_MAX};
+use crate::input;
 
 /// A key that was just made, as the API tells it.
 #[derive(Deserialize)]
@@ -26,12 +26,7 @@ pub(super) struct Credentials {
 /// It can't be read, or is empty.
 pub(super) fn read(file: &Path) -> Result<String, Failure> {
     let name = if file == Path::new("-") { "standard input".into() } else { file.display().to_string() };
-    let text = input::read_text(file, SECRET_BYTES_MAX)
-        .map_err(|error| Failure::usage(format!("secret in {name}: {error}")))?;
-    match text.lines().next().unwrap_or_default() {
-        "" => Err(Failure::usage(format!("secret in {name}: its first line is empty; put the secret there"))),
-        secret => Ok(secret.to_owned()),
-    }
+    input::read_secret(file).map_err(|error| Failure::usage(format!("secret in {name}: {error}")))
 }
 
 /// Where a new secret goes. A file is made before the secret is, so that none is lost for want of a place.
