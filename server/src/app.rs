@@ -1,6 +1,5 @@
 //! The S3 listener's application: every request gets an id, an answer, a line in the log where it is wanted, and its place in the counters.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -22,9 +21,6 @@ use crate::protocol::respond::{self, Response};
 use crate::s3::handle::{self, Arrived, Handled};
 use crate::state::State;
 use crate::sts;
-
-/// The longest reason in an audit record, in characters.
-const REASON_CHARACTERS_MAX: usize = 1_024;
 
 /// S3 for one node.
 pub struct S3Application {
@@ -71,30 +67,61 @@ impl S3Application {
         let allowed_by = context.and_then(|context| context.decided_by());
         let authorization = match (denial, allowed_by) {
             (Some(denial), _) => {
-                Some(Authorization::new(denial.outcome(), &denial.by, clipped(&denial.asked, &denial.trace)))
+                let reason = if denial.trace.is_empty() { &denial.asked } else { &denial.trace };
+                Some(Authorization::new(denial.outcome(), &denial.by, reason))
             }
-            (None, Some(by)) => Some(Authorization::new("Allow", by, String::new())),
+            (None, Some(by)) => Some(Authorization::new("Allow", by, "")),
             (None, None) => None,
         };
-        state.audit.record(Box::new(Record {
+        state.audit.record(&Record {
             at_nanoseconds: clock::now_nanoseconds(),
             source: "s3.amazonaws.com",
-            name: context.map_or(Cow::Borrowed("Unauthenticated"), |context| Cow::Borrowed(context.operation.name())),
-            region: state.config.region.clone(),
+            name: context.map_or("Unauthenticated", |context| context.operation.name()),
+            region: &state.config.region,
             address: line.address,
-            user_agent: context.and_then(|context| context.request.header("user-agent")).map(str::to_owned),
-            request_id: Some(line.id.to_owned()),
+            user_agent: context.and_then(|context| context.request.header("user-agent")),
+            request_id: Some(line.id),
             identity: context.map_or_else(UserIdentity::anonymous, |context| context.caller.audited()),
             account: context.and_then(|context| {
-                let owner = context.bucket().ok().map(|bucket| bucket.owner.clone());
-                owner.or_else(|| context.caller.account_id().map(str::to_owned))
+                let owner = context.bucket().ok().map(|bucket| bucket.owner.as_str());
+                owner.or_else(|| context.caller.account_id())
             }),
             resources: context.map(resources).unwrap_or_default(),
             status: status.as_u16(),
             error_code: error.map(|error| error.code.name()),
             authorization,
             parameters: None,
-        }));
+        });
+    }
+
+    /// Without a CORS rule a preflight is refused, and no origin is told anything.
+    fn refuse_preflight(&self, connection: &Connection, request: &hyper::Request<Incoming>) -> Response {
+        let state = &*self.state;
+        let error = Code::AccessForbidden.error();
+        let status = StatusCode::FORBIDDEN;
+        state.metrics.answered(status, true);
+        if state.audit.wants(true) {
+            let user_agent = request.headers().get(http::header::USER_AGENT);
+            state.audit.record(&Record {
+                at_nanoseconds: clock::now_nanoseconds(),
+                source: "s3.amazonaws.com",
+                name: "Preflight",
+                region: &state.config.region,
+                address: proxy::client_address(connection.peer.ip(), request.headers(), &state.config.trusted_proxies),
+                user_agent: user_agent.and_then(|it| it.to_str().ok()),
+                request_id: None,
+                identity: UserIdentity::anonymous(),
+                account: None,
+                resources: [None, None],
+                status: status.as_u16(),
+                error_code: Some(error.code.name()),
+                authorization: None,
+                parameters: None,
+            });
+        }
+        let mut response = respond::with_body(status, Body::from(error.document("", "")));
+        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        response
     }
 
     fn finish(&self, line: &Line<'_>, handled: Handled) -> Response {
@@ -173,29 +200,16 @@ impl S3Application {
     }
 }
 
-/// The bucket or object that a request names.
-fn resources(context: &RequestContext) -> Vec<Resource> {
-    let (request, mut resources) = (&context.request, Vec::new());
-    match (request.bucket(), request.key()) {
-        (Some(bucket), Some(key)) => {
-            resources.push(Resource { arn: format!("arn:aws:s3:::{bucket}/{key}"), kind: "AWS::S3::Object" });
-        }
-        (Some(bucket), None) => {
-            resources.push(Resource { arn: format!("arn:aws:s3:::{bucket}"), kind: "AWS::S3::Bucket" })
-        }
-        (None, _) => {}
-    }
-    if let Some(source) = &request.copy_source {
-        resources
-            .push(Resource { arn: format!("arn:aws:s3:::{}/{}", source.bucket, source.key), kind: "AWS::S3::Object" });
-    }
-    resources
-}
-
-/// What was asked and why it was decided so, cut to what anyone reads.
-fn clipped(asked: &str, trace: &str) -> String {
-    let text = if trace.is_empty() { asked } else { trace };
-    text.chars().take(REASON_CHARACTERS_MAX).collect()
+/// The bucket or object that a request names, and what it copies from.
+fn resources(context: &RequestContext) -> [Option<Resource<'_>>; 2] {
+    let request = &context.request;
+    let named = match (request.bucket(), request.key()) {
+        (Some(bucket), Some(key)) => Some(Resource::Object(bucket.as_ref(), key.as_ref())),
+        (Some(bucket), None) => Some(Resource::Bucket(bucket.as_ref())),
+        (None, _) => None,
+    };
+    let source = request.copy_source.as_ref();
+    [named, source.map(|source| Resource::Object(source.bucket.as_ref(), source.key.as_ref()))]
 }
 
 /// Behind damage in the log nobody knows what was stored: "no such key" would tell a client that what it stored is gone, so it is told of the damage.
@@ -229,19 +243,11 @@ impl Application for S3Application {
         }
         if sts::is_for(&request) {
             let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
-            return sts::answer(&self.state, request, id).await;
+            return sts::answer(&self.state, connection.peer.ip(), request, id).await;
         }
         if request.method() == Method::OPTIONS {
-            return refuse_preflight();
+            return self.refuse_preflight(connection, &request);
         }
         self.s3(connection, request).await
     }
-}
-
-/// Without a CORS rule a preflight is refused, and no origin is told anything.
-fn refuse_preflight() -> Response {
-    let document = Code::AccessForbidden.error().document("", "");
-    let mut response = respond::with_body(StatusCode::FORBIDDEN, Body::from(document));
-    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    response
 }

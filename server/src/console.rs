@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::admin;
+use crate::audit::WriterState;
 use crate::health;
 use crate::http::body::Body;
 use crate::http::serve::{Application, Connection};
@@ -64,6 +65,7 @@ impl ConsoleApplication {
             ),
             ("strongroom_audit_records_total", "counter", state.audit.written()),
             ("strongroom_audit_dropped_total", "counter", state.audit.dropped()),
+            ("strongroom_audit_paused", "gauge", is(state.audit.writer_state() == Some(WriterState::Paused))),
             ("strongroom_last_scrub_damage", "gauge", scrub.map_or(0, |scrub| scrub.damage)),
         ];
         let mut response = respond::with_body(StatusCode::OK, Body::from(self.state.metrics.render(&rows)));

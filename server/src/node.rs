@@ -327,12 +327,25 @@ fn open_audit(config: &Config, store: &Store) -> Result<Audit, StartError> {
         AuditLog::Off => return Ok(Audit::off()),
     };
     let (requests, kept_bytes) = AuditSettings::load(store);
-    Audit::start(&path, requests, kept_bytes).map_err(|error| {
+    let refused = |error: io::Error| {
         StartError(format!(
             "the audit log {} can't be written: {error}; pass --audit-log with another file, or off",
             path.display()
         ))
-    })
+    };
+    // On a disk of its own it may take all there is.
+    let shares_disk = is_on_file_system_of(&path, &config.data).map_err(refused)?;
+    let asked = store.clone();
+    let low_water = move || if shares_disk { asked.stats().low_water_bytes } else { 0 };
+    Audit::start(&path, requests, kept_bytes, Box::new(low_water)).map_err(refused)
+}
+
+/// Whether a file, there or not yet, lies on the file system of a directory.
+fn is_on_file_system_of(file: &Path, directory: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let parent = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let found = std::fs::metadata(file).or_else(|_| std::fs::metadata(parent))?;
+    Ok(found.dev() == std::fs::metadata(directory)?.dev())
 }
 
 fn open_store(

@@ -2,14 +2,20 @@
 //!
 //! Nothing need allow it and nothing can deny it, as at AWS: whoever signs knows who they are. The other calls of STS aren't there, and say so.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::audit::{Record, UserIdentity};
 use crate::auth::{self, AuthConfig, AuthErrorCode, Claim, PayloadAuth, RequestHead};
 use crate::clock;
 use crate::http::body::{Body, RequestBody};
+use crate::http::proxy;
+use crate::identity::snapshot::Identity;
 use crate::protocol::request::{Query, RequestId};
 use crate::protocol::respond::{self, Response};
 use crate::protocol::xml_write::Xml;
@@ -22,6 +28,13 @@ const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// What is refused, in STS's terms.
 struct Refused(StatusCode, &'static str, String);
 
+/// What the audit log says of a call.
+#[derive(Default)]
+struct Line {
+    event: &'static str,
+    identity: Option<Arc<Identity>>,
+}
+
 /// Whether a request is STS's: a form posted to the root, which S3 has no operation for.
 pub fn is_for(request: &hyper::Request<Incoming>) -> bool {
     let form = request.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
@@ -32,14 +45,35 @@ pub fn is_for(request: &hyper::Request<Incoming>) -> bool {
 }
 
 /// Answers a call of STS.
-pub async fn answer(state: &State, request: hyper::Request<Incoming>, id: RequestId) -> Response {
+pub async fn answer(state: &State, peer: IpAddr, request: hyper::Request<Incoming>, id: RequestId) -> Response {
     let (head, incoming) = request.into_parts();
+    let address = proxy::client_address(peer, &head.headers, &state.config.trusted_proxies);
     let mut body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
-    let document = match run(state, &head, &mut body).await {
-        Ok(xml) => (StatusCode::OK, xml),
-        Err(Refused(status, code, message)) => (status, error(code, &message)),
+    let mut line = Line::default();
+    let (status, code, mut xml) = match run(state, &head, &mut body, &mut line).await {
+        Ok(xml) => (StatusCode::OK, None, xml),
+        Err(Refused(status, code, message)) => (status, Some(code), error(code, &message)),
     };
-    let (status, mut xml) = document;
+    if state.audit.wants(code.is_some()) {
+        let identity = line.identity.as_ref().map_or_else(UserIdentity::anonymous, |it| it.audited());
+        state.audit.record(&Record {
+            at_nanoseconds: clock::now_nanoseconds(),
+            source: "sts.amazonaws.com",
+            name: if line.event.is_empty() { "Unauthenticated" } else { line.event },
+            region: &state.config.region,
+            address,
+            user_agent: head.headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()),
+            request_id: Some(id.as_str()),
+            account: identity.account_id,
+            identity,
+            resources: [None, None],
+            status: status.as_u16(),
+            error_code: code,
+            authorization: None,
+            parameters: None,
+        });
+    }
+    state.metrics.answered(status, status == StatusCode::FORBIDDEN);
     let (element, container) = if status == StatusCode::OK {
         ("GetCallerIdentityResponse", Some("ResponseMetadata"))
     } else {
@@ -63,7 +97,12 @@ pub async fn answer(state: &State, request: hyper::Request<Incoming>, id: Reques
     response
 }
 
-async fn run(state: &State, head: &http::request::Parts, body: &mut RequestBody) -> Result<Xml, Refused> {
+async fn run(
+    state: &State,
+    head: &http::request::Parts,
+    body: &mut RequestBody,
+    line: &mut Line,
+) -> Result<Xml, Refused> {
     let sender = |code, message: &str| Refused(StatusCode::BAD_REQUEST, code, message.to_owned());
     let bytes = body.collect(FORM_BYTES_MAX).await;
     let bytes = bytes.map_err(|_| sender("MalformedQueryString", "The form can't be read or is too long."))?;
@@ -104,8 +143,11 @@ async fn run(state: &State, head: &http::request::Parts, body: &mut RequestBody)
         PayloadAuth::Sha256(signed) if signed == *Sha256::digest(&bytes) => {}
         _ => return Err(denied("SignatureDoesNotMatch", "The signature does not cover the body.")),
     }
+    line.identity = Some(identity.clone());
+    // The name of a call that isn't there is the client's word, so it isn't the event's.
+    line.event = "UnknownAction";
     match form.value("Action") {
-        Some("GetCallerIdentity") => {}
+        Some("GetCallerIdentity") => line.event = "GetCallerIdentity",
         Some(other) => {
             let shown: String = other.chars().take(64).collect();
             let message = format!("The action {shown} is not valid for this endpoint.");

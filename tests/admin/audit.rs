@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use tests::{Credentials, Signer};
+
 use super::{Admin, everything, node};
+use crate::durability::full_disk::node_on_a_small_disk;
 use crate::fixture;
 
 /// Records that a search finds, once there are at least `count`: they are written a moment after the answer.
@@ -146,4 +149,61 @@ fn settings_hold_for_the_next_request_and_survive_kill_9() {
     let off = tests::NodeBuilder::serve().arguments(&["--audit-log", "off"]).start();
     Admin::root(&off).get("/audit").refused(404, "AuditOff");
     assert!(!off.data().join("audit.log").exists());
+}
+
+#[test]
+fn what_sts_and_preflights_are_asked_is_recorded_too() {
+    let node = fixture::node(&[], &[("app", json!([fixture::allow(&["s3:*"], &["*"])]))]);
+    let (root, client) = (Admin::root(&node), node.client());
+    let credentials = |secret: &str| Credentials::new(&fixture::access_key("app"), secret);
+    let signer = |secret: &str| Signer { service: "sts".into(), ..Signer::new(credentials(secret)) };
+    for secret in [fixture::secret_key("app"), "another-secret".to_owned()] {
+        let request = client.target("POST", "/").header("content-type", "application/x-www-form-urlencoded");
+        let mut request = request.body("Action=GetCallerIdentity&Version=2011-06-15");
+        signer(&secret).sign(&mut request);
+        client.send_as_is(&request);
+    }
+    let preflight = client.target("OPTIONS", "/box/k").header("origin", "https://example.com");
+    client.send_as_is(&preflight).expect(403, "AccessForbidden");
+    let asked = records(&root, "event=GetCallerIdentity", 1);
+    assert_eq!(
+        (&asked[0]["eventSource"], &asked[0]["userIdentity"]["userName"], &asked[0]["httpStatus"]),
+        (&json!("sts.amazonaws.com"), &json!("app"), &json!(200))
+    );
+    let refused = records(&root, "refused=true&q=sts.amazonaws.com", 1);
+    assert_eq!(
+        (&refused[0]["errorCode"], &refused[0]["userIdentity"]["type"]),
+        (&json!("SignatureDoesNotMatch"), &json!("Anonymous"))
+    );
+    assert_eq!(records(&root, "event=Preflight", 1)[0]["errorCode"], "AccessForbidden");
+}
+
+#[test]
+fn a_full_disk_pauses_the_log_and_room_resumes_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let node = node_on_a_small_disk(directory.path());
+    let (root, client) = (Admin::root(&node), node.client());
+    let audit = |field: &str| root.get("/status").json(200)["audit"][field].clone();
+    assert_eq!(audit("state"), "writes");
+    let full = (0..200).position(|n| client.put("box", &format!("{n:03}"), fixture::noise(n, 1 << 20)).status == 507);
+    let full = full.expect("the disk gets full");
+    // It is looked at once a second.
+    let wait_for = |state: &str| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while audit("state") != state {
+            assert!(Instant::now() < deadline, "the audit log isn't {state}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    wait_for("paused");
+    assert_eq!(root.get("/status").json(200)["disk"]["isLow"], true);
+    let dropped = audit("dropped").as_u64();
+    assert!(dropped > Some(0));
+    client.get("box", "000").ok();
+    for n in 0..full {
+        client.delete("box", &format!("{n:03}")).expect(204, "");
+    }
+    wait_for("writes");
+    client.put("box", "afterwards", "v").ok();
+    assert!(!records(&root, "q=afterwards", 1).is_empty());
 }

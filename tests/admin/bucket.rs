@@ -188,4 +188,5 @@ fn status_tells_health_disk_and_counters() {
         status["disk"]["totalBytes"].as_u64() > Some(0) && status["engine"]["commits"].as_u64() > Some(0),
         "{status}"
     );
+    assert_eq!((&status["disk"]["isLow"], &status["audit"]["state"]), (&json!(false), &json!("writes")), "{status}");
 }

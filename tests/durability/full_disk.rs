@@ -7,7 +7,7 @@ use crate::fixture;
 const DISK_BYTES: usize = 48 << 20;
 
 /// A node whose data directory is a file system of its own, in a mount namespace that ends with the node.
-pub(super) fn node_on_a_small_disk(directory: &std::path::Path) -> Node {
+pub(crate) fn node_on_a_small_disk(directory: &std::path::Path) -> Node {
     let wrapper = directory.join("strongroom-on-a-small-disk");
     let disk = directory.join("disk");
     std::fs::create_dir(&disk).expect("a writable temporary directory");

@@ -8,7 +8,7 @@ mod crash;
 mod cuts;
 mod damage;
 mod disk;
-mod full_disk;
+pub(crate) mod full_disk;
 mod images;
 mod maintenance;
 mod recovery;

@@ -103,7 +103,7 @@ impl Caller {
     }
 
     /// Who it is, as the audit log has it.
-    pub fn audited(&self) -> UserIdentity {
+    pub fn audited(&self) -> UserIdentity<'_> {
         self.identity().map_or_else(UserIdentity::anonymous, Identity::audited)
     }
 

@@ -1,5 +1,6 @@
 //! A request with all that judging it needs, put together once.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use engine::{Bucket, ObjectKey, Versioning};
@@ -22,7 +23,7 @@ pub struct RequestContext {
     pub operation: Operation,
     pub(super) bucket: Option<Arc<Bucket>>,
     pub(super) source_bucket: Option<Arc<Bucket>>,
-    pub(super) decided_by: OnceLock<String>,
+    pub(super) decided_by: OnceLock<Cow<'static, str>>,
     refused_key: OnceLock<Denial>,
     pub(super) noted: OnceLock<Noted>,
 }
@@ -83,7 +84,7 @@ impl RequestContext {
 
     /// Which statement allowed the request, when all requests are logged.
     pub fn decided_by(&self) -> Option<&str> {
-        self.decided_by.get().map(String::as_str)
+        self.decided_by.get().map(AsRef::as_ref)
     }
 
     /// Notes the refusal of one of several keys, for the log; the first one stands for all.

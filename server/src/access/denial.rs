@@ -1,5 +1,7 @@
 //! What a denial tells, and to whom: AWS's text to the caller, the statements and the compared values to the operator.
 
+use std::borrow::Cow;
+
 use policy::{Decision, Explanation, Outcome, Reason};
 
 use super::context::RequestContext;
@@ -33,7 +35,7 @@ impl RequestContext {
         refusal.denial = Some(Denial {
             explicit: decision.outcome == Outcome::ExplicitDeny,
             asked: format!("{} on {}", question.action, question.resource),
-            by: decided_by(decision),
+            by: decided_by(decision).into_owned(),
             nearly,
             trace,
         });
@@ -42,14 +44,15 @@ impl RequestContext {
 }
 
 /// `POLICY/SID` of the deciding statement, or why there is none.
-pub(super) fn decided_by(decision: &Decision<'_>) -> String {
-    match (&decision.deciding, decision.outcome) {
-        (Some(deciding), _) => format!("{}/{}", deciding.policy, deciding.statement.name()),
-        (None, Outcome::Allow) => "root".to_owned(),
+pub(super) fn decided_by(decision: &Decision<'_>) -> Cow<'static, str> {
+    let text = match (&decision.deciding, decision.outcome) {
+        (Some(deciding), _) => return Cow::Owned([deciding.policy, "/", &deciding.statement.name()].concat()),
+        (None, Outcome::Allow) => "root",
         (None, _) => match decision.reason {
-            Reason::NoBucketPolicy => "no bucket policy statement allows it".to_owned(),
-            Reason::NoSessionPolicy => "no session policy statement allows it".to_owned(),
-            _ => "no permission's statement allows it".to_owned(),
+            Reason::NoBucketPolicy => "no bucket policy statement allows it",
+            Reason::NoSessionPolicy => "no session policy statement allows it",
+            _ => "no permission's statement allows it",
         },
-    }
+    };
+    Cow::Borrowed(text)
 }

@@ -26,7 +26,7 @@ pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + Se
 pub(super) struct Call {
     pub(super) state: Arc<State>,
     /// `None` on the routes that need none.
-    pub(super) caller: Option<Caller>,
+    pub(super) caller: Option<Arc<Caller>>,
     /// The account whose nouns are meant: the caller's own, or the one that an operator names.
     pub(super) account: Option<Arc<Account>>,
     /// What stands in the path's places.
@@ -44,7 +44,7 @@ pub(super) struct Call {
 impl Call {
     /// Who calls.
     pub(super) fn caller(&self) -> Result<&Caller> {
-        self.caller.as_ref().ok_or_else(not_signed_in)
+        self.caller.as_deref().ok_or_else(not_signed_in)
     }
 
     /// The account whose nouns are meant.

@@ -189,18 +189,16 @@ impl Caller {
     }
 
     /// Who it is, as the audit log has it.
-    pub(super) fn audited(&self) -> UserIdentity {
-        let account_id = Some(self.account.account_id.to_string());
+    pub(super) fn audited(&self) -> UserIdentity<'_> {
+        let account_id = Some(self.account.account_id.as_str());
         match &self.who {
             Who::Key(identity) => identity.audited(),
-            Who::Local => {
-                UserIdentity { kind: "Root", arn: Some(self.arn.clone()), account_id, ..UserIdentity::default() }
-            }
+            Who::Local => UserIdentity { kind: "Root", arn: Some(&self.arn), account_id, ..UserIdentity::default() },
             Who::User(user) => UserIdentity {
                 kind: "ConsoleUser",
-                arn: Some(self.arn.clone()),
+                arn: Some(&self.arn),
                 account_id,
-                user_name: Some(user.name.to_string()),
+                user_name: Some(user.name.as_str()),
                 ..UserIdentity::default()
             },
         }

@@ -59,29 +59,28 @@ pub(super) async fn handle(
     if state.audit.is_on() && !line.event.is_empty() {
         let is_denied = code == "AccessDenied" && !line.action.is_empty();
         let decision = if is_denied { "ImplicitDeny" } else { "Allow" };
-        state.audit.record(Box::new(Record {
+        let identity = line.caller.as_ref().map_or_else(UserIdentity::anonymous, |caller| caller.audited());
+        let below = path.trim_start_matches(route::BASE).trim_start_matches('/');
+        state.audit.record(&Record {
             at_nanoseconds: clock::now_nanoseconds(),
             source: "strongroom",
-            name: std::mem::take(&mut line.event),
-            region: state.config.region.clone(),
+            name: &line.event,
+            region: &state.config.region,
             address,
-            user_agent: std::mem::take(&mut line.user_agent),
+            user_agent: line.user_agent.as_deref(),
             request_id: None,
-            account: line.identity.account_id.clone(),
-            identity: std::mem::take(&mut line.identity),
-            resources: vec![Resource {
-                arn: format!("arn:strongroom:::{}", path.trim_start_matches(route::BASE).trim_start_matches('/')),
-                kind: "Strongroom",
-            }],
+            account: identity.account_id,
+            identity,
+            resources: [Some(Resource::Call(below)), None],
             status: status.as_u16(),
             error_code: Some(code),
-            authorization: (!line.action.is_empty()).then(|| Authorization::new(decision, "", line.action.to_owned())),
-            parameters: line.parameters.take(),
-        }));
+            authorization: (!line.action.is_empty()).then(|| Authorization::new(decision, "", line.action)),
+            parameters: line.parameters.as_ref(),
+        });
     }
     state.metrics.answered(status, status == StatusCode::FORBIDDEN);
     if status == StatusCode::FORBIDDEN || status.is_server_error() {
-        let Line { caller, action, .. } = line;
+        let (caller, action) = (line.caller.as_ref().map_or("", |caller| caller.arn()), line.action);
         tracing::info!(target: "request", client = %address, caller, operation = action, %method, path, status = status.as_u16(), code);
     }
     let headers = response.headers_mut();
@@ -99,10 +98,9 @@ pub(super) async fn handle(
 /// What the log says of a call.
 #[derive(Default)]
 struct Line {
-    caller: String,
+    caller: Option<Arc<Caller>>,
     action: &'static str,
     event: Cow<'static, str>,
-    identity: UserIdentity,
     user_agent: Option<String>,
     parameters: Option<serde_json::Value>,
 }
@@ -127,7 +125,6 @@ async fn run(
     };
     line.event = event(route);
     line.user_agent = head.headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).map(str::to_owned);
-    line.identity = UserIdentity::anonymous();
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     let early = read_unknown(route, &head, body).await?;
     let hash = early.as_ref().map(|bytes| hex(&Sha256::digest(bytes)));
@@ -135,13 +132,15 @@ async fn run(
     let caller = match route.access {
         // A token that has ended must not keep anyone from signing in again.
         Access::Anyone => None,
-        _ => Some(Caller::of(state, &snapshot, door, &head, hash.as_deref(), now)?.ok_or_else(not_signed_in)?),
+        _ => {
+            let caller = Caller::of(state, &snapshot, door, &head, hash.as_deref(), now)?;
+            Some(Arc::new(caller.ok_or_else(not_signed_in)?))
+        }
     };
     let account = match &caller {
         None => None,
         Some(caller) => {
-            caller.arn().clone_into(&mut line.caller);
-            line.identity = caller.audited();
+            line.caller = Some(caller.clone());
             let circumstances = Circumstances { state, head: &head, peer: &peer, now };
             if let Access::May(action) = route.access {
                 line.action = action.name();

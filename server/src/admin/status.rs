@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::answer::{Answer, Result};
 use super::call::Call;
 use super::wire;
+use crate::audit::WriterState;
 use crate::config::Durability;
 use crate::s3::receive::blocking;
 
@@ -35,6 +36,8 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
             log_bytes: disk.log_bytes,
             bulk_bytes: disk.bulk_bytes,
             other_bytes: disk.other_bytes,
+            low_water_bytes: stats.low_water_bytes,
+            is_low: stats.space_low,
         },
         engine: wire::Engine {
             commits: stats.commits,
@@ -42,6 +45,11 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
             log_bytes: stats.log_bytes,
             segments: stats.segments,
             compacted_bytes: stats.compacted_bytes,
+        },
+        audit: wire::AuditStatus {
+            state: state.audit.writer_state().map_or("off", WriterState::as_str),
+            written: state.audit.written(),
+            dropped: state.audit.dropped(),
         },
         last_scrub_time: ended.map(|at| at.to_string()),
         last_scrub_damage: scrub.map(|scrub| scrub.damage),

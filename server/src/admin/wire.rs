@@ -512,6 +512,7 @@ pub(super) struct Status {
     pub(super) durability: &'static str,
     pub(super) disk: Disk,
     pub(super) engine: Engine,
+    pub(super) audit: AuditStatus,
     /// When the last scrub ended.
     pub(super) last_scrub_time: Option<String>,
     /// How much damage it found.
@@ -532,6 +533,21 @@ pub(super) struct Disk {
     pub(super) log_bytes: u64,
     pub(super) bulk_bytes: u64,
     pub(super) other_bytes: u64,
+    /// What is kept free: below it what takes space is refused.
+    pub(super) low_water_bytes: u64,
+    /// Whether less is free now.
+    pub(super) is_low: bool,
+}
+
+/// How the audit log is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditStatus {
+    /// `writes`, `paused` (the disk is nearly full: records are dropped until there is room again), `fails` (a write failed) or `off`.
+    pub(super) state: &'static str,
+    /// Records that were written since the start.
+    pub(super) written: u64,
+    /// Records that were dropped since the start.
+    pub(super) dropped: u64,
 }
 
 /// Counters of the engine since the start.
@@ -568,7 +584,7 @@ pub(super) struct AuditSettings {
     pub(super) on: bool,
     /// Records that were written since the start.
     pub(super) written: u64,
-    /// Records that were dropped since the start, since the disk didn't keep up.
+    /// Records that were dropped since the start, since the disk didn't keep up or was nearly full.
     pub(super) dropped: u64,
 }
 
@@ -585,7 +601,7 @@ pub(super) struct AuditSettingsBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuditRecord {
     event_time: String,
-    /// `s3.amazonaws.com` or `strongroom`.
+    /// `s3.amazonaws.com`, `sts.amazonaws.com` or `strongroom`.
     event_source: String,
     /// The operation, such as `GetObject` or `CreatePermission`.
     event_name: String,

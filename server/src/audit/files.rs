@@ -1,7 +1,7 @@
 //! The files of the log: the newest records in one, full ones beside it under growing numbers, the oldest removed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// The log's files, open for appending.
-pub struct Files {
+pub(super) struct Files {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: File,
+    /// What the newest file holds of whole lines.
     bytes: u64,
+    /// Whether more than that may lie behind it, of an append that failed.
+    torn: bool,
 }
 
 impl Files {
@@ -20,53 +23,66 @@ impl Files {
     ///
     /// # Errors
     /// It can't be opened.
-    pub fn open(path: &Path) -> io::Result<Files> {
+    pub(super) fn open(path: &Path) -> io::Result<Files> {
         let file = open(path)?;
         let bytes = file.metadata()?.len();
-        let mut files = Files { path: path.to_owned(), file: BufWriter::new(file), bytes };
+        let mut files = Files { path: path.to_owned(), file, bytes, torn: false };
         files.end_broken_line()?;
         Ok(files)
     }
 
-    /// Appends a line; when the file is full, it is set aside, and the oldest are removed until at most `kept_bytes` are left.
+    /// Appends whole lines, all or none, by one write; when the file is full, it is set aside, and the oldest are removed until at most `kept_bytes` are left.
     ///
     /// # Errors
     /// The file system's.
-    pub fn append(&mut self, line: &[u8], kept_bytes: u64) -> io::Result<()> {
-        if self.bytes + line.len() as u64 > FILE_BYTES_MAX && self.bytes > 0 {
+    pub(super) fn append(&mut self, lines: &[u8], kept_bytes: u64) -> io::Result<()> {
+        if std::mem::take(&mut self.torn) {
+            self.end_broken_line()?;
+        }
+        if self.bytes + lines.len() as u64 > FILE_BYTES_MAX && self.bytes > 0 {
             self.set_aside(kept_bytes)?;
         }
-        self.file.write_all(line)?;
-        self.bytes += line.len() as u64;
+        if let Err(error) = self.file.write_all(lines) {
+            self.torn = true;
+            // On a full disk half of a line may be there.
+            if self.file.metadata().is_ok_and(|it| it.len() > self.bytes) {
+                self.torn = self.file.set_len(self.bytes).is_err();
+            }
+            return Err(error);
+        }
+        self.bytes += lines.len() as u64;
         Ok(())
     }
 
-    /// Shows what is buffered to readers.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+    /// What a process of this user may still take of the file system, in bytes.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        let space = rustix::fs::fstatvfs(&self.file).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
     /// A line that a crash cut off must not run into the next one.
     fn end_broken_line(&mut self) -> io::Result<()> {
         use std::os::unix::fs::FileExt;
+        self.bytes = self.file.metadata()?.len();
         let mut last = [0];
         let ends = match self.bytes.checked_sub(1) {
             None => true,
-            Some(at) => self.file.get_ref().read_at(&mut last, at)? == 1 && last == *b"\n",
+            Some(at) => self.file.read_at(&mut last, at)? == 1 && last == *b"\n",
         };
-        if ends { Ok(()) } else { self.append(b"\n", u64::MAX) }
+        if !ends {
+            self.torn = true;
+            self.file.write_all(b"\n")?;
+            (self.bytes, self.torn) = (self.bytes + 1, false);
+        }
+        Ok(())
     }
 
+    /// The file isn't synced: the log isn't what durability is promised for, and a sync of so much would hold up the puts for which it is.
     fn set_aside(&mut self, kept_bytes: u64) -> io::Result<()> {
-        self.file.flush()?;
-        self.file.get_ref().sync_data()?;
         let numbers = numbers(&self.path)?;
         let next = numbers.last().map_or(1, |last| last + 1);
         std::fs::rename(&self.path, numbered(&self.path, next))?;
-        self.file = BufWriter::new(open(&self.path)?);
+        self.file = open(&self.path)?;
         self.bytes = 0;
         // The newest file grows to its full size before the next look.
         let mut bytes = FILE_BYTES_MAX;
@@ -119,7 +135,6 @@ mod tests {
         for _ in 0..64 * 4 + 1 {
             files.append(&line, 3 * FILE_BYTES_MAX).unwrap();
         }
-        files.flush().unwrap();
         assert_eq!(numbers(&path).unwrap(), [3, 4]);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 1 << 20);
     }
@@ -131,7 +146,23 @@ mod tests {
         std::fs::write(&path, "whole\nbro").unwrap();
         let mut files = Files::open(&path).unwrap();
         files.append(b"next\n", u64::MAX).unwrap();
-        files.flush().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole\nbro\nnext\n");
+    }
+
+    #[test]
+    fn a_write_that_failed_leaves_no_half_line_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let mut files = Files::open(&path).unwrap();
+        files.append(b"one\n", u64::MAX).unwrap();
+        // A file that is open for reading only fails each write.
+        let writable = std::mem::replace(&mut files.file, File::open(&path).unwrap());
+        files.append(b"two\n", u64::MAX).unwrap_err();
+        files.file = writable;
+        std::fs::write(&path, "one\ntw").unwrap();
+        files.torn = true;
+        files.append(b"three\n", u64::MAX).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntw\nthree\n");
+        assert_eq!(files.bytes, 13);
     }
 }

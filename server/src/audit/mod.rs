@@ -1,28 +1,31 @@
 //! The audit log: who did what, from where, and which statement let them or didn't; a line of JSON for every request.
 //!
-//! It must not slow a request down, so a request only hands its record to a bounded queue; one thread writes. Where the disk can't keep up, records are dropped and counted rather than requests held up. It isn't what durability is promised for: after a power cut the last records may be missing.
+//! It must not slow a request down, so a request only appends its line to a bounded queue in memory; one thread writes. Where the disk doesn't keep up or is nearly full, records are dropped and counted rather than requests held up. It isn't what durability is promised for: after a power cut the last records may be missing.
 
 mod files;
+mod json;
+mod queue;
 mod record;
 mod search;
 mod settings;
+mod writer;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-pub use files::Files;
+use self::files::Files;
+use self::queue::Queue;
+use self::writer::Writer;
 pub use record::{Authorization, Record, Resource, UserIdentity};
 pub use search::{Cursor, Search};
 pub use settings::AuditSettings;
+pub use writer::LowWater;
 
-/// Records that wait to be written.
-const QUEUE_MAX: usize = 8_192;
-/// How long records are gathered before they are written.
-const GATHERED_FOR: Duration = Duration::from_millis(10);
+/// A thread's line that has grown beyond this isn't kept, in bytes.
+const LINE_BYTES_KEPT: usize = 16 << 10;
 /// What is kept of the log in all, in bytes, unless the settings say otherwise.
 pub const KEPT_BYTES_DEFAULT: u64 = 1 << 30;
 
@@ -52,53 +55,92 @@ impl Requests {
     }
 }
 
+/// What the writer is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum WriterState {
+    /// It writes what comes.
+    Writes,
+    /// The disk is nearly full: it drops what comes.
+    Paused,
+    /// A write failed: it drops what came, and tries again with what comes next.
+    Fails,
+}
+
+impl WriterState {
+    const ALL: [WriterState; 3] = [WriterState::Writes, WriterState::Paused, WriterState::Fails];
+
+    /// Its name in the node's status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WriterState::Writes => "writes",
+            WriterState::Paused => "paused",
+            WriterState::Fails => "fails",
+        }
+    }
+}
+
 /// The audit log of a node.
 pub struct Audit {
-    sender: Option<SyncSender<Message>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     path: Option<PathBuf>,
     shared: Arc<Shared>,
 }
 
-/// What the writer is sent.
-enum Message {
-    Record(Box<Record>),
-    End,
-}
-
 /// What the writer and those who hand records to it share.
 struct Shared {
+    queue: Queue,
     requests: AtomicU8,
     kept_bytes: AtomicU64,
     dropped: AtomicU64,
     written: AtomicU64,
+    state: AtomicU8,
+}
+
+impl Shared {
+    fn state(&self) -> WriterState {
+        let state = self.state.load(Relaxed);
+        WriterState::ALL.into_iter().find(|it| *it as u8 == state).unwrap_or(WriterState::Writes)
+    }
+
+    /// The state before.
+    fn change_state(&self, state: WriterState) -> WriterState {
+        let before = self.state();
+        self.state.store(state as u8, Relaxed);
+        before
+    }
+}
+
+thread_local! {
+    /// Where a thread puts a line together, so that the queue is held for a copy only.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Audit {
     /// A log that records nothing.
     pub fn off() -> Audit {
         let shared = Arc::new(Shared {
+            queue: Queue::default(),
             requests: AtomicU8::new(Requests::None as u8),
             kept_bytes: AtomicU64::new(KEPT_BYTES_DEFAULT),
             dropped: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            state: AtomicU8::new(WriterState::Writes as u8),
         });
-        Audit { sender: None, writer: Mutex::default(), path: None, shared }
+        Audit { writer: Mutex::default(), path: None, shared }
     }
 
-    /// A log whose newest records are in the file `path`, and older ones in files beside it.
+    /// A log whose newest records are in the file `path`, and older ones in files beside it. `low_water` tells what must stay free there, 0 if nothing.
     ///
     /// # Errors
     /// The file can't be opened, or the thread not be started.
-    pub fn start(path: &Path, requests: Requests, kept_bytes: u64) -> std::io::Result<Audit> {
+    pub fn start(path: &Path, requests: Requests, kept_bytes: u64, low_water: LowWater) -> std::io::Result<Audit> {
         let mut audit = Audit::off();
         audit.set(requests, kept_bytes);
         let files = Files::open(path)?;
-        let (sender, receiver) = sync_channel(QUEUE_MAX);
         let shared = Arc::clone(&audit.shared);
         let writer = std::thread::Builder::new().name("audit".to_owned());
-        let writer = writer.spawn(move || write(&receiver, files, &shared))?;
-        audit.sender = Some(sender);
+        let writer = writer.spawn(move || Writer::new(files, low_water, &shared).run())?;
         audit.writer = Mutex::new(Some(writer));
         audit.path = Some(path.to_owned());
         Ok(audit)
@@ -138,11 +180,25 @@ impl Audit {
     }
 
     /// Hands a record to the writer; one that it has no room for is counted.
-    pub fn record(&self, record: Box<Record>) {
-        let Some(sender) = &self.sender else { return };
-        if sender.try_send(Message::Record(record)).is_err() {
+    pub fn record(&self, record: &Record<'_>) {
+        if self.path.is_none() {
+            return;
+        }
+        let is_taken = LINE.with_borrow_mut(|line| {
+            line.clear();
+            record.write(line);
+            let is_taken = self.shared.queue.push(line);
+            line.shrink_to(LINE_BYTES_KEPT);
+            is_taken
+        });
+        if !is_taken {
             self.shared.dropped.fetch_add(1, Relaxed);
         }
+    }
+
+    /// What the writer is at; `None` where nothing is recorded.
+    pub fn writer_state(&self) -> Option<WriterState> {
+        self.path.is_some().then(|| self.shared.state())
     }
 
     /// Records that were dropped since the start.
@@ -157,8 +213,7 @@ impl Audit {
 
     /// Writes what waits, and ends the writer. Waits for it.
     pub fn close(&self) {
-        // A writer that is gone already needs no word.
-        let _ = self.sender.as_ref().map(|sender| sender.send(Message::End));
+        self.shared.queue.end();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer
             && writer.join().is_err()
@@ -174,40 +229,77 @@ impl std::fmt::Debug for Audit {
     }
 }
 
-fn write(receiver: &Receiver<Message>, mut files: Files, shared: &Shared) {
-    let mut failing = false;
-    while let Ok(Message::Record(first)) = receiver.recv() {
-        // A moment's records are written together, so that this thread isn't woken for each.
-        std::thread::sleep(GATHERED_FOR);
-        let mut ended = false;
-        let mut records = vec![first];
-        for message in receiver.try_iter().take(QUEUE_MAX) {
-            match message {
-                Message::Record(record) => records.push(record),
-                Message::End => ended = true,
-            }
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    fn record(name: &str) -> Record<'_> {
+        Record {
+            at_nanoseconds: 0,
+            source: "strongroom",
+            name,
+            region: "us-east-1",
+            address: "127.0.0.1".parse().unwrap(),
+            user_agent: None,
+            request_id: None,
+            identity: UserIdentity::anonymous(),
+            account: None,
+            resources: [None, None],
+            status: 200,
+            error_code: None,
+            authorization: None,
+            parameters: None,
         }
-        let kept_bytes = shared.kept_bytes.load(Relaxed);
-        let count = records.len() as u64;
-        let append =
-            |record: &Record, files: &mut Files| record.to_line().and_then(|line| files.append(&line, kept_bytes));
-        let written = records.iter().try_for_each(|record| append(record, &mut files)).and_then(|()| files.flush());
-        match written {
-            Ok(()) => {
-                shared.written.fetch_add(count, Relaxed);
-                failing = false;
-            }
-            Err(error) => {
-                // Some of them may have been written; which isn't known.
-                shared.dropped.fetch_add(count, Relaxed);
-                // Told once, not for every request.
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(%error, "the audit log can't be written: records are dropped");
-                }
-            }
+    }
+
+    fn until(what: impl Fn() -> bool) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !what() {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        if ended {
-            return;
+    }
+
+    #[test]
+    fn all_that_was_recorded_is_there_when_it_is_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let audit = Audit::start(&path, Requests::All, 1 << 30, Box::new(|| 0)).unwrap();
+        for n in 0..3_000 {
+            audit.record(&record(&format!("n{n}")));
         }
+        audit.close();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let names: Vec<String> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["eventName"].as_str().unwrap().into())
+            .collect();
+        assert_eq!(names, (0..3_000).map(|n| format!("n{n}")).collect::<Vec<_>>());
+        assert_eq!((audit.written(), audit.dropped()), (3_000, 0));
+        audit.record(&record("late"));
+        assert_eq!(audit.dropped(), 1);
+    }
+
+    #[test]
+    fn below_the_low_water_mark_nothing_is_written_and_above_it_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let is_low = Arc::new(AtomicBool::new(true));
+        let low = Arc::clone(&is_low);
+        let low_water = move || if low.load(Relaxed) { u64::MAX / 2 } else { 1 };
+        let audit = Audit::start(&path, Requests::All, 1 << 30, Box::new(low_water)).unwrap();
+        audit.record(&record("lost"));
+        until(|| audit.dropped() == 1);
+        assert_eq!(audit.writer_state(), Some(WriterState::Paused));
+        is_low.store(false, Relaxed);
+        until(|| {
+            audit.record(&record("kept"));
+            audit.written() > 0
+        });
+        assert_eq!(audit.writer_state(), Some(WriterState::Writes));
+        audit.close();
+        assert!(!std::fs::read_to_string(&path).unwrap().contains("lost"));
     }
 }

@@ -303,14 +303,14 @@ impl Identity {
     }
 
     /// Who it is, as the audit log has it.
-    pub fn audited(&self) -> UserIdentity {
+    pub fn audited(&self) -> UserIdentity<'_> {
         UserIdentity {
             kind: if self.is_root() { "Root" } else { "IAMUser" },
-            principal_id: Some(self.user_id.clone()),
-            arn: Some(self.arn.clone()),
-            account_id: Some(self.account.account_id.to_string()),
-            access_key_id: Some(self.access_key.to_string()),
-            user_name: (!self.is_root()).then(|| self.name().to_owned()),
+            principal_id: Some(&self.user_id),
+            arn: Some(&self.arn),
+            account_id: Some(self.account.account_id.as_str()),
+            access_key_id: Some(self.access_key.as_str()),
+            user_name: (!self.is_root()).then(|| self.name()),
         }
     }
 
