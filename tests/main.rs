@@ -2,6 +2,7 @@
 //!
 //! An id such as A1 or F9 is a failure that was seen elsewhere; the doc comment says what went wrong there.
 
+mod activation;
 mod admin;
 mod auth;
 mod command_line;

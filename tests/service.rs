@@ -1,4 +1,4 @@
-//! The unit of the package: what systemd thinks of it, and that the node lives under what it says.
+//! The units of the package: what systemd thinks of them, and that the node lives under what they say.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,21 @@ use std::process::Command;
 use tests::{NodeBuilder, binary};
 
 fn unit() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/package/strongroom.service")
+    package().join("strongroom.service")
+}
+
+fn package() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/package")
+}
+
+/// What `systemd-analyze` says, which nothing else can.
+#[track_caller]
+fn systemd_analyze(arguments: &[&str]) -> String {
+    let output = Command::new("systemd-analyze").args(arguments).output();
+    let output = output.expect("systemd-analyze reads the units: apt install systemd (it need not run)");
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {told}");
+    told
 }
 
 /// The values of a key, in order.
@@ -34,42 +48,43 @@ fn the_unit_is_hardened_and_says_when_it_is_ready() {
     assert!(values(&text, "SystemCallFilter").iter().any(|it| it == "~@privileged @resources"));
 }
 
-/// Where systemd is, it also reads the unit itself. Nothing else can: elsewhere the test above stands alone.
 #[test]
-fn systemd_finds_nothing_wrong_with_the_unit_and_its_exposure_is_low() {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        return;
-    }
+fn systemd_finds_nothing_wrong_with_the_units_and_the_exposure_is_low() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let text = std::fs::read_to_string(unit()).expect("the unit is there");
-    let binary = binary::path().to_str().expect("UTF-8");
-    let copy = directory.path().join("strongroom.service");
-    std::fs::write(&copy, text.replace("/usr/bin/strongroom", binary)).expect("writable");
-    let run = |arguments: &[&str]| {
-        let output = Command::new("systemd-analyze").args(arguments).arg(&copy).output().expect("it was there above");
-        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{told}");
-        told
+    let copy = |from: PathBuf| {
+        let text = std::fs::read_to_string(&from).expect("the unit is there");
+        let binary = binary::path().to_str().expect("UTF-8");
+        let copy = directory.path().join(from.file_name().expect("a file"));
+        std::fs::write(&copy, text.replace("/usr/bin/strongroom", binary)).expect("writable");
+        copy.to_str().expect("UTF-8").to_owned()
     };
-    let told = run(&["verify", "--man=no"]);
+    let (service, socket) = (copy(unit()), copy(package().join("sockets/strongroom.socket")));
+    let told = systemd_analyze(&["verify", "--man=no", &service, &socket]);
     assert_eq!(told, "", "systemd warns of something");
     // Of 10.0; what is left is that it speaks to the network and has a user of its own outside.
-    run(&["security", "--offline=true", "--threshold=20"]);
+    systemd_analyze(&["security", "--offline=true", "--threshold=20", &service]);
+}
+
+#[test]
+fn the_socket_unit_passes_what_the_node_takes_and_is_enabled_by_nobody_but_the_administrator() {
+    let text = std::fs::read_to_string(package().join("sockets/strongroom.socket")).expect("the unit is there");
+    assert_eq!(values(&text, "FileDescriptorName"), ["s3"]);
+    let settings = std::fs::read_to_string(package().join("strongroom.toml")).expect("the settings are there");
+    for address in values(&text, "ListenStream") {
+        assert!(settings.contains(&format!("\"{address}\"")), "{address} is a default of strongroom.toml");
+    }
+    let manifest = std::fs::read_to_string(package().join("../Cargo.toml")).expect("the manifest is there");
+    assert!(manifest.contains(r#"unit-scripts = "package/""#), "units in other directories aren't enabled");
 }
 
 /// A system call that the unit forbids would fail in the field only, perhaps in the middle of a scrub.
 #[test]
 fn a_node_makes_no_system_call_that_the_unit_forbids() {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        return;
-    }
     let members = |set: &str| -> BTreeSet<String> {
         let mut sets = vec![set.to_owned()];
         let mut calls = BTreeSet::new();
         while let Some(set) = sets.pop() {
-            let output = Command::new("systemd-analyze").args(["syscall-filter", &set]).output().expect("it is there");
-            assert!(output.status.success(), "{output:?}");
-            for line in String::from_utf8_lossy(&output.stdout).lines().map(str::trim) {
+            for line in systemd_analyze(&["syscall-filter", &set]).lines().map(str::trim) {
                 match line.chars().next() {
                     Some('@') if line != set => sets.push(line.to_owned()),
                     Some('a'..='z' | '_') => drop(calls.insert(line.to_owned())),

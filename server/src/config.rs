@@ -2,8 +2,9 @@
 //!
 //! The command line, the environment and the configuration file all end in this one struct, so that the server itself reads none of them and a test can start a node with nothing but a value.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -20,6 +21,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Where health, metrics and administration are served. Default: 127.0.0.1:9001.
     pub console: Listen,
+    /// Listeners that are bound already, by systemd for instance.
+    pub inherited: Inherited,
     /// A state file's text and the name it is reported under: what it declares and the node lacks is created at start.
     pub bootstrap: Option<StateSource>,
     /// Root's access key and secret, when the operator sets them; they then override the stored ones at each start.
@@ -65,6 +68,15 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Whether the node refuses to start when the address can't be bound. The default `[::1]` address is not required.
     pub required: bool,
+}
+
+/// Listeners that somebody else bound, in the place of those that a node binds itself.
+#[derive(Clone, Debug, Default)]
+pub struct Inherited {
+    /// Where S3 is served; when there are any, [`Config::listen`] isn't bound.
+    pub s3: Vec<Arc<TcpListener>>,
+    /// Where the console is served; when it is there, [`Config::console`] isn't bound.
+    pub console: Option<Arc<TcpListener>>,
 }
 
 /// A state file that was read: its text, and the name that errors give it.
@@ -188,6 +200,7 @@ impl Config {
             data,
             listen: vec![loopback("127.0.0.1:9000", true), loopback("[::1]:9000", false)],
             console: loopback("127.0.0.1:9001", true),
+            inherited: Inherited::default(),
             bootstrap: None,
             root_credentials: None,
             region: "us-east-1".into(),

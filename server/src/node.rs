@@ -103,7 +103,10 @@ impl Node {
     pub async fn start(config: Config) -> Result<Node, StartError> {
         // Bound first: a taken port is told before the directory is touched. Nothing is accepted until all is ready.
         let s3 = bind_all(&config).await?;
-        let console = bind(config.console.address, "--console").await?;
+        let console = match &config.inherited.console {
+            Some(listener) => adopt(listener)?,
+            None => bind(config.console.address, "--console").await?,
+        };
         let (draining, drained) = watch::channel(false);
         let (state, root_credentials) = open(&config, drained.clone()).await?;
         let mut warnings = bootstrap(&state).await?;
@@ -242,6 +245,9 @@ impl Node {
 }
 
 async fn bind_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
+    if !config.inherited.s3.is_empty() {
+        return config.inherited.s3.iter().map(|listener| adopt(listener)).collect();
+    }
     let mut listeners = Vec::new();
     for listen in &config.listen {
         match bind(listen.address, "--listen").await {
@@ -254,6 +260,15 @@ async fn bind_all(config: &Config) -> Result<Vec<TcpListener>, StartError> {
         return Err(StartError("no address to listen on: pass --listen 127.0.0.1:9000".to_owned()));
     }
     Ok(listeners)
+}
+
+/// A listener that somebody else bound. It is theirs to close too: what connects after this node's end waits for the next one.
+fn adopt(listener: &std::net::TcpListener) -> Result<TcpListener, StartError> {
+    let adopted = listener.try_clone().and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    adopted.map_err(|error| StartError(format!("a listener that was passed to this process can't be used: {error}")))
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartError> {

@@ -36,6 +36,8 @@ def test_contents_are_those_of_a_service_with_its_documents():
         ("/usr/bin/strongroom", "-rwxr-xr-x"),
         ("/etc/strongroom/strongroom.toml", "-rw-r--r--"),
         ("/usr/lib/systemd/system/strongroom.service", "-rw-r--r--"),
+        ("/usr/lib/systemd/system/strongroom.socket", "-rw-r--r--"),
+        ("/usr/share/man/man1/strongroom-audit-search.1.gz", "-rw-r--r--"),
         ("/usr/share/man/man1/strongroom.1.gz", "-rw-r--r--"),
         ("/usr/share/man/man1/strongroom-permission-create.1.gz", "-rw-r--r--"),
         ("/usr/share/bash-completion/completions/strongroom", "-rw-r--r--"),
@@ -57,6 +59,7 @@ def test_control_says_what_it_needs_and_what_may_be_edited(tmp_path):
     for script in ["postinst", "prerm", "postrm"]:
         run("sh", "-n", tmp_path / script)
     assert "useradd" in (tmp_path / "postinst").read_text()
+    assert "strongroom.socket" not in (tmp_path / "postinst").read_text(), "an installation enables the service, not the socket"
     assert "deb-systemd-helper enable strongroom.service" not in (tmp_path / "prerm").read_text()
 
 
@@ -64,8 +67,9 @@ def test_documents_are_those_of_the_binary(unpacked):
     binary = unpacked / "usr/bin/strongroom"
     for shell, path in [("bash", "bash-completion/completions/strongroom"), ("zsh", "zsh/vendor-completions/_strongroom"), ("fish", "fish/vendor_completions.d/strongroom.fish")]:
         assert (unpacked / "usr/share" / path).read_text() == run(binary, "completions", shell)
-    page = gzip.decompress((unpacked / "usr/share/man/man1/strongroom-serve.1.gz").read_bytes()).decode()
-    assert r"\-\-durability" in page
+    pages = unpacked / "usr/share/man/man1"
+    assert gzip.decompress((pages / "strongroom.1.gz").read_bytes()).decode() == run(binary, "man")
+    assert r"\-\-durability" in gzip.decompress((pages / "strongroom-serve.1.gz").read_bytes()).decode()
 
 
 def started(binary, *arguments, **options):

@@ -100,7 +100,7 @@ Example: strongroom policy check permission.json
     /// Bring a running node to a declared state
     #[command(after_help = "\
 Example: strongroom apply -f state.json --dry-run
-         strongroom state --profile old | strongroom apply -f - --profile new")]
+         strongroom apply -f state.json --prune --profile nas")]
     Apply(Apply),
     /// Print the declared state of a running node
     #[command(after_help = "Example: strongroom state --data ./data > state.json")]

@@ -12,6 +12,7 @@ mod documents;
 mod examine;
 mod failure;
 mod health;
+mod inherit;
 mod input;
 mod job;
 mod logging;

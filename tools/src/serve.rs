@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::notify::{self, notify};
 use crate::ready::{self, Page, Ready, TestReady};
 use crate::settings::{Settings, Surroundings};
-use crate::{args, logging, output};
+use crate::{args, inherit, logging, output};
 
 /// Runs a node until SIGTERM or SIGINT.
 pub(crate) fn serve(arguments: args::Serve, json: bool) -> Result<ExitCode, Failure> {
@@ -27,8 +27,12 @@ pub(crate) fn serve(arguments: args::Serve, json: bool) -> Result<ExitCode, Fail
         flags.insert("data", vec![directory.into_os_string()]);
     }
     let settings = Settings::load(&flags, arguments.config.as_deref(), &Surroundings::of_process())?;
-    let config = configure::configure(&settings, Config::new(DATA_DEFAULT.into()))?;
+    let mut config = configure::configure(&settings, Config::new(DATA_DEFAULT.into()))?;
+    let unused = inherit::adopt(inherit::inherited()?, &mut config)?;
     logging::start(configure::log_format(&settings)?);
+    for given in unused.iter().filter_map(|name| settings.find(name)) {
+        tracing::info!("{} is not used: systemd passed a socket for it", given.place);
+    }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
