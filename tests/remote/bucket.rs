@@ -11,7 +11,8 @@ fn a_bucket_is_created_listed_by_what_it_holds_changed_and_deleted() {
     let list = local(&node, &["bucket", "list", "--sort", "bytes", "--descending"]).ok();
     let first = list.lines().nth(1).expect("a row");
     assert!(first.starts_with("lake ") && first.contains("4 bytes") && first.contains("enabled"), "{list}");
-    local(&node, &["bucket", "edit", "lake", "--versioning", "suspended"]).ok();
+    let changed = local(&node, &["bucket", "edit", "lake", "--versioning", "suspended"]).ok();
+    assert!(changed.starts_with("changed bucket \"lake\""), "{changed}");
     assert_eq!(field(&local(&node, &["bucket", "show", "lake"]).ok(), "versioning"), "suspended");
     local(&node, &["bucket", "delete", "lake", "--yes"]).fails(5, &["bucket \"lake\""]);
     local(&node, &["bucket", "delete", "sea", "--yes"]).ok();

@@ -22,21 +22,19 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::{Failure, one_line};
 
-pub(crate) use account::{Account, AccountCommand, AccountCreate, AccountEdit};
-pub(crate) use audit::{Audit, AuditCommand, AuditSearch, AuditSettings};
-pub(crate) use bucket::{Bucket, BucketCommand, BucketPolicyFile};
+pub(crate) use account::{AccountCommand, AccountCreate, AccountEdit};
+pub(crate) use audit::{AuditCommand, AuditSearch, AuditSettings};
+pub(crate) use bucket::{BucketCommand, BucketPolicyFile};
 pub(crate) use connection::Connection;
 pub(crate) use node::{Apply, Health, Local};
-pub(crate) use noun::{Listing, Named, NamedList, NewSecret};
-pub(crate) use permission::{
-    Permission, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyFile,
-};
+pub(crate) use noun::{Listing, Named, NamedList, NewSecret, NounArguments};
+pub(crate) use permission::{PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyFile};
 pub(crate) use policy::{Policy, PolicyCheck, PolicyDialect, PolicyExplain, PolicyKind};
 pub(crate) use serve::{ConfigCommand, Serve, Test};
-pub(crate) use service_account::{ServiceAccount, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
+pub(crate) use service_account::{ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
 pub(crate) use storage::{Backup, Directory, Fsck, Inspect, Inspected, Restore};
-pub(crate) use usage::{Usage, UsageCommand};
-pub(crate) use user::{User, UserCommand, UserCreate};
+pub(crate) use usage::UsageCommand;
+pub(crate) use user::{UserCommand, UserCreate};
 
 use serve::{SERVE_HELP, TEST_HELP};
 use storage::{BACKUP_HELP, COMPACT_HELP, FSCK_HELP, INSPECT_HELP, RESTORE_HELP, SCRUB_HELP};
@@ -75,25 +73,25 @@ Example: strongroom policy check permission.json
     },
     /// Permissions: what service accounts may do
     #[command(after_help = permission::HELP)]
-    Permission(Permission),
+    Permission(NounArguments<PermissionCommand>),
     /// Service accounts: access keys for S3, with their permissions
     #[command(after_help = service_account::HELP)]
-    ServiceAccount(ServiceAccount),
+    ServiceAccount(NounArguments<ServiceAccountCommand>),
     /// Users, who sign in to administer
     #[command(after_help = user::HELP)]
-    User(User),
+    User(NounArguments<UserCommand>),
     /// Accounts, which own buckets, permissions, service accounts and users
     #[command(after_help = account::HELP)]
-    Account(Account),
+    Account(NounArguments<AccountCommand>),
     /// Buckets, as an administrator sees them: what they hold, who may do what
     #[command(after_help = bucket::HELP)]
-    Bucket(Bucket),
+    Bucket(NounArguments<BucketCommand>),
     /// What buckets hold, and held over the months
     #[command(after_help = usage::HELP)]
-    Usage(Usage),
+    Usage(NounArguments<UsageCommand>),
     /// The audit log: every request, who made it and how it was judged
     #[command(after_help = audit::HELP)]
-    Audit(Audit),
+    Audit(NounArguments<AuditCommand>),
     /// Show how a running node is: health, disk, last scrub, requests
     #[command(after_help = "Example: strongroom status --endpoint https://nas.example:9001 --user eve")]
     Status(Connection),

@@ -11,6 +11,7 @@ mod endpoint;
 mod explain;
 mod list;
 mod node;
+mod noun;
 mod permission;
 mod profile;
 mod secret;

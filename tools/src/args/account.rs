@@ -3,21 +3,13 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::{Connection, Listing, Named, NamedList, NewSecret};
+use super::{Listing, Named, NamedList, NewSecret};
 
 pub(super) const HELP: &str = "\
 Commands of other nouns take --account NAME.
 
 Example: strongroom account create research --email research@example.com
          strongroom permission list --account research";
-
-#[derive(Debug, Args)]
-pub(crate) struct Account {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(subcommand)]
-    pub(crate) command: AccountCommand,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {

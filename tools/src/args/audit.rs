@@ -2,19 +2,9 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Connection;
-
 pub(super) const HELP: &str = "\
 Example: strongroom audit search --bucket datalake --refused
          strongroom audit settings --requests denied";
-
-#[derive(Debug, Args)]
-pub(crate) struct Audit {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(subcommand)]
-    pub(crate) command: AuditCommand,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {

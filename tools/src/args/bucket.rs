@@ -3,21 +3,13 @@
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 
-use super::{Connection, Listing, Named, NamedList};
+use super::{Listing, Named, NamedList};
 
 pub(super) const HELP: &str = "\
 Example: strongroom bucket create datalake --versioning enabled
          strongroom bucket access datalake";
-
-#[derive(Debug, Args)]
-pub(crate) struct Bucket {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(subcommand)]
-    pub(crate) command: BucketCommand,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BucketCommand {

@@ -2,8 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand};
+
+use super::Connection;
+
+/// A noun's command line: which node, and the verb.
+#[derive(Debug, Args)]
+pub(crate) struct NounArguments<C: Subcommand> {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: C,
+}
 
 /// One resource.
 #[derive(Debug, Args)]

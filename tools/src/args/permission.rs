@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Connection, Listing, Named, NamedList, PolicyDialect};
+use super::{Listing, Named, NamedList, PolicyDialect};
 
 pub(super) const HELP: &str = "\
 A change holds for the next request. Names and ids are taken alike.
@@ -13,14 +13,6 @@ A change holds for the next request. Names and ids are taken alike.
 Example: strongroom permission create reports --prefix reports- --actions read-only
          strongroom permission create lightly --policy lightly.json
          strongroom permission history lightly";
-
-#[derive(Debug, Args)]
-pub(crate) struct Permission {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(subcommand)]
-    pub(crate) command: PermissionCommand,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PermissionCommand {

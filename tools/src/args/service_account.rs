@@ -5,19 +5,11 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::{Connection, Listing, Named, NamedList, NewSecret};
+use super::{Listing, Named, NamedList, NewSecret};
 
 pub(super) const HELP: &str = "\
 Example: strongroom service-account create worker --permission lightly
          strongroom service-account rotate worker --secret-file worker.secret";
-
-#[derive(Debug, Args)]
-pub(crate) struct ServiceAccount {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(subcommand)]
-    pub(crate) command: ServiceAccountCommand,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServiceAccountCommand {

@@ -1,20 +1,10 @@
 //! The command line of `strongroom usage`.
 
-use clap::{Args, Subcommand};
-
-use super::Connection;
+use clap::Subcommand;
 
 pub(super) const HELP: &str = "\
 Example: strongroom usage current
          strongroom usage monthly --from 2026-10";
-
-#[derive(Debug, Args)]
-pub(crate) struct Usage {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(subcommand)]
-    pub(crate) command: UsageCommand,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UsageCommand {

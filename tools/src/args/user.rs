@@ -5,19 +5,11 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Connection, Listing, Named, NamedList};
+use super::{Listing, Named, NamedList};
 
 pub(super) const HELP: &str = "\
 Example: strongroom user create eve --role auditor
          strongroom user link eve";
-
-#[derive(Debug, Args)]
-pub(crate) struct User {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
-    #[command(subcommand)]
-    pub(crate) command: UserCommand,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {

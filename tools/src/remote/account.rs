@@ -5,16 +5,13 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::list::{about, delete, list};
-use super::node::{Call, Node, parse, path_of};
+use super::node::{Node, parse};
+use super::noun::{Noun, Resource, yes};
 use super::secret::{Credentials, Destination};
 use super::table::fields;
-use crate::args::{Account, AccountCommand, AccountCreate, AccountEdit, Named};
+use crate::args::{AccountCommand, AccountCreate, AccountEdit, NounArguments};
 use crate::failure::Failure;
 use crate::output;
-
-const NOUN: &str = "account";
-const COLLECTION: &str = "/accounts";
 
 /// An account as far as it is shown.
 #[derive(Deserialize)]
@@ -37,27 +34,44 @@ struct Made {
     root: Credentials,
 }
 
+impl Resource for Shown {
+    const NOUN: &'static str = "account";
+    const COLLECTION: &'static str = "/accounts";
+    const COLUMNS: &'static [&'static str] = &["NAME", "ID", "DISPLAY NAME", "E-MAIL", "OPERATOR"];
+
+    fn row(&self) -> Vec<String> {
+        let email = self.email.clone().unwrap_or_default();
+        vec![self.name.clone(), self.id.clone(), self.display_name.clone(), email, yes(self.operator).into()]
+    }
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("name", self.name.clone()),
+            ("id", self.id.clone()),
+            ("canonical id", self.canonical_id.clone()),
+            ("display name", self.display_name.clone()),
+            ("e-mail", self.email.clone().unwrap_or_else(|| "none".into())),
+            ("operator", yes(self.operator).into()),
+            ("created", self.create_time.clone()),
+        ]
+    }
+}
+
 /// Runs one verb.
-pub(crate) fn account(noun: &Account, json: bool) -> Result<ExitCode, Failure> {
-    let node = &Node::open(&noun.connection)?;
-    match &noun.command {
-        AccountCommand::Create(arguments) => create(node, arguments, json)?,
-        AccountCommand::List(listing) => list(node, COLLECTION, listing, json, &COLUMNS, row)?,
-        AccountCommand::Show(named) => {
-            let body = node.text(Call::new("GET", path_of(COLLECTION, &named.name), &about_of(named)))?;
-            print(&body, json)?;
-        }
-        AccountCommand::Edit(arguments) => edit(node, arguments, json)?,
-        AccountCommand::Delete(names) => delete(node, COLLECTION, NOUN, names, json)?,
+pub(crate) fn account(arguments: &NounArguments<AccountCommand>, json: bool) -> Result<ExitCode, Failure> {
+    let node = &Node::open(&arguments.connection)?;
+    let accounts = &Noun::<Shown>::of(node, json);
+    match &arguments.command {
+        AccountCommand::Create(arguments) => create(accounts, arguments)?,
+        AccountCommand::List(listing) => accounts.list(listing)?,
+        AccountCommand::Show(named) => accounts.show(named)?,
+        AccountCommand::Edit(arguments) => edit(accounts, arguments)?,
+        AccountCommand::Delete(names) => accounts.delete(names)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn about_of(named: &Named) -> String {
-    about(NOUN, &named.name)
-}
-
-fn create(node: &Node, arguments: &AccountCreate, json: bool) -> Result<(), Failure> {
+fn create(accounts: &Noun<'_, Shown>, arguments: &AccountCreate) -> Result<(), Failure> {
     let mut body = Map::new();
     body.insert("name".into(), arguments.name.clone().into());
     let texts = [
@@ -71,17 +85,16 @@ fn create(node: &Node, arguments: &AccountCreate, json: bool) -> Result<(), Fail
             body.insert(field.into(), value.clone().into());
         }
     }
-    let about = about(NOUN, &arguments.name);
     let mut destination = Destination::open(&arguments.secret)?;
-    let body = node.text(Call::new("POST", COLLECTION, &about).json(&Value::Object(body)))?;
+    let body = accounts.create(&arguments.name, &Value::Object(body), None)?;
     let made: Made = parse(&body)?;
     let is_file = destination.is_file();
     let secret = destination.keep(&made.root.secret)?;
-    if !json {
-        let mut lines = lines(made.account);
+    if !accounts.json {
+        let mut lines = made.account.fields();
         lines.push(("root's access key", made.root.access_key));
         lines.push(("root's secret", secret));
-        return output::print(&format!("created {about}\n{}", fields(&lines)));
+        return output::print(&format!("created {}\n{}", accounts.about(&arguments.name), fields(&lines)));
     }
     if !is_file {
         return output::print(&body);
@@ -93,7 +106,7 @@ fn create(node: &Node, arguments: &AccountCreate, json: bool) -> Result<(), Fail
     output::print(&Value::Object(answer).to_string())
 }
 
-fn edit(node: &Node, arguments: &AccountEdit, json: bool) -> Result<(), Failure> {
+fn edit(accounts: &Noun<'_, Shown>, arguments: &AccountEdit) -> Result<(), Failure> {
     let mut body = Map::new();
     for (field, value) in [("name", &arguments.new_name), ("displayName", &arguments.display_name)] {
         if let Some(value) = value {
@@ -106,38 +119,5 @@ fn edit(node: &Node, arguments: &AccountEdit, json: bool) -> Result<(), Failure>
     if body.is_empty() {
         return Err(Failure::usage("nothing to change: pass --name, --display-name or --email"));
     }
-    let about = about_of(&arguments.named);
-    let call = Call::new("PUT", path_of(COLLECTION, &arguments.named.name), &about).json(&Value::Object(body));
-    let body = node.text(call)?;
-    if !json {
-        output::print(&format!("changed {about}"))?;
-    }
-    print(&body, json)
-}
-
-const COLUMNS: [&str; 5] = ["NAME", "ID", "DISPLAY NAME", "E-MAIL", "OPERATOR"];
-
-fn row(it: &Shown) -> Vec<String> {
-    let operator = if it.operator { "yes" } else { "no" };
-    let email = it.email.clone().unwrap_or_default();
-    vec![it.name.clone(), it.id.clone(), it.display_name.clone(), email, operator.into()]
-}
-
-fn lines(it: Shown) -> Vec<(&'static str, String)> {
-    vec![
-        ("name", it.name),
-        ("id", it.id),
-        ("canonical id", it.canonical_id),
-        ("display name", it.display_name),
-        ("e-mail", it.email.unwrap_or_else(|| "none".into())),
-        ("operator", if it.operator { "yes" } else { "no" }.into()),
-        ("created", it.create_time),
-    ]
-}
-
-fn print(body: &str, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::print(body);
-    }
-    output::print(&fields(&lines(parse(body)?)))
+    accounts.change(&arguments.named.name, &Value::Object(body), None)
 }

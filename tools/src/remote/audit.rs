@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::node::{Call, Node, parse};
 use super::table::{fields, table};
-use crate::args::{Audit, AuditCommand, AuditSearch, AuditSettings};
+use crate::args::{AuditCommand, AuditSearch, AuditSettings, NounArguments};
 use crate::failure::Failure;
 use crate::output::{self, size};
 use crate::refusal::text_of;
@@ -66,9 +66,9 @@ struct Settings {
 }
 
 /// Runs one verb.
-pub(crate) fn audit(noun: &Audit, json: bool) -> Result<ExitCode, Failure> {
-    let node = Node::open(&noun.connection)?;
-    match &noun.command {
+pub(crate) fn audit(arguments: &NounArguments<AuditCommand>, json: bool) -> Result<ExitCode, Failure> {
+    let node = Node::open(&arguments.connection)?;
+    match &arguments.command {
         AuditCommand::Search(arguments) => search(&node, arguments, json)?,
         AuditCommand::Settings(arguments) => settings(&node, arguments, json)?,
     }
@@ -104,7 +104,7 @@ fn search(node: &Node, arguments: &AuditSearch, json: bool) -> Result<(), Failur
     }
 }
 
-fn search_call(arguments: &AuditSearch, page: u64, cursor: Option<&str>) -> Call<'static> {
+fn search_call(arguments: &AuditSearch, page: u64, cursor: Option<&str>) -> Call {
     let refused = match (arguments.refused, arguments.accepted) {
         (true, _) => Some("true"),
         (false, true) => Some("false"),

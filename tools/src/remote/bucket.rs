@@ -5,16 +5,14 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::list::{about, delete, list};
-use super::node::{Call, Node, parse, path_of};
+use super::access;
+use super::list::list;
+use super::node::{Node, path_of};
+use super::noun::{Noun, Resource, yes};
 use super::permission::{read_policy, shown, write_policy};
-use super::{access, table::fields};
-use crate::args::{Bucket, BucketCommand, BucketPolicyFile, Named};
+use crate::args::{BucketCommand, BucketPolicyFile, NounArguments};
 use crate::failure::Failure;
 use crate::output;
-
-const NOUN: &str = "bucket";
-const COLLECTION: &str = "/buckets";
 
 /// A bucket as far as it is shown.
 #[derive(Deserialize)]
@@ -34,92 +32,79 @@ struct Usage {
     bytes: u64,
 }
 
+impl Resource for Shown {
+    const NOUN: &'static str = "bucket";
+    const COLLECTION: &'static str = "/buckets";
+    const COLUMNS: &'static [&'static str] = &["NAME", "OBJECTS", "SIZE", "VERSIONING", "PUBLIC", "CREATED"];
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.usage.objects.to_string(),
+            output::size(self.usage.bytes),
+            self.versioning.clone(),
+            yes(self.public).into(),
+            self.create_time.clone(),
+        ]
+    }
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("name", self.name.clone()),
+            ("objects", self.usage.objects.to_string()),
+            ("size", output::size(self.usage.bytes)),
+            ("versioning", self.versioning.clone()),
+            ("policy", if self.has_policy { "has one" } else { "none" }.into()),
+            ("public", yes(self.public).into()),
+            ("created", self.create_time.clone()),
+        ]
+    }
+}
+
 /// Runs one verb.
-pub(crate) fn bucket(noun: &Bucket, json: bool) -> Result<ExitCode, Failure> {
-    let node = &Node::open(&noun.connection)?;
-    match &noun.command {
+pub(crate) fn bucket(arguments: &NounArguments<BucketCommand>, json: bool) -> Result<ExitCode, Failure> {
+    let node = &Node::open(&arguments.connection)?;
+    let buckets = &Noun::<Shown>::of(node, json);
+    match &arguments.command {
         BucketCommand::Create { name, versioning } => {
             let mut body = json!({"name": name});
             if let (Some(versioning), Some(body)) = (versioning, body.as_object_mut()) {
                 body.insert("versioning".into(), versioning.as_str().into());
             }
-            let about = about(NOUN, name);
-            let body = node.text(Call::new("POST", COLLECTION, &about).json(&body))?;
-            if !json {
-                output::print(&format!("created {about}"))?;
-            }
-            print(&body, json)?;
+            let made = buckets.create(name, &body, None)?;
+            buckets.tell(&made, &format!("created {}", buckets.about(name)))?;
         }
-        BucketCommand::List(listing) => list(node, COLLECTION, listing, json, &COLUMNS, row)?,
-        BucketCommand::Show(named) => print(&node.text(call("GET", named, "", &about_of(named)))?, json)?,
+        BucketCommand::List(listing) => buckets.list(listing)?,
+        BucketCommand::Show(named) => buckets.show(named)?,
         BucketCommand::Edit { named, versioning } => {
-            let about = about_of(named);
-            let call = call("PUT", named, "", &about).json(&json!({"versioning": versioning.as_str()}));
-            print(&node.text(call)?, json)?;
+            buckets.change(&named.name, &json!({"versioning": versioning.as_str()}), None)?;
         }
-        BucketCommand::Delete(names) => delete(node, COLLECTION, NOUN, names, json)?,
+        BucketCommand::Delete(names) => buckets.delete(names)?,
         BucketCommand::Access { named, listing } => {
-            let path = format!("{}/access", path_of(COLLECTION, &named.name));
+            let path = format!("{}/access", path_of(Shown::COLLECTION, &named.name));
             list(node, &path, listing, json, &access::COLUMNS, access::row)?;
         }
-        BucketCommand::Policy { command } => policy(node, command, json)?,
+        BucketCommand::Policy { command } => policy(buckets, command)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn about_of(named: &Named) -> String {
-    about(NOUN, &named.name)
-}
-
-/// A call about one bucket.
-fn call<'a>(method: &'static str, named: &Named, below: &str, about: &'a str) -> Call<'a> {
-    Call::new(method, format!("{}{below}", path_of(COLLECTION, &named.name)), about)
-}
-
-fn policy(node: &Node, command: &BucketPolicyFile, json: bool) -> Result<(), Failure> {
+fn policy(buckets: &Noun<'_, Shown>, command: &BucketPolicyFile) -> Result<(), Failure> {
     match command {
         BucketPolicyFile::Download { named, output } => {
-            let body = node.text(call("GET", named, "/policy", &about_of(named)))?;
-            write_policy(&body, output.as_deref())
+            write_policy(&buckets.ask("GET", &named.name, "/policy")?, output.as_deref())
         }
         BucketPolicyFile::Replace { named, file } => {
-            let (about, name) = (about_of(named), shown(file));
-            let text = read_policy(file)?;
-            let call = call("PUT", named, "/policy", &about);
-            let body = node.text(call.bytes("application/json", text.into_bytes()).of_file(Some(&name)))?;
-            let text = format!("replaced the policy of {about}; it holds for the next request");
-            output::print(&if json { body } else { text })
+            let (text, name) = (read_policy(file)?, shown(file));
+            let body = buckets.ask_with("PUT", &named.name, "/policy", |call| {
+                call.bytes("application/json", text.into_bytes()).of_file(Some(&name))
+            })?;
+            let about = buckets.about(&named.name);
+            buckets.done(&body, &format!("replaced the policy of {about}; it holds for the next request"))
         }
         BucketPolicyFile::Remove(named) => {
-            node.answer(call("DELETE", named, "/policy", &about_of(named)))?;
-            if json { Ok(()) } else { output::print(&format!("{} has no policy", about_of(named))) }
+            let body = buckets.ask("DELETE", &named.name, "/policy")?;
+            buckets.done(&body, &format!("{} has no policy", buckets.about(&named.name)))
         }
     }
-}
-
-const COLUMNS: [&str; 6] = ["NAME", "OBJECTS", "SIZE", "VERSIONING", "PUBLIC", "CREATED"];
-
-fn row(it: &Shown) -> Vec<String> {
-    let (objects, size) = (it.usage.objects.to_string(), output::size(it.usage.bytes));
-    vec![it.name.clone(), objects, size, it.versioning.clone(), yes(it.public).into(), it.create_time.clone()]
-}
-
-fn yes(is: bool) -> &'static str {
-    if is { "yes" } else { "no" }
-}
-
-fn print(body: &str, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::print(body);
-    }
-    let it: Shown = parse(body)?;
-    output::print(&fields(&[
-        ("name", it.name),
-        ("objects", it.usage.objects.to_string()),
-        ("size", output::size(it.usage.bytes)),
-        ("versioning", it.versioning),
-        ("policy", if it.has_policy { "has one" } else { "none" }.into()),
-        ("public", yes(it.public).into()),
-        ("created", it.create_time),
-    ]))
 }

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::list::about;
 use super::node::{Call, Node, parse};
 use crate::args::PolicyExplain;
 use crate::failure::Failure;
@@ -75,7 +74,7 @@ pub(crate) fn explain(arguments: &PolicyExplain, json: bool) -> Result<ExitCode,
     let (action, resource, context) = (request.action, request.resource, request.context);
     let body = json!({"principal": caller, "action": action, "resource": resource, "context": context});
     let node = Node::open(&arguments.connection)?;
-    let answer = node.text(Call::new("POST", "/simulate", &about("service account", caller)).json(&body))?;
+    let answer = node.text(Call::new("POST", "/simulate", format!("service account {caller:?}")).json(&body))?;
     output::print(&if json { answer } else { text_of(&parse(&answer)?, Paint::for_stdout()) })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,11 @@
-//! Lists of resources, page by page; and what deleting one asks.
+//! Lists of resources, page by page.
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::ask;
-use super::node::{Call, Node, parse, path_of};
+use super::node::{Call, Node, parse};
 use super::table;
-use crate::args::{Listing, NamedList};
+use crate::args::Listing;
 use crate::failure::Failure;
 use crate::output;
 
@@ -69,27 +68,4 @@ fn pages(node: &Node, collection: &str, listing: &Listing) -> Result<(Vec<Box<Ra
             return Ok((items, total));
         }
     }
-}
-
-/// Deletes what is named, after asking.
-///
-/// # Errors
-/// Nobody agrees, or the node refuses one of them; those before it are gone then.
-pub(super) fn delete(node: &Node, collection: &str, noun: &str, list: &NamedList, json: bool) -> Result<(), Failure> {
-    let names: Vec<String> = list.names.iter().map(|name| format!("{name:?}")).collect();
-    let plural = if names.len() == 1 { "" } else { "s" };
-    ask::confirm(list.yes, &format!("Delete {noun}{plural} {}? This can't be undone.", names.join(", ")))?;
-    for name in &list.names {
-        let about = about(noun, name);
-        node.answer(Call::new("DELETE", path_of(collection, name), &about))?;
-        if !json {
-            output::print(&format!("deleted {about}"))?;
-        }
-    }
-    Ok(())
-}
-
-/// A resource as messages name it.
-pub(super) fn about(noun: &str, name: &str) -> String {
-    format!("{noun} {name:?}")
 }

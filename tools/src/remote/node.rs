@@ -66,14 +66,14 @@ pub(super) struct SignedIn {
 
 /// A call of the API, and what it is about for whoever reads why it failed.
 #[derive(Debug)]
-pub(crate) struct Call<'a> {
+pub(crate) struct Call {
     method: &'static str,
     path: String,
     query: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
-    about: &'a str,
-    file: Option<&'a str>,
+    about: String,
+    file: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,45 +81,45 @@ struct Token {
     token: String,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// A call of a path below `/api/v1`.
-    pub(crate) fn new(method: &'static str, path: impl Into<String>, about: &'a str) -> Call<'a> {
+    pub(crate) fn new(method: &'static str, path: impl Into<String>, about: impl Into<String>) -> Call {
         let (query, headers) = (Vec::new(), Vec::new());
-        Call { method, path: path.into(), query, headers, body: Vec::new(), about, file: None }
+        Call { method, path: path.into(), query, headers, body: Vec::new(), about: about.into(), file: None }
     }
 
-    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Call<'a> {
+    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Call {
         self.query.push((name, value.into()));
         self
     }
 
     /// Only when the resource is still the one with this ETag.
-    pub(crate) fn if_match(mut self, etag: impl Into<String>) -> Call<'a> {
+    pub(crate) fn if_match(mut self, etag: impl Into<String>) -> Call {
         self.headers.push(("if-match", etag.into()));
         self
     }
 
-    pub(crate) fn json(mut self, body: &Value) -> Call<'a> {
+    pub(crate) fn json(mut self, body: &Value) -> Call {
         self.headers.push(("content-type", "application/json".into()));
         self.body = body.to_string().into_bytes();
         self
     }
 
     /// A file as it is.
-    pub(crate) fn bytes(mut self, content_type: &str, body: Vec<u8>) -> Call<'a> {
+    pub(crate) fn bytes(mut self, content_type: &str, body: Vec<u8>) -> Call {
         self.headers.push(("content-type", content_type.into()));
         self.body = body;
         self
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Call<'a> {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Call {
         self.headers.push((name, value.into()));
         self
     }
 
     /// The document in the body came from this file: its errors are told with their lines.
-    pub(crate) fn of_file(mut self, file: Option<&'a str>) -> Call<'a> {
-        self.file = file;
+    pub(crate) fn of_file(mut self, file: Option<&str>) -> Call {
+        self.file = file.map(str::to_owned);
         self
     }
 
@@ -188,9 +188,9 @@ impl Node {
     ///
     /// # Errors
     /// There is no answer, or the node refuses.
-    pub(crate) fn answer(&self, call: Call<'_>) -> Result<Answer, Failure> {
+    pub(crate) fn answer(&self, call: Call) -> Result<Answer, Failure> {
         let answer = self.exchange(&call)?;
-        let checked = check(&answer, call.about, call.file);
+        let checked = check(&answer, &call.about, call.file.as_deref());
         match &self.way {
             Way::Endpoint { endpoint, .. } if !is_of_api(&answer) => checked.map_err(|failure| Failure {
                 message: format!("{}; is {endpoint} the URL of a node's console?", failure.message),
@@ -202,12 +202,12 @@ impl Node {
     }
 
     /// The body of a successful answer as text.
-    pub(crate) fn text(&self, call: Call<'_>) -> Result<String, Failure> {
+    pub(crate) fn text(&self, call: Call) -> Result<String, Failure> {
         text_of(self.answer(call)?)
     }
 
     /// The resource in a successful answer.
-    pub(crate) fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Failure> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Failure> {
         parse(&self.text(call)?)
     }
 
@@ -227,7 +227,7 @@ impl Node {
         }
     }
 
-    fn exchange(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+    fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
         let (path, query) = (call.path(), call.query_text(self.account.as_deref()));
         let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
         let proof = match &self.way {

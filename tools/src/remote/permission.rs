@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::list::{about, delete, list};
-use super::node::{Call, Node, parse, path_of};
-use super::table::{fields, table};
+use super::node::{Call, Node, parse};
+use super::noun::{Noun, Resource, status};
+use super::table::table;
 use crate::args::{
-    Named, Permission, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyDialect,
+    Named, NounArguments, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyDialect,
     PolicyFile,
 };
 use crate::failure::{Exit, Failure};
@@ -19,8 +19,6 @@ use crate::input;
 use crate::output::{self, Paint, visible};
 use crate::refusal::lines_of;
 
-const NOUN: &str = "permission";
-const COLLECTION: &str = "/permissions";
 /// Longest file that is sent: beyond what the node takes, so that the node can say so.
 const POLICY_FILE_BYTES_MAX: u64 = 256 << 10;
 
@@ -70,60 +68,81 @@ struct Checked {
     document: Option<String>,
 }
 
+impl Resource for Shown {
+    const NOUN: &'static str = "permission";
+    const COLLECTION: &'static str = "/permissions";
+    const COLUMNS: &'static [&'static str] = &["NAME", "TYPE", "STATUS", "SERVICE ACCOUNTS", "DESCRIPTION"];
+
+    fn row(&self) -> Vec<String> {
+        let names = match self.service_accounts.count {
+            0 => "0".to_owned(),
+            count => format!("{count}: {}", self.service_accounts.names.join(", ")),
+        };
+        let (name, description) = (self.name.clone(), self.description.clone());
+        vec![name, self.type_name.clone(), status(self.enabled).into(), names, description]
+    }
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![
+            ("name", self.name.clone()),
+            ("id", self.id.clone()),
+            ("description", self.description.clone()),
+            ("type", self.type_name.clone()),
+            ("status", status(self.enabled).to_owned()),
+        ];
+        let optional = [
+            ("buckets", self.buckets.as_ref().map(|buckets| buckets.join(", "))),
+            ("prefix", self.prefix.clone()),
+            ("actions", self.actions.clone()),
+            ("dialect", self.dialect.clone()),
+            ("version", self.revision.map(|revision| revision.to_string())),
+        ];
+        lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        lines.push(("created", self.create_time.clone()));
+        lines.push(("changed", self.update_time.clone()));
+        let users = &self.service_accounts;
+        let more = if users.count > users.names.len() as u64 { ", ..." } else { "" };
+        let names = if users.count == 0 { "none".into() } else { users.names.join(", ") + more };
+        lines.push(("service accounts", names));
+        lines
+    }
+
+    fn text_below(&self) -> String {
+        let Some(policy) = &self.policy else { return String::new() };
+        // A string holds a file that can't stand in JSON as it is.
+        let policy: String = serde_json::from_str(policy.get()).unwrap_or_else(|_| policy.get().to_owned());
+        format!("\n{}\n", visible(policy.trim()))
+    }
+}
+
 /// Runs one verb.
-pub(crate) fn permission(noun: &Permission, json: bool) -> Result<ExitCode, Failure> {
-    let node = &Node::open(&noun.connection)?;
-    match &noun.command {
-        PermissionCommand::Create(arguments) => create(node, arguments, json)?,
-        PermissionCommand::List(listing) => list(node, COLLECTION, listing, json, &COLUMNS, row)?,
-        PermissionCommand::Show(named) => {
-            print(&node.text(call("GET", named, "", &about_of(named)))?, json)?;
-        }
-        PermissionCommand::Edit(arguments) => edit(node, arguments, json)?,
-        PermissionCommand::Delete(names) => delete(node, COLLECTION, NOUN, names, json)?,
-        PermissionCommand::Enable(named) => {
-            let body = node.text(call("PUT", named, "/enabled", &about_of(named)))?;
-            done(&body, json, &format!("{} is enabled", about_of(named)))?;
-        }
+pub(crate) fn permission(arguments: &NounArguments<PermissionCommand>, json: bool) -> Result<ExitCode, Failure> {
+    let node = &Node::open(&arguments.connection)?;
+    let permissions = &Noun::<Shown>::of(node, json);
+    match &arguments.command {
+        PermissionCommand::Create(arguments) => create(permissions, arguments)?,
+        PermissionCommand::List(listing) => permissions.list(listing)?,
+        PermissionCommand::Show(named) => permissions.show(named)?,
+        PermissionCommand::Edit(arguments) => edit(permissions, arguments)?,
+        PermissionCommand::Delete(names) => permissions.delete(names)?,
+        PermissionCommand::Enable(named) => permissions.enable(named)?,
         PermissionCommand::Disable(named) => {
-            let body = node.text(call("DELETE", named, "/enabled", &about_of(named)))?;
-            done(
-                &body,
-                json,
-                &format!("{} is disabled: it grants nothing; what it denies stays denied", about_of(named)),
-            )?;
+            permissions.disable(named, "it grants nothing; what it denies stays denied")?;
         }
-        PermissionCommand::History { named, diff } => history(node, named, *diff, json)?,
+        PermissionCommand::History { named, diff } => history(permissions, named, *diff)?,
         PermissionCommand::Revert { named, revision } => {
-            let about = about_of(named);
-            let body = node.text(call("POST", named, "/revert", &about).json(&json!({"revision": revision})))?;
-            done(&body, json, &format!("{about} is as it was in version {revision}"))?;
+            let revert = json!({"revision": revision});
+            let body = permissions.ask_with("POST", &named.name, "/revert", |call| call.json(&revert))?;
+            let about = permissions.about(&named.name);
+            permissions.done(&body, &format!("{about} is as it was in version {revision}"))?;
         }
-        PermissionCommand::Policy { command } => policy(node, command, json)?,
+        PermissionCommand::Policy { command } => policy(permissions, command)?,
         PermissionCommand::Check(definition) => return check(node, definition, json),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn about_of(named: &Named) -> String {
-    about(NOUN, &named.name)
-}
-
-/// A call about one permission.
-fn call<'a>(method: &'static str, named: &Named, below: &str, about: &'a str) -> Call<'a> {
-    Call::new(method, format!("{}{below}", path_of(COLLECTION, &named.name)), about)
-}
-
-/// Says what was done, or prints what the node answered.
-fn done(body: &str, json: bool, text: &str) -> Result<(), Failure> {
-    match (json, body) {
-        (true, "") => Ok(()),
-        (true, body) => output::print(body),
-        (false, _) => output::print(text),
-    }
-}
-
-fn create(node: &Node, arguments: &PermissionCreate, json: bool) -> Result<(), Failure> {
+fn create(permissions: &Noun<'_, Shown>, arguments: &PermissionCreate) -> Result<(), Failure> {
     let mut body = Map::new();
     body.insert("name".into(), arguments.name.clone().into());
     if let Some(description) = &arguments.description {
@@ -137,16 +156,12 @@ fn create(node: &Node, arguments: &PermissionCreate, json: bool) -> Result<(), F
             "what the permission grants is missing: pass --policy FILE, or --bucket, --prefix or --all-buckets with --actions",
         ));
     }
-    let (about, file) = (about(NOUN, &arguments.name), file_of(&arguments.definition));
-    let call = Call::new("POST", COLLECTION, &about).json(&Value::Object(body)).of_file(file.as_deref());
-    let body = node.text(call)?;
-    if !json {
-        output::print(&format!("created {about}"))?;
-    }
-    print(&body, json)
+    let file = file_of(&arguments.definition);
+    let made = permissions.create(&arguments.name, &Value::Object(body), file.as_deref())?;
+    permissions.tell(&made, &format!("created {}", permissions.about(&arguments.name)))
 }
 
-fn edit(node: &Node, arguments: &PermissionEdit, json: bool) -> Result<(), Failure> {
+fn edit(permissions: &Noun<'_, Shown>, arguments: &PermissionEdit) -> Result<(), Failure> {
     let mut body = Map::new();
     if let Some(name) = &arguments.new_name {
         body.insert("name".into(), name.clone().into());
@@ -161,13 +176,8 @@ fn edit(node: &Node, arguments: &PermissionEdit, json: bool) -> Result<(), Failu
             "nothing to change: pass --name, --description, --policy, --bucket, --prefix, --all-buckets or --actions",
         ));
     }
-    let (about, file) = (about_of(&arguments.named), file_of(&arguments.definition));
-    let call = call("PUT", &arguments.named, "", &about).json(&Value::Object(body)).of_file(file.as_deref());
-    let body = node.text(call)?;
-    if !json {
-        output::print(&format!("changed {about}; it holds for the next request"))?;
-    }
-    print(&body, json)
+    let file = file_of(&arguments.definition);
+    permissions.change(&arguments.named.name, &Value::Object(body), file.as_deref())
 }
 
 /// Adds what the flags define to a body; false when they define nothing.
@@ -234,9 +244,9 @@ pub(super) fn shown(file: &Path) -> String {
     if file == Path::new("-") { "<stdin>".to_owned() } else { file.display().to_string() }
 }
 
-fn history(node: &Node, named: &Named, diff: bool, json: bool) -> Result<(), Failure> {
-    let body = node.text(call("GET", named, "/history", &about_of(named)))?;
-    if json {
+fn history(permissions: &Noun<'_, Shown>, named: &Named, diff: bool) -> Result<(), Failure> {
+    let body = permissions.ask("GET", &named.name, "/history")?;
+    if permissions.json {
         return output::print(&body);
     }
     let versions: Vec<Version> = parse(&body)?;
@@ -269,28 +279,22 @@ fn history(node: &Node, named: &Named, diff: bool, json: bool) -> Result<(), Fai
     output::print(&text)
 }
 
-fn policy(node: &Node, command: &PolicyFile, json: bool) -> Result<(), Failure> {
+fn policy(permissions: &Noun<'_, Shown>, command: &PolicyFile) -> Result<(), Failure> {
     match command {
         PolicyFile::Download { named, output } => {
-            let body = node.text(call("GET", named, "/policy", &about_of(named)))?;
-            match output {
-                // Byte for byte: without a newline of ours.
-                None => output::write(&[&body]).map(|_reader_is_there| ()),
-                Some(file) => {
-                    std::fs::write(file, &body).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))
-                }
-            }
+            write_policy(&permissions.ask("GET", &named.name, "/policy")?, output.as_deref())
         }
         PolicyFile::Replace { named, file, dialect } => {
-            let (about, name) = (about_of(named), shown(file));
-            let text = read_policy(file)?;
-            let mut call =
-                call("PUT", named, "/policy", &about).bytes("application/json", text.into_bytes()).of_file(Some(&name));
-            if let Some(dialect) = dialect {
-                call = call.query("dialect", dialect_name(*dialect));
-            }
-            let body = node.text(call)?;
-            done(&body, json, &format!("replaced the policy of {about}; it holds for the next request"))
+            let (text, name) = (read_policy(file)?, shown(file));
+            let body = permissions.ask_with("PUT", &named.name, "/policy", |call| {
+                let call = call.bytes("application/json", text.into_bytes()).of_file(Some(&name));
+                match dialect {
+                    Some(dialect) => call.query("dialect", dialect_name(*dialect)),
+                    None => call,
+                }
+            })?;
+            let about = permissions.about(&named.name);
+            permissions.done(&body, &format!("replaced the policy of {about}; it holds for the next request"))
         }
     }
 }
@@ -322,53 +326,4 @@ fn check(node: &Node, definition: &PermissionDefinition, json: bool) -> Result<E
     }
     output::print(&visible(&text))?;
     Ok(code)
-}
-
-const COLUMNS: [&str; 5] = ["NAME", "TYPE", "STATUS", "SERVICE ACCOUNTS", "DESCRIPTION"];
-
-fn row(it: &Shown) -> Vec<String> {
-    let names = match it.service_accounts.count {
-        0 => "0".to_owned(),
-        count => format!("{count}: {}", it.service_accounts.names.join(", ")),
-    };
-    vec![it.name.clone(), it.type_name.clone(), status(it.enabled).into(), names, it.description.clone()]
-}
-
-fn status(enabled: bool) -> &'static str {
-    if enabled { "enabled" } else { "disabled" }
-}
-
-/// Prints one permission.
-fn print(body: &str, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::print(body);
-    }
-    let it: Shown = parse(body)?;
-    let mut lines = vec![
-        ("name", it.name),
-        ("id", it.id),
-        ("description", it.description),
-        ("type", it.type_name),
-        ("status", status(it.enabled).to_owned()),
-    ];
-    let optional = [
-        ("buckets", it.buckets.map(|buckets| buckets.join(", "))),
-        ("prefix", it.prefix),
-        ("actions", it.actions),
-        ("dialect", it.dialect),
-        ("version", it.revision.map(|revision| revision.to_string())),
-    ];
-    lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    let users = it.service_accounts;
-    let names = if users.count > users.names.len() as u64 { ", ..." } else { "" };
-    lines.push(("created", it.create_time));
-    lines.push(("changed", it.update_time));
-    lines.push(("service accounts", if users.count == 0 { "none".into() } else { users.names.join(", ") + names }));
-    let mut text = fields(&lines);
-    if let Some(policy) = it.policy {
-        // A string holds a file that can't stand in JSON as it is.
-        let policy: String = serde_json::from_str(policy.get()).unwrap_or_else(|_| policy.get().to_owned());
-        text.push_str(&format!("\n{}\n", visible(policy.trim())));
-    }
-    output::print(&text)
 }

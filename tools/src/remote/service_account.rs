@@ -6,16 +6,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::access;
-use super::list::{about, delete, list};
 use super::node::{Call, Node, parse, path_of};
+use super::noun::{Noun, Resource};
 use super::secret::{self, Credentials, Destination};
 use super::table::fields;
-use crate::args::{Named, ServiceAccount, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
+use crate::args::{NounArguments, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
 use crate::failure::Failure;
 use crate::output;
-
-const NOUN: &str = "service account";
-const COLLECTION: &str = "/service-accounts";
 
 /// A service account as far as it is shown.
 #[derive(Deserialize)]
@@ -40,53 +37,72 @@ struct Reference {
     name: String,
 }
 
+impl Resource for Shown {
+    const NOUN: &'static str = "service account";
+    const COLLECTION: &'static str = "/service-accounts";
+    const COLUMNS: &'static [&'static str] = &["NAME", "ACCESS KEY", "STATUS", "EXPIRES", "PERMISSIONS"];
+
+    fn row(&self) -> Vec<String> {
+        let (name, key, status) = (self.name.clone(), self.access_key.clone(), self.status.clone());
+        vec![name, key, status, self.expires(), names(&self.permissions)]
+    }
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("name", self.name.clone()),
+            ("id", self.id.clone()),
+            ("description", self.description.clone()),
+            ("arn", self.arn.clone()),
+            ("access key", self.access_key.clone()),
+            ("status", self.status.clone()),
+            ("expires", self.expires()),
+            ("permissions", names(&self.permissions)),
+            ("created", self.create_time.clone()),
+            ("created by", self.created_by.clone().unwrap_or_else(|| "unknown".into())),
+            ("changed", self.update_time.clone()),
+        ]
+    }
+}
+
+impl Shown {
+    fn expires(&self) -> String {
+        self.expiration_date.clone().unwrap_or_else(|| "never".into())
+    }
+}
+
 /// Runs one verb.
-pub(crate) fn service_account(noun: &ServiceAccount, json: bool) -> Result<ExitCode, Failure> {
-    let node = &Node::open(&noun.connection)?;
-    match &noun.command {
-        ServiceAccountCommand::Create(arguments) => create(node, arguments, json)?,
-        ServiceAccountCommand::List(listing) => list(node, COLLECTION, listing, json, &COLUMNS, row)?,
-        ServiceAccountCommand::Show(named) => print(&node.text(call("GET", named, "", &about_of(named)))?, json)?,
-        ServiceAccountCommand::Edit(arguments) => edit(node, arguments, json)?,
-        ServiceAccountCommand::Delete(names) => delete(node, COLLECTION, NOUN, names, json)?,
-        ServiceAccountCommand::Enable(named) => {
-            let body = node.text(call("PUT", named, "/enabled", &about_of(named)))?;
-            output::print(&if json { body } else { format!("{} is enabled", about_of(named)) })?;
-        }
+pub(crate) fn service_account(
+    arguments: &NounArguments<ServiceAccountCommand>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let node = &Node::open(&arguments.connection)?;
+    let service_accounts = &Noun::<Shown>::of(node, json);
+    match &arguments.command {
+        ServiceAccountCommand::Create(arguments) => create(service_accounts, arguments)?,
+        ServiceAccountCommand::List(listing) => service_accounts.list(listing)?,
+        ServiceAccountCommand::Show(named) => service_accounts.show(named)?,
+        ServiceAccountCommand::Edit(arguments) => edit(service_accounts, arguments)?,
+        ServiceAccountCommand::Delete(names) => service_accounts.delete(names)?,
+        ServiceAccountCommand::Enable(named) => service_accounts.enable(named)?,
         ServiceAccountCommand::Disable(named) => {
-            node.answer(call("DELETE", named, "/enabled", &about_of(named)))?;
-            if !json {
-                output::print(&format!("{} is disabled: its key answers like an unknown one", about_of(named)))?;
-            }
+            service_accounts.disable(named, "its key answers like an unknown one")?;
         }
         ServiceAccountCommand::Access(named) => {
-            let body = node.text(call("GET", named, "/access", &about_of(named)))?;
+            let body = service_accounts.ask("GET", &named.name, "/access")?;
             output::print(&if json { body } else { access::of_service_account(&body)? })?;
         }
         ServiceAccountCommand::Rotate { named, secret } => {
             let destination = Destination::open(secret)?;
-            let body = node.text(call("POST", named, "/rotate", &about_of(named)))?;
-            tell(
-                &body,
-                &format!("{} has another secret; the old one opens nothing any more", about_of(named)),
-                destination,
-                json,
-            )?;
+            let body = service_accounts.ask("POST", &named.name, "/rotate")?;
+            let about = service_accounts.about(&named.name);
+            let what = format!("{about} has another secret; the old one opens nothing any more");
+            tell(&body, &what, destination, json)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn about_of(named: &Named) -> String {
-    about(NOUN, &named.name)
-}
-
-/// A call about one service account.
-fn call<'a>(method: &'static str, named: &Named, below: &str, about: &'a str) -> Call<'a> {
-    Call::new(method, format!("{}{below}", path_of(COLLECTION, &named.name)), about)
-}
-
-fn create(node: &Node, arguments: &ServiceAccountCreate, json: bool) -> Result<(), Failure> {
+fn create(service_accounts: &Noun<'_, Shown>, arguments: &ServiceAccountCreate) -> Result<(), Failure> {
     let mut body = Map::new();
     body.insert("name".into(), arguments.name.clone().into());
     body.insert("permissions".into(), arguments.permissions.clone().into());
@@ -106,10 +122,9 @@ fn create(node: &Node, arguments: &ServiceAccountCreate, json: bool) -> Result<(
     if arguments.disabled {
         body.insert("enabled".into(), false.into());
     }
-    let about = about(NOUN, &arguments.name);
     let destination = Destination::open(&arguments.secret)?;
-    let body = node.text(Call::new("POST", COLLECTION, &about).json(&Value::Object(body)))?;
-    tell(&body, &format!("created {about}"), destination, json)
+    let made = service_accounts.create(&arguments.name, &Value::Object(body), None)?;
+    tell(&made, &format!("created {}", service_accounts.about(&arguments.name)), destination, service_accounts.json)
 }
 
 /// Tells a new key, whose secret is told once.
@@ -135,8 +150,8 @@ fn tell(body: &str, what: &str, mut destination: Destination, json: bool) -> Res
     output::print(&Value::Object(answer).to_string())
 }
 
-fn edit(node: &Node, arguments: &ServiceAccountEdit, json: bool) -> Result<(), Failure> {
-    let about = about_of(&arguments.named);
+fn edit(service_accounts: &Noun<'_, Shown>, arguments: &ServiceAccountEdit) -> Result<(), Failure> {
+    let (name, about) = (&arguments.named.name, service_accounts.about(&arguments.named.name));
     let mut body = Map::new();
     if let Some(name) = &arguments.new_name {
         body.insert("name".into(), name.clone().into());
@@ -153,35 +168,35 @@ fn edit(node: &Node, arguments: &ServiceAccountEdit, json: bool) -> Result<(), F
     if !arguments.permissions.is_empty() {
         body.insert("permissions".into(), arguments.permissions.clone().into());
     }
-    let mut call = call("PUT", &arguments.named, "", &about);
+    let mut etag = None;
     if !arguments.add.is_empty() || !arguments.remove.is_empty() {
         // What is there is read first; should another change come between, the node refuses this one.
-        let answer = node.answer(self::call("GET", &arguments.named, "", &about))?;
-        let etag = answer.header("etag").map(str::to_owned);
+        let answer = service_accounts.node.answer(Call::new("GET", path_of(Shown::COLLECTION, name), &about))?;
+        etag = answer.header("etag").map(str::to_owned);
         let before: Shown = parse(&crate::refusal::text_of(answer)?)?;
-        body.insert("permissions".into(), permissions(&before.permissions, arguments)?.into());
-        if let Some(etag) = etag {
-            call = call.if_match(etag);
-        }
+        body.insert("permissions".into(), permissions(&about, &before.permissions, arguments)?.into());
     }
     if body.is_empty() {
         return Err(Failure::usage(
             "nothing to change: pass --name, --description, --permission, --add-permission, --remove-permission, --expires or --no-expiry",
         ));
     }
-    let body = node.text(call.json(&Value::Object(body)))?;
-    if !json {
-        output::print(&format!("changed {about}; it holds for the next request"))?;
-    }
-    print(&body, json)
+    let body = service_accounts.ask_with("PUT", name, "", |call| {
+        let call = call.json(&Value::Object(body));
+        match etag {
+            Some(etag) => call.if_match(etag),
+            None => call,
+        }
+    })?;
+    service_accounts.tell(&body, &format!("changed {about}; it holds for the next request"))
 }
 
 /// The permissions that are there, without those that go and with those that come.
-fn permissions(before: &[Reference], arguments: &ServiceAccountEdit) -> Result<Vec<String>, Failure> {
+fn permissions(about: &str, before: &[Reference], arguments: &ServiceAccountEdit) -> Result<Vec<String>, Failure> {
     let is = |it: &Reference, name: &String| it.id == *name || it.name == *name;
     if let Some(absent) = arguments.remove.iter().find(|name| !before.iter().any(|it| is(it, name))) {
         let names: Vec<&str> = before.iter().map(|it| it.name.as_str()).collect();
-        let (about, names) = (about_of(&arguments.named), names.join(", "));
+        let names = names.join(", ");
         return Err(Failure::not_found(format!("{about} doesn't have permission {absent:?}; it has: {names}")));
     }
     let stays = before.iter().filter(|it| !arguments.remove.iter().any(|name| is(it, name)));
@@ -191,33 +206,6 @@ fn permissions(before: &[Reference], arguments: &ServiceAccountEdit) -> Result<V
     Ok(ids)
 }
 
-const COLUMNS: [&str; 5] = ["NAME", "ACCESS KEY", "STATUS", "EXPIRES", "PERMISSIONS"];
-
-fn row(it: &Shown) -> Vec<String> {
-    let expires = it.expiration_date.clone().unwrap_or_else(|| "never".into());
-    vec![it.name.clone(), it.access_key.clone(), it.status.clone(), expires, names(&it.permissions)]
-}
-
 fn names(permissions: &[Reference]) -> String {
     permissions.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn print(body: &str, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::print(body);
-    }
-    let it: Shown = parse(body)?;
-    output::print(&fields(&[
-        ("name", it.name),
-        ("id", it.id),
-        ("description", it.description),
-        ("arn", it.arn),
-        ("access key", it.access_key),
-        ("status", it.status),
-        ("expires", it.expiration_date.unwrap_or_else(|| "never".into())),
-        ("permissions", names(&it.permissions)),
-        ("created", it.create_time),
-        ("created by", it.created_by.unwrap_or_else(|| "unknown".into())),
-        ("changed", it.update_time),
-    ]))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::node::{Call, Node, parse};
 use super::table::table;
-use crate::args::{Usage, UsageCommand};
+use crate::args::{NounArguments, UsageCommand};
 use crate::failure::Failure;
 use crate::output::{self, size};
 
@@ -43,9 +43,9 @@ struct HeldInMonth {
 }
 
 /// Runs one verb.
-pub(crate) fn usage(noun: &Usage, json: bool) -> Result<ExitCode, Failure> {
-    let node = Node::open(&noun.connection)?;
-    let call = match &noun.command {
+pub(crate) fn usage(arguments: &NounArguments<UsageCommand>, json: bool) -> Result<ExitCode, Failure> {
+    let node = Node::open(&arguments.connection)?;
+    let call = match &arguments.command {
         UsageCommand::Current => Call::new("GET", "/usage/current", "usage"),
         UsageCommand::Monthly { from, to } => {
             let mut call = Call::new("GET", "/usage/monthly", "usage");
@@ -58,7 +58,7 @@ pub(crate) fn usage(noun: &Usage, json: bool) -> Result<ExitCode, Failure> {
         }
     };
     let body = node.text(call)?;
-    let shown = match &noun.command {
+    let shown = match &arguments.command {
         _ if json => body,
         UsageCommand::Current => current(&parse(&body)?),
         UsageCommand::Monthly { .. } => monthly(&parse::<Vec<Month>>(&body)?),
