@@ -175,6 +175,10 @@ fn tls_is_trusted_by_its_certificate_and_by_no_other() {
     assert_eq!(list(&["--ca", &certificate]).json()[0]["name"], "main");
     list(&["--ca", &other]).fails(1, &["not trusted", "--ca FILE"]);
     list(&["--ca", &key]).fails(2, &["certificates in"]);
+    let health = |further: &[&str]| Ran::of(&mut command(&node, &[&["health", &url], further].concat()));
+    assert_eq!(health(&["--ca", &certificate]).ok(), "ok\n");
+    assert_eq!(health(&["--ca", &certificate, "--json"]).json()["state"], "ok");
+    health(&["--ca", &other]).fails(1, &["not trusted"]);
     let plain = url.replace("https", "http");
     let mut command = command(&node, &["account", "list", "--endpoint", &plain, "--access-key", "AK"]);
     Ran::of(command.env("STRONGROOM_SECRET_KEY", ROOT_SECRET_KEY)).fails(1, &["URL of a node's console"]);

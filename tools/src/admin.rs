@@ -116,11 +116,6 @@ pub(crate) fn call_node_if_any(data: &Path, request: Request<'_>) -> Result<Opti
     })
 }
 
-/// Calls `http://HOST:PORT` over TCP.
-pub(crate) fn call_host(address: &str, request: Request<'_>, timeout: Duration) -> Result<Answer, CallError> {
-    exchange(connect_host(address, timeout, timeout)?, request)
-}
-
 /// Connects to `HOST:PORT`, at the first of its addresses that answers.
 pub(crate) fn connect_host(address: &str, connect: Duration, answer: Duration) -> Result<TcpStream, CallError> {
     let mut last = CallError::Absent;

@@ -122,7 +122,9 @@ Example: strongroom apply -f state.json --dry-run
     #[command(after_help = RESTORE_HELP)]
     Restore(Restore),
     /// Ask a node whether it is ready: exit 0 when it serves reads
-    #[command(after_help = "Example: strongroom health http://127.0.0.1:9001")]
+    #[command(after_help = "\
+Example: strongroom health
+         strongroom health https://nas.example:9001 --ca nas.pem")]
     Health(Health),
     /// Print a completion script for a shell
     #[command(after_help = "Example: strongroom completions bash > /etc/bash_completion.d/strongroom")]
@@ -140,6 +142,9 @@ Example: strongroom man | man -l -
         output: Option<PathBuf>,
     },
     /// Show or check the settings that serve would take, with the place that each comes from
+    #[command(after_help = "\
+Example: strongroom config show
+         strongroom config check --config strongroom.toml")]
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -214,7 +219,7 @@ mod tests {
                 assert!(command.get_about().is_some(), "{path} doesn't say what it does");
                 let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
                 let has_example = help.contains("Example: ") && help.contains(&path);
-                assert!(has_example || command.has_subcommands(), "{path} has no example of its own: {help}");
+                assert!(has_example, "{path} has no example of its own: {help}");
                 walk(command, &path);
             }
         }

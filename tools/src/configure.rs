@@ -138,14 +138,24 @@ fn maintenance_rate(settings: &Settings, default: Option<u64>) -> Result<Option<
     Ok((rate > 0).then_some(rate << 20))
 }
 
-/// What a console URL on this machine would be with these settings; for `health` without a URL.
-pub(crate) fn console_address(settings: &Settings) -> Result<SocketAddr, Failure> {
+/// The console of the node that these settings describe; a node that listens everywhere is asked on loopback.
+pub(crate) fn console_url(settings: &Settings) -> Result<String, Failure> {
+    let mut address = console_address(settings)?;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+    }
+    let scheme = if tls(settings)?.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{address}"))
+}
+
+/// Where the console is served with these settings.
+fn console_address(settings: &Settings) -> Result<SocketAddr, Failure> {
     let default = Config::new(PathBuf::new()).console.address;
     settings.find("console").map_or(Ok(default), |given| one(given, |text| address(text, 9001)))
 }
 
 /// Whether the listeners speak TLS with these settings.
-pub(crate) fn tls(settings: &Settings) -> Result<Option<Tls>, Failure> {
+fn tls(settings: &Settings) -> Result<Option<Tls>, Failure> {
     let self_signed = settings.find("tls-self-signed");
     let mut on = false;
     switch(settings, "tls-self-signed", &mut on)?;

@@ -25,6 +25,7 @@ mod user;
 pub(crate) use account::account;
 pub(crate) use audit::audit;
 pub(crate) use bucket::bucket;
+pub(crate) use endpoint::Endpoint;
 pub(crate) use explain::explain;
 pub(crate) use node::{Call, Node};
 pub(crate) use permission::permission;

@@ -50,6 +50,7 @@ pub(crate) enum BucketCommand {
         listing: Listing,
     },
     /// Download, replace or remove the policy of a bucket
+    #[command(after_help = "Example: strongroom bucket policy download datalake --output datalake.json")]
     Policy {
         #[command(subcommand)]
         command: BucketPolicyFile,

@@ -37,6 +37,9 @@ pub(crate) struct Health {
     /// Console or S3 URL of the node [default: the node of the data directory, else http://127.0.0.1:9001]
     #[arg(value_name = "URL", conflicts_with_all = ["data", "config"])]
     pub(crate) url: Option<String>,
+    /// Certificates in PEM that the URL's must lead to [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) ca: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) local: Local,
 }

@@ -58,6 +58,7 @@ Example: strongroom permission edit reports --prefix report
         revision: u32,
     },
     /// Download or replace the policy file of a permission
+    #[command(after_help = "Example: strongroom permission policy download lightly --output lightly.json")]
     Policy {
         #[command(subcommand)]
         command: PolicyFile,

@@ -261,3 +261,14 @@ fn packaged_file_has_every_setting_with_its_default() {
     let config = place().file(packaged).configure(&[]).unwrap();
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::new("/var/lib/strongroom".into())));
 }
+
+#[test]
+fn a_node_that_listens_everywhere_is_asked_on_loopback() {
+    let url = |name: &'static str, value: &str| {
+        let flags = Values::from([(name, vec![value.into()])]);
+        console_url(&Settings::from_flags(&flags)).unwrap()
+    };
+    assert_eq!(url("console", "0.0.0.0:7"), "http://127.0.0.1:7");
+    assert_eq!(url("console", "[::]:7"), "http://[::1]:7");
+    assert_eq!(url("tls-self-signed", "true"), "https://127.0.0.1:9001");
+}

@@ -28,7 +28,7 @@ const SYSTEM_CERTIFICATES: [&str; 4] = [
 
 /// A console's URL.
 #[derive(Clone, Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     /// Without its last slash.
     url: String,
     /// Host with port, as the Host header has it.
@@ -45,7 +45,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// It isn't such a URL, or the certificates can't be read.
-    pub(super) fn open(url: &str, ca: Option<&Path>) -> Result<Endpoint, Failure> {
+    pub(crate) fn open(url: &str, ca: Option<&Path>) -> Result<Endpoint, Failure> {
         let mut endpoint = Endpoint::parse(url)?;
         if url.starts_with("https://") {
             endpoint.tls = Some(trusting(ca)?);
@@ -103,11 +103,29 @@ impl Endpoint {
         self.tls.is_none() && !is_loopback
     }
 
-    /// Makes a call; its target is below the URL, its host that of the URL.
+    /// Whether there is a path in the URL.
+    pub(crate) fn has_path(&self) -> bool {
+        !self.base.is_empty()
+    }
+
+    /// Makes a call of the API.
     ///
     /// # Errors
-    /// Nobody is there, or the peer is no node, or not one that is trusted.
+    /// As [`Endpoint::call_within`].
     pub(super) fn call(&self, request: Request<'_>) -> Result<Answer, Failure> {
+        self.call_within(request, CONNECT_TIMEOUT, ANSWER_TIMEOUT)
+    }
+
+    /// Makes a call, with time to connect and to wait for each part of the answer; its target is below the URL, its host that of the URL.
+    ///
+    /// # Errors
+    /// Nobody is there in time, or the peer is no node, or not one that is trusted.
+    pub(crate) fn call_within(
+        &self,
+        request: Request<'_>,
+        connect: Duration,
+        answer: Duration,
+    ) -> Result<Answer, Failure> {
         let target = format!("{}{}", self.base, request.target);
         let request = Request { target: &target, host: &self.authority, ..request };
         let failed =
@@ -117,7 +135,7 @@ impl Endpoint {
         } else {
             format!("{}:{}", self.host, self.port)
         };
-        let stream = connect_host(&address, CONNECT_TIMEOUT, ANSWER_TIMEOUT).map_err(failed)?;
+        let stream = connect_host(&address, connect, answer).map_err(failed)?;
         match &self.tls {
             None => exchange(stream, request).map_err(failed),
             Some(config) => exchange(self.secure(config, stream)?, request).map_err(failed),

@@ -14,7 +14,6 @@ use crate::admin::{Answer, Request, call_node};
 use crate::args::{Connection, Local};
 use crate::configure;
 use crate::failure::Failure;
-use crate::health;
 use crate::output;
 use crate::refusal::{check, is_of_api, not_understood, text_of};
 
@@ -155,7 +154,7 @@ impl Node {
         let Some(access) = profile::access(connection)? else {
             let local = Local { data: connection.data.clone(), config: connection.config.clone() };
             let settings = configure::local_settings(&local)?;
-            let (data, console) = (configure::data_directory(&settings)?, health::own_url(&settings)?);
+            let (data, console) = (configure::data_directory(&settings)?, configure::console_url(&settings)?);
             return Ok(Node { way: Way::Socket { data, console }, account: connection.account.clone() });
         };
         let endpoint = Endpoint::open(&access.endpoint, access.ca.as_deref())?;
