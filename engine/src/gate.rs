@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use crate::sync::{Mutex, lock};
@@ -162,22 +162,22 @@ impl Drop for Entering {
     }
 }
 
-/// A fixed number of gates, chosen by a hash of bucket and key.
+/// A fixed number of gates, chosen by a hash of bucket and key, and made when they are first asked for.
 #[derive(Debug)]
 pub(crate) struct Stripes {
-    gates: Vec<Arc<Gate>>,
+    gates: Box<[OnceLock<Arc<Gate>>]>,
 }
 
 const STRIPES: usize = 4096;
 
 impl Stripes {
     pub(crate) fn new() -> Stripes {
-        Stripes { gates: (0..STRIPES).map(|_| Arc::default()).collect() }
+        Stripes { gates: (0..STRIPES).map(|_| OnceLock::new()).collect() }
     }
 
     pub(crate) fn enter(&self, bucket: u64, key: &[u8]) -> Entering {
         let hash = crate::format::checksum(bucket as u32 ^ (bucket >> 32) as u32, key);
-        self.gates[hash as usize % STRIPES].exclusive()
+        self.gates[hash as usize % STRIPES].get_or_init(Arc::default).exclusive()
     }
 }
 
