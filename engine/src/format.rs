@@ -60,11 +60,17 @@ pub(crate) mod file {
 
     /// The id in a file name of 16 hex digits and `suffix`.
     pub(crate) fn id_of(name: &str, suffix: &str) -> Option<u64> {
-        let hex = name.strip_suffix(suffix)?;
-        if hex.len() != 16 {
-            return None;
-        }
-        u64::from_str_radix(hex, 16).ok()
+        number_of(name.strip_suffix(suffix)?, 16)
+    }
+
+    /// The low byte of the ids in the bulk directory of this name.
+    pub(crate) fn bulk_directory_of(name: &str) -> Option<u64> {
+        number_of(name, 2)
+    }
+
+    fn number_of(hex: &str, digits: usize) -> Option<u64> {
+        let is_ours = hex.len() == digits && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_ours { u64::from_str_radix(hex, 16).ok() } else { None }
     }
 }
 

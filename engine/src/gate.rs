@@ -165,19 +165,24 @@ impl Drop for Entering {
 /// A fixed number of gates, chosen by a hash of bucket and key, and made when they are first asked for.
 #[derive(Debug)]
 pub(crate) struct Stripes {
-    gates: Box<[OnceLock<Arc<Gate>>]>,
+    rows: [OnceLock<Row>; ROWS],
 }
 
-const STRIPES: usize = 4096;
+const ROWS: usize = 64;
+const ROW_GATES: usize = 64;
+
+type Row = Box<[OnceLock<Arc<Gate>>; ROW_GATES]>;
 
 impl Stripes {
     pub(crate) fn new() -> Stripes {
-        Stripes { gates: (0..STRIPES).map(|_| OnceLock::new()).collect() }
+        Stripes { rows: [const { OnceLock::new() }; ROWS] }
     }
 
     pub(crate) fn enter(&self, bucket: u64, key: &[u8]) -> Entering {
-        let hash = crate::format::checksum(bucket as u32 ^ (bucket >> 32) as u32, key);
-        self.gates[hash as usize % STRIPES].get_or_init(Arc::default).exclusive()
+        let hash = crate::format::checksum(bucket as u32 ^ (bucket >> 32) as u32, key) as usize;
+        let (row, gate) = (hash / ROW_GATES % ROWS, hash % ROW_GATES);
+        let row = self.rows[row].get_or_init(|| Box::new([const { OnceLock::new() }; ROW_GATES]));
+        row[gate].get_or_init(Arc::default).exclusive()
     }
 }
 

@@ -362,7 +362,7 @@ fn sweep_bulk(core: &Core, damage: &[String], made: bool, mark: Mark, next: u64)
     let mut next = next;
     let view = core.view.load_full();
     let found = core.vfs.read_dir(file::BULK).map_err(failed("reading bulk/"))?;
-    let found: BTreeSet<u64> = (0..256).filter(|low| found.contains(&format!("{low:02x}"))).collect();
+    let found: BTreeSet<u64> = found.iter().filter_map(|name| file::bulk_directory_of(name)).collect();
     for &low in &found {
         if !made {
             core.bulk.has_directory(low);

@@ -239,7 +239,8 @@ impl<'f> Walk<'f> {
         if let Some(bytes) = inside(self.window_offset, &self.window) {
             return Ok(Some(bytes));
         }
-        let mut window = vec![0; count.max(WINDOW_BYTES)];
+        let rest = usize::try_from(self.file.length()?.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut window = vec![0; count.max(rest.min(WINDOW_BYTES))];
         let read = self.file.read_at(&mut window, offset)?;
         window.truncate(read);
         self.window = window.into();

@@ -17,7 +17,7 @@ use crate::vfs::{OpenMode, OverlayVfs, VFile, Vfs, read_exact_at};
 pub(super) struct Home {
     vfs: Arc<dyn Vfs>,
     path: Mutex<String>,
-    file: Arc<dyn VFile>,
+    pub(super) file: Arc<dyn VFile>,
 }
 
 impl Home {

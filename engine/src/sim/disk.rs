@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use super::Rng;
@@ -22,13 +23,13 @@ struct State {
     inodes: BTreeMap<u64, Inode>,
     next_inode: u64,
     /// Names as programs see them, and as they are on the platter.
-    names: BTreeMap<String, u64>,
-    durable_names: BTreeMap<String, u64>,
+    names: BTreeMap<Arc<str>, u64>,
+    durable_names: BTreeMap<Arc<str>, u64>,
     /// Changes of names that no `sync_dir` has made durable, in order.
     pending_names: Vec<NameChange>,
     /// Directories, likewise.
-    directories: BTreeSet<String>,
-    durable_directories: BTreeSet<String>,
+    directories: BTreeSet<Arc<str>>,
+    durable_directories: BTreeSet<Arc<str>>,
     locked: bool,
     /// Calls that may change the disk, so far.
     effects: u64,
@@ -71,11 +72,11 @@ pub enum Mishap {
 
 #[derive(Clone, Debug)]
 struct NameChange {
-    directory: String,
-    remove: Option<String>,
-    insert: Option<(String, u64)>,
+    directory: Arc<str>,
+    remove: Option<Arc<str>>,
+    insert: Option<(Arc<str>, u64)>,
     /// A directory that was made.
-    make: Option<String>,
+    make: Option<Arc<str>>,
 }
 
 impl SimDisk {
@@ -90,8 +91,8 @@ impl SimDisk {
                 names: BTreeMap::new(),
                 durable_names: BTreeMap::new(),
                 pending_names: Vec::new(),
-                directories: BTreeSet::from([String::new()]),
-                durable_directories: BTreeSet::from([String::new()]),
+                directories: BTreeSet::from([Arc::from("")]),
+                durable_directories: BTreeSet::from([Arc::from("")]),
                 locked: false,
                 effects: 0,
                 faults: Faults::default(),
@@ -131,7 +132,7 @@ impl SimDisk {
             inode.cut_power(rng);
         }
         // The changes of one directory become durable in their order, those of different ones independently.
-        let mut cut: BTreeMap<String, bool> = BTreeMap::new();
+        let mut cut: BTreeMap<Arc<str>, bool> = BTreeMap::new();
         for change in std::mem::take(pending_names) {
             let is_cut = cut.entry(change.directory.clone()).or_default();
             *is_cut = *is_cut || rng.below(3) == 0;
@@ -140,13 +141,13 @@ impl SimDisk {
             }
         }
         // What was made durable in a directory whose own name is gone, is gone with it.
-        let mut reachable = BTreeSet::from([String::new()]);
+        let mut reachable = BTreeSet::from([Arc::from("")]);
         for directory in std::mem::take(durable_directories) {
-            if reachable.contains(&parent(&directory)) {
+            if reachable.contains(parent(&directory)) {
                 reachable.insert(directory);
             }
         }
-        durable_names.retain(|name, _| reachable.contains(&parent(name)));
+        durable_names.retain(|name, _| reachable.contains(parent(name)));
         state.directories.clone_from(&reachable);
         state.durable_directories = reachable;
         state.names = state.durable_names.clone();
@@ -187,6 +188,10 @@ impl SimDisk {
         let mut state = lock_below(&self.state);
         state.names.remove(path);
         state.durable_names.remove(path);
+        // Nor does a power cut bring it back.
+        for change in &mut state.pending_names {
+            change.insert.take_if(|(name, _)| **name == *path);
+        }
     }
 
     /// The files below a directory, with their lengths.
@@ -194,11 +199,11 @@ impl SimDisk {
     pub fn files(&self, below: &str) -> Vec<(String, u64)> {
         let state = lock_below(&self.state);
         let names = state.names.iter().filter(|(name, _)| name.starts_with(below));
-        names.map(|(name, inode)| (name.clone(), state.inodes[inode].cache.len() as u64)).collect()
+        names.map(|(name, inode)| (name.to_string(), state.inodes[inode].cache.len() as u64)).collect()
     }
 }
 
-fn apply_name(names: &mut BTreeMap<String, u64>, directories: &mut BTreeSet<String>, change: &NameChange) {
+fn apply_name(names: &mut BTreeMap<Arc<str>, u64>, directories: &mut BTreeSet<Arc<str>>, change: &NameChange) {
     directories.extend(change.make.clone());
     if let Some(removed) = &change.remove {
         names.remove(removed);
@@ -213,8 +218,8 @@ fn is_ours(path: &str) -> bool {
     path.starts_with("log") || path.starts_with("bulk")
 }
 
-fn parent(path: &str) -> String {
-    path.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned())
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
 impl State {
@@ -275,7 +280,7 @@ impl Vfs for Arc<SimDisk> {
             (Some(inode), _) => inode,
             (None, OpenMode::Read | OpenMode::Write) => return Err(io::ErrorKind::NotFound.into()),
             (None, OpenMode::Create | OpenMode::CreateNew) => {
-                state.has_directory(&parent(path))?;
+                state.has_directory(parent(path))?;
                 state.effect()?;
                 if state.faults.names_are_full {
                     return Err(io::ErrorKind::StorageFull.into());
@@ -283,8 +288,8 @@ impl Vfs for Arc<SimDisk> {
                 let inode = state.next_inode;
                 state.next_inode += 1;
                 state.inodes.insert(inode, Inode::default());
-                let insert = Some((path.to_owned(), inode));
-                state.change_name(NameChange { directory: parent(path), remove: None, insert, make: None });
+                let insert = Some((path.into(), inode));
+                state.change_name(NameChange { directory: parent(path).into(), remove: None, insert, make: None });
                 inode
             }
         };
@@ -302,8 +307,8 @@ impl Vfs for Arc<SimDisk> {
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
         for directory in ends.map(|end| &path[..end]) {
             if !state.directories.contains(directory) {
-                let make = Some(directory.to_owned());
-                state.change_name(NameChange { directory: parent(directory), remove: None, insert: None, make });
+                let make = Some(directory.into());
+                state.change_name(NameChange { directory: parent(directory).into(), remove: None, insert: None, make });
             }
         }
         Ok(())
@@ -314,20 +319,21 @@ impl Vfs for Arc<SimDisk> {
         state.powered()?;
         state.has_directory(path)?;
         let start = if path.is_empty() { String::new() } else { format!("{path}/") };
-        let files = state.names.keys().chain(&state.directories);
-        let names: BTreeSet<&str> =
-            files.filter_map(|name| name.strip_prefix(&start)).filter_map(|rest| rest.split('/').next()).collect();
-        Ok(names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        let files = state.names.range::<str, _>((Bound::Included(&*start), Bound::Unbounded)).map(|(name, _)| name);
+        let directories = state.directories.range::<str, _>((Bound::Included(&*start), Bound::Unbounded));
+        let below = |name: &'_ Arc<str>| Some(name.strip_prefix(&start)?.split('/').next()?.to_owned());
+        let names: BTreeSet<String> = files.map_while(below).chain(directories.map_while(below)).collect();
+        Ok(names.into_iter().filter(|name| !name.is_empty()).collect())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         step();
         let mut state = lock_below(&self.state);
         state.effect()?;
-        state.has_directory(&parent(to))?;
+        state.has_directory(parent(to))?;
         let inode = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
-        let insert = Some((to.to_owned(), inode));
-        state.change_name(NameChange { directory: parent(to), remove: Some(from.to_owned()), insert, make: None });
+        let insert = Some((to.into(), inode));
+        state.change_name(NameChange { directory: parent(to).into(), remove: Some(from.into()), insert, make: None });
         Ok(())
     }
 
@@ -342,8 +348,8 @@ impl Vfs for Arc<SimDisk> {
         }
         state.effect()?;
         state.change_name(NameChange {
-            directory: parent(path),
-            remove: Some(path.to_owned()),
+            directory: parent(path).into(),
+            remove: Some(path.into()),
             insert: None,
             make: None,
         });
@@ -357,10 +363,10 @@ impl Vfs for Arc<SimDisk> {
         state.has_directory(path)?;
         let State { pending_names, durable_names, durable_directories, .. } = &mut *state;
         pending_names.retain(|change| {
-            if change.directory == path {
+            if *change.directory == *path {
                 apply_name(durable_names, durable_directories, change);
             }
-            change.directory != path
+            *change.directory != *path
         });
         Ok(())
     }

@@ -33,9 +33,9 @@ fn suites(number: u64) {
 }
 
 /// The seed at which a bug is noticed.
-fn noticed_at(bug: Bug) -> Option<u64> {
+fn noticed_at(bug: Bug, suites: fn(u64), most: u64) -> Option<u64> {
     seed(Some(bug));
-    let most = std::env::var("KILL_SEEDS").ok().and_then(|most| most.parse().ok()).unwrap_or(SEEDS_MAX);
+    let most = std::env::var("KILL_SEEDS").ok().and_then(|most| most.parse().ok()).unwrap_or(most);
     let noticed = (0..most).find(|number| catch_unwind(AssertUnwindSafe(|| suites(*number))).is_err());
     seed(None);
     noticed
@@ -43,20 +43,43 @@ fn noticed_at(bug: Bug) -> Option<u64> {
 
 /// Every `count`th bug from `first` on, so that tests can run beside one another.
 fn kill(first: usize, count: usize) {
+    kill_all(Bug::ALL.into_iter().skip(first).step_by(count), suites, SEEDS_MAX);
+}
+
+fn kill_all(bugs: impl Iterator<Item = Bug>, suites: fn(u64), most: u64) {
     // The failures are what is wanted, their messages are not.
     std::panic::set_hook(Box::new(|_| {}));
     let only = std::env::var("KILL_BUG").ok();
-    let bugs = Bug::ALL.into_iter().skip(first).step_by(count);
     let bugs = bugs.filter(|bug| only.as_ref().is_none_or(|only| format!("{bug:?}") == *only));
     let mut outcomes = Vec::new();
     for bug in bugs {
-        let noticed = noticed_at(bug);
+        let noticed = noticed_at(bug, suites, most);
         println!("{bug:?}: {noticed:?}");
         outcomes.push((bug, noticed));
     }
     drop(std::panic::take_hook());
     let survivors: Vec<_> = outcomes.iter().filter(|(_, noticed)| noticed.is_none()).collect();
     assert!(survivors.is_empty(), "not noticed: {survivors:?}");
+}
+
+#[test]
+fn schedules_of_the_log_alone_notice_every_seeded_bug_of_log_and_recovery() {
+    const OTHERS: [Bug; 10] = [
+        // These need damage, a deleted bucket, or blocks that a crash does not touch.
+        Bug::Unseeded,
+        Bug::RotIsATornTail,
+        Bug::NoDoubt,
+        Bug::SkipBlockChecksum,
+        Bug::KeepOrphanedParts,
+        Bug::DropUnreadable,
+        // These take more seeds: the last one a full disk, a group larger than a segment and a power cut right away.
+        Bug::SkipDataChecksum,
+        Bug::NoSyncInPlace,
+        Bug::FirstCopyWins,
+        Bug::CutWithoutSync,
+    ];
+    let bugs = Bug::ALL.into_iter().filter(|bug| !OTHERS.contains(bug));
+    kill_all(bugs, crash::schedule_of_the_log, 500);
 }
 
 #[test]
