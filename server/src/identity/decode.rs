@@ -1,6 +1,7 @@
 //! Reads JSON and TOML field by field, with errors that say whose field is wrong and never what it holds.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize;
@@ -83,6 +84,31 @@ impl Place {
 pub(super) struct Document<'a> {
     json: Cow<'a, str>,
     place: Place,
+    /// The position that was asked for last: things are read in order, and counting lines from the beginning for each would take a large file minutes.
+    last: Cell<Position>,
+}
+
+/// A byte offset with its line and column, from 1 and in characters.
+#[derive(Clone, Copy)]
+struct Position {
+    offset: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    const BEGIN: Position = Position { offset: 0, line: 1, column: 1 };
+
+    /// That of an offset which isn't before this one.
+    fn advance(self, text: &str, offset: usize) -> Position {
+        let between = &text.as_bytes()[self.offset..offset];
+        let lines = between.iter().filter(|&&byte| byte == b'\n').count();
+        let column = if lines == 0 { self.column } else { 1 };
+        let line_start = between.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        // Bytes that go on with a character begin with the bits 10.
+        let characters = between[line_start..].iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+        Position { offset, line: self.line + lines, column: column + characters }
+    }
 }
 
 impl<'a> Document<'a> {
@@ -90,7 +116,7 @@ impl<'a> Document<'a> {
     pub(super) fn read(place: &Place, text: &'a str) -> Result<Document<'a>, StateError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if !place.file.to_ascii_lowercase().ends_with(".toml") {
-            return Ok(Document { json: Cow::Borrowed(text), place: place.clone() });
+            return Ok(Document { json: Cow::Borrowed(text), place: place.clone(), last: Cell::new(Position::BEGIN) });
         }
         let table: toml::Table = toml::from_str(text).map_err(|error| {
             // The error's own text quotes the line, and with it perhaps a secret.
@@ -98,7 +124,7 @@ impl<'a> Document<'a> {
             place.error(format!("is not TOML: wrong syntax or a repeated key at line {line}, column {column}"))
         })?;
         let json = json_of(toml::Value::Table(table)).to_string();
-        Ok(Document { json: Cow::Owned(json), place: place.clone() })
+        Ok(Document { json: Cow::Owned(json), place: place.clone(), last: Cell::new(Position::BEGIN) })
     }
 
     /// The outermost value, once the whole text is known to be JSON.
@@ -113,7 +139,11 @@ impl<'a> Document<'a> {
     pub(super) fn position(&self, raw: &RawValue) -> Option<(usize, usize)> {
         let Cow::Borrowed(text) = &self.json else { return None };
         let offset = (raw.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
-        Some(position_of(text, offset))
+        let last = self.last.get();
+        let from = if last.offset <= offset { last } else { Position::BEGIN };
+        let found = from.advance(text, offset.min(text.len()));
+        self.last.set(found);
+        Some((found.line, found.column))
     }
 }
 
@@ -260,10 +290,8 @@ fn json_of(value: toml::Value) -> serde_json::Value {
 
 /// Line and column, from 1 and in characters, of a byte offset.
 fn position_of(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
-    (before.iter().filter(|&&byte| byte == b'\n').count() + 1, column)
+    let Position { line, column, .. } = Position::BEGIN.advance(text, offset.min(text.len()));
+    (line, column)
 }
 
 /// How many insertions, deletions and replacements of characters turn `a` into `b`.

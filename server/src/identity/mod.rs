@@ -35,6 +35,7 @@ mod row_values;
 pub mod rows;
 pub mod sealed;
 pub mod service_account;
+mod shards;
 pub mod snapshot;
 pub mod state;
 pub mod store;

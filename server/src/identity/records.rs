@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use imbl::{OrdMap, OrdSet};
+
 use super::account::{Account, RootKey};
 use super::change::{
     ACCOUNTS_MAX, Change, PERMISSIONS_PER_ACCOUNT_MAX, Refused, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, USERS_PER_ACCOUNT_MAX,
@@ -19,19 +21,21 @@ use super::service_account::ServiceAccount;
 use super::store::RowChange;
 use super::user::User;
 
-/// The records of one account. Shared between snapshots, copied when one of them changes.
+/// The records of one account. Snapshots share what a change between them leaves alone.
 #[derive(Clone, Default)]
 pub(super) struct AccountRecords {
     /// Absent when its row is damaged; the identities of the account are then refused.
     pub(super) account: Option<Arc<Account>>,
     pub(super) root: Option<RootKey>,
-    pub(super) permissions: BTreeMap<PermissionName, Arc<CompiledPermission>>,
-    pub(super) service_accounts: BTreeMap<Name, Arc<ServiceAccount>>,
-    pub(super) users: BTreeMap<Name, Arc<User>>,
+    pub(super) permissions: OrdMap<PermissionName, Arc<CompiledPermission>>,
+    pub(super) service_accounts: OrdMap<Name, Arc<ServiceAccount>>,
+    pub(super) users: OrdMap<Name, Arc<User>>,
     /// The name of each permission by its id.
-    permission_names: BTreeMap<Id, PermissionName>,
+    permission_names: OrdMap<Id, PermissionName>,
     /// The name of each service account by its id.
-    service_account_names: BTreeMap<Id, Name>,
+    service_account_names: OrdMap<Id, Name>,
+    /// The names of the service accounts that use a permission, by its id.
+    permission_users: OrdMap<Id, OrdSet<Name>>,
 }
 
 /// The records of a node.
@@ -42,6 +46,50 @@ pub(super) struct Records {
     pub(super) damaged: BTreeMap<RowKey, Damage>,
     /// Rows whose very key couldn't be read: namespace and key. Nobody can use them; they are reported.
     pub(super) unnamed: Vec<(String, String)>,
+}
+
+/// What a change touches, where few records are: enough to tell what follows from it without a look at all the others.
+#[derive(Default)]
+pub(super) struct Touched {
+    /// Names of service accounts, before and after; `None` where an account or a root is touched, on which everything depends.
+    pub(super) service_accounts: Option<Vec<(AccountId, Name)>>,
+    /// Permissions.
+    pub(super) permissions: Vec<(AccountId, Id)>,
+    /// Accounts whose users are touched.
+    pub(super) users_of: Vec<AccountId>,
+}
+
+impl Touched {
+    /// What `changes` touch of `before`.
+    pub(super) fn by(changes: &[Change], before: &Records) -> Touched {
+        let mut touched = Touched::default();
+        let mut service_accounts = Vec::new();
+        for change in changes {
+            match change {
+                Change::Put(Record::Permission(it)) => {
+                    touched.permissions.push((it.account_id.clone(), it.id.clone()));
+                }
+                Change::Put(Record::ServiceAccount(it)) => {
+                    let records = before.account(&it.account_id);
+                    let name = records.and_then(|records| records.service_account_names.get(&it.id));
+                    service_accounts.extend(name.map(|name| (it.account_id.clone(), name.clone())));
+                    service_accounts.push((it.account_id.clone(), it.name.clone()));
+                }
+                Change::Put(Record::User(it)) => touched.users_of.push(it.account_id.clone()),
+                Change::Delete(RowKey::Permission { account, id, .. }) => {
+                    touched.permissions.push((account.clone(), id.clone()));
+                }
+                Change::Delete(RowKey::ServiceAccount { account, name, .. }) => {
+                    service_accounts.push((account.clone(), name.clone()));
+                }
+                Change::Delete(RowKey::User { account, .. }) => touched.users_of.push(account.clone()),
+                Change::Put(Record::Account(_) | Record::Root(_))
+                | Change::Delete(RowKey::Account { .. } | RowKey::Root { .. }) => return Touched::default(),
+            }
+        }
+        touched.service_accounts = Some(service_accounts);
+        touched
+    }
 }
 
 impl Records {
@@ -115,11 +163,8 @@ impl Records {
         self.check_access_keys(override_key, &mut broken);
         self.check_references(&mut broken);
         too_many("accounts", self.accounts.len(), ACCOUNTS_MAX, &mut broken);
-        for it in self.accounts.values() {
-            too_many("permissions in one account", it.permissions.len(), PERMISSIONS_PER_ACCOUNT_MAX, &mut broken);
-            let count = it.service_accounts.len();
-            too_many("service accounts in one account", count, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, &mut broken);
-            too_many("users in one account", it.users.len(), USERS_PER_ACCOUNT_MAX, &mut broken);
+        for (what, count, limit) in self.accounts.values().flat_map(|it| it.counts()) {
+            too_many(what, count, limit, &mut broken);
         }
         let namesakes = self.damaged.keys().filter(|row| self.has_namesake(row));
         broken.extend(namesakes.map(|row| Refused::NameInUse { record: row.clone() }));
@@ -269,9 +314,8 @@ impl Records {
 
     /// The service accounts that use the permission, by name.
     pub(super) fn users_of(&self, account: &AccountId, permission: &Id) -> Vec<Name> {
-        let records = self.accounts.get(account);
-        let service_accounts = records.into_iter().flat_map(|it| it.service_accounts.values());
-        service_accounts.filter(|it| it.permissions.contains(permission)).map(|it| it.name.clone()).collect()
+        let users = self.accounts.get(account).and_then(|records| records.users_of(permission));
+        users.into_iter().flatten().cloned().collect()
     }
 
     /// Removes a readable record; whether there was one.
@@ -285,10 +329,7 @@ impl Records {
                 let removed = records.permissions.remove(name);
                 removed.is_some_and(|it| records.permission_names.remove(&it.permission.id).is_some())
             }
-            RowKey::ServiceAccount { name, .. } => {
-                let removed = records.service_accounts.remove(name);
-                removed.is_some_and(|it| records.service_account_names.remove(&it.id).is_some())
-            }
+            RowKey::ServiceAccount { name, .. } => records.remove_service_account(name),
             RowKey::User { name, .. } => records.users.remove(name).is_some(),
         }
     }
@@ -362,6 +403,10 @@ impl Records {
             Record::Account(it) => records.account = Some(Arc::new(it)),
             Record::Root(it) => records.root = Some(it),
             Record::ServiceAccount(it) => {
+                records.remove_service_account(&it.name);
+                for id in &it.permissions {
+                    records.permission_users.entry(id.clone()).or_default().insert(it.name.clone());
+                }
                 records.service_account_names.insert(it.id.clone(), it.name.clone());
                 records.service_accounts.insert(it.name.clone(), Arc::new(it));
             }
@@ -418,6 +463,39 @@ impl AccountRecords {
     /// The service account with this id.
     pub(super) fn service_account_by_id(&self, id: &Id) -> Option<&Arc<ServiceAccount>> {
         self.service_accounts.get(self.service_account_names.get(id)?)
+    }
+
+    /// The names of the service accounts that use a permission; `None` for none.
+    pub(super) fn users_of(&self, permission: &Id) -> Option<&OrdSet<Name>> {
+        self.permission_users.get(permission)
+    }
+
+    /// Whether there is more of something than there may be.
+    pub(super) fn has_too_many(&self) -> bool {
+        self.counts().into_iter().any(|(_, count, limit)| count > limit)
+    }
+
+    /// How many there are of what, and may be.
+    fn counts(&self) -> [(&'static str, usize, usize); 3] {
+        [
+            ("permissions in one account", self.permissions.len(), PERMISSIONS_PER_ACCOUNT_MAX),
+            ("service accounts in one account", self.service_accounts.len(), SERVICE_ACCOUNTS_PER_ACCOUNT_MAX),
+            ("users in one account", self.users.len(), USERS_PER_ACCOUNT_MAX),
+        ]
+    }
+
+    /// Removes a service account; whether there was one.
+    fn remove_service_account(&mut self, name: &Name) -> bool {
+        let Some(removed) = self.service_accounts.remove(name) else { return false };
+        for id in &removed.permissions {
+            if let Some(users) = self.permission_users.get_mut(id) {
+                users.remove(name);
+                if users.is_empty() {
+                    self.permission_users.remove(id);
+                }
+            }
+        }
+        self.service_account_names.remove(&removed.id).is_some()
     }
 
     /// The rows of all records.

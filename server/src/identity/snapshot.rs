@@ -1,10 +1,10 @@
 //! What every request reads: all identities at one moment, immutable, looked up without a lock.
 //!
-//! A change makes a new snapshot and swaps it in whole, so that a request sees either all of a change or nothing of it, and a revoked key is gone for the next request.
+//! A change makes a new snapshot and swaps it in whole, so that a request sees either all of a change or nothing of it, and a revoked key is gone for the next request. What a change leaves alone is shared between the two, so that it costs what it changes, not what there is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use policy::{AttachedPolicy, Policy, PolicyKind, PolicyScope, Principal, ScopeQuery};
@@ -12,25 +12,35 @@ use policy::{AttachedPolicy, Policy, PolicyKind, PolicyScope, Principal, ScopeQu
 use super::account::{Account, RootKey};
 use super::compiled::CompiledPermission;
 use super::name::{AccessKey, AccountId, CanonicalId, Id, Name, PermissionName};
-use super::records::{AccountRecords, Records};
+use super::records::{AccountRecords, Records, Touched};
 use super::rows::RowKey;
 use super::sealed::SecretKey;
 use super::service_account::ServiceAccount;
+use super::shards::Shards;
 use super::user::User;
 use crate::audit::UserIdentity;
 
 /// All identities at one moment.
 pub struct Snapshot {
     pub(super) records: Records,
-    credentials: HashMap<AccessKey, Credential>,
-    account_names: HashMap<Name, AccountId>,
+    credentials: Shards<Credential>,
+    account_fields: Arc<AccountFields>,
+    /// Whether the records keep all rules; asked of them by the first change.
+    is_sound: OnceLock<bool>,
+}
+
+/// What accounts are found by beside their id.
+#[derive(Default)]
+struct AccountFields {
+    names: HashMap<Name, AccountId>,
     canonical_ids: HashMap<CanonicalId, AccountId>,
     emails: HashMap<String, AccountId>,
 }
 
+#[derive(Clone)]
 enum Credential {
     Known(Arc<Identity>),
-    Damaged(String),
+    Damaged(Arc<str>),
 }
 
 /// Whom an access key stands for, and everything that judging its requests needs.
@@ -106,29 +116,74 @@ pub struct DamagedRow {
 
 impl Snapshot {
     pub(super) fn new(records: Records, root_override: Option<&(AccessKey, SecretKey)>) -> Snapshot {
-        let mut snapshot = Snapshot {
-            records: Records::default(),
-            credentials: HashMap::new(),
-            account_names: HashMap::new(),
-            canonical_ids: HashMap::new(),
-            emails: HashMap::new(),
-        };
+        let (mut fields, mut credentials) = (AccountFields::default(), Shards::default());
         for (id, account_records) in &records.accounts {
             if let Some(account) = &account_records.account {
-                snapshot.account_names.insert(account.name.clone(), id.clone());
-                snapshot.canonical_ids.insert(account.canonical_id.clone(), id.clone());
-                snapshot.emails.extend(account.email.clone().map(|email| (email, id.clone())));
+                fields.names.insert(account.name.clone(), id.clone());
+                fields.canonical_ids.insert(account.canonical_id.clone(), id.clone());
+                fields.emails.extend(account.email.clone().map(|email| (email, id.clone())));
             }
-            snapshot.add_credentials(&records, id, account_records, root_override);
+            add_credentials(&mut credentials, &records, id, account_records, root_override);
         }
         for (row, damage) in &records.damaged {
             if let RowKey::Root { access_key, .. } | RowKey::ServiceAccount { access_key, .. } = row {
                 let reason = format!("{row} can't be read: {}", damage.0);
-                snapshot.credentials.insert(access_key.clone(), Credential::Damaged(reason));
+                credentials.insert(access_key.clone(), Credential::Damaged(reason.into()));
             }
         }
-        snapshot.records = records;
-        snapshot
+        Snapshot { records, credentials, account_fields: Arc::new(fields), is_sound: OnceLock::new() }
+    }
+
+    /// What becomes of this snapshot by a change that touched so much of its records; `None` where only a look at all records can tell, or tell what is wrong: a snapshot made anew then.
+    pub(super) fn changed(&self, records: &Records, touched: &Touched) -> Option<Snapshot> {
+        let (service_accounts, permissions) = (touched.service_accounts.as_ref()?, &touched.permissions);
+        // Where no rule is broken, only what was touched can break one.
+        if !records.damaged.is_empty() || !*self.is_sound.get_or_init(|| self.records.violations(None).is_empty()) {
+            return None;
+        }
+        let mut affected: BTreeSet<(&AccountId, &Name)> = service_accounts.iter().map(|(a, name)| (a, name)).collect();
+        let users =
+            permissions.iter().filter_map(|(account, id)| Some((account, records.account(account)?.users_of(id)?)));
+        affected.extend(users.flat_map(|(account, names)| names.iter().map(move |name| (account, name))));
+        let mut credentials = self.credentials.clone();
+        for (account, name) in &affected {
+            if let Some(before) = self.service_account(account.as_str(), name.as_str()) {
+                credentials.remove(&before.access_key);
+            }
+        }
+        let operator_root = records.operator().and_then(|it| it.root.as_ref()).map(|root| &root.access_key);
+        for (account, name) in &affected {
+            let of_account = records.account(account)?;
+            let Some(service_account) = of_account.service_accounts.get(*name) else { continue };
+            let access_key = &service_account.access_key;
+            if credentials.get(access_key.as_str()).is_some() || operator_root == Some(access_key) {
+                return None;
+            }
+            let permissions = attached(records, of_account, service_account).ok()?;
+            let identity = service_account_identity(of_account.account.as_ref()?, service_account, permissions);
+            credentials.insert(access_key.clone(), Credential::Known(Arc::new(identity)));
+        }
+        let accounts = service_accounts.iter().map(|(it, _)| it).chain(permissions.iter().map(|(it, _)| it));
+        let accounts: BTreeSet<&AccountId> = accounts.chain(&touched.users_of).collect();
+        if accounts.into_iter().any(|it| records.account(it).is_none_or(|it| it.has_too_many())) {
+            return None;
+        }
+        let account_fields = Arc::clone(&self.account_fields);
+        Some(Snapshot { records: records.clone(), credentials, account_fields, is_sound: OnceLock::from(true) })
+    }
+
+    /// Whom each key stands for, with what they may do, for comparisons.
+    #[cfg(test)]
+    pub(super) fn shown(&self) -> std::collections::BTreeMap<String, String> {
+        let shown = |credential: &Credential| match credential {
+            Credential::Damaged(reason) => reason.to_string(),
+            Credential::Known(it) => {
+                let permissions: Vec<String> =
+                    it.permissions.iter().map(|it| format!("{} {} {:?}", it.name, it.enabled, it.policy)).collect();
+                format!("{} {} {} {:?} {permissions:?}", it.arn, it.user_id, it.enabled, it.expires_at)
+            }
+        };
+        self.credentials.iter().map(|(key, it)| (key.to_string(), shown(it))).collect()
     }
 
     /// The identity of `access_key` at `now`.
@@ -154,17 +209,17 @@ impl Snapshot {
 
     /// The account with this name.
     pub fn account_by_name(&self, name: &str) -> Option<&Arc<Account>> {
-        self.account(self.account_names.get(name)?.as_str())
+        self.account(self.account_fields.names.get(name)?.as_str())
     }
 
     /// The account with this canonical id.
     pub fn account_by_canonical_id(&self, canonical_id: &str) -> Option<&Arc<Account>> {
-        self.account(self.canonical_ids.get(canonical_id)?.as_str())
+        self.account(self.account_fields.canonical_ids.get(canonical_id)?.as_str())
     }
 
     /// The account with this e-mail address.
     pub fn account_by_email(&self, email: &str) -> Option<&Arc<Account>> {
-        self.account(self.emails.get(email)?.as_str())
+        self.account(self.account_fields.emails.get(email)?.as_str())
     }
 
     /// All accounts by id, those whose rows are damaged left out.
@@ -236,39 +291,6 @@ impl Snapshot {
             reason: "its key can't be read".to_owned(),
         });
         named.chain(unnamed).collect()
-    }
-
-    fn add_credentials(
-        &mut self,
-        all: &Records,
-        id: &AccountId,
-        records: &AccountRecords,
-        root_override: Option<&(AccessKey, SecretKey)>,
-    ) {
-        let Some(account) = &records.account else {
-            let keys = records.root.iter().map(|root| &root.access_key);
-            for key in keys.chain(records.service_accounts.values().map(|it| &it.access_key)) {
-                let reason = format!("the row of its account {id} can't be read");
-                self.credentials.insert(key.clone(), Credential::Damaged(reason));
-            }
-            return;
-        };
-        // What the operator gives at start takes the place of the stored key, which then opens nothing.
-        let given = root_override.filter(|_| account.operator).map(|(access_key, secret)| (access_key, secret));
-        let stored = records.root.as_ref().map(|root| (&root.access_key, &root.secret));
-        if let Some((access_key, secret)) = given.or(stored) {
-            let identity = root_identity(account, access_key.clone(), secret.clone());
-            self.credentials.insert(access_key.clone(), Credential::Known(Arc::new(identity)));
-        }
-        for service_account in records.service_accounts.values() {
-            let credential = match attached(all, records, service_account) {
-                Ok(permissions) => {
-                    Credential::Known(Arc::new(service_account_identity(account, service_account, permissions)))
-                }
-                Err(reason) => Credential::Damaged(format!("service account \"{}\" {reason}", service_account.name)),
-            };
-            self.credentials.insert(service_account.access_key.clone(), credential);
-        }
     }
 }
 
@@ -367,6 +389,40 @@ impl fmt::Debug for Refusal<'_> {
 impl fmt::Display for DamagedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is refused: {}", self.what, self.reason)
+    }
+}
+
+/// The credentials of an account.
+fn add_credentials(
+    credentials: &mut Shards<Credential>,
+    all: &Records,
+    id: &AccountId,
+    records: &AccountRecords,
+    root_override: Option<&(AccessKey, SecretKey)>,
+) {
+    let Some(account) = &records.account else {
+        let keys = records.root.iter().map(|root| &root.access_key);
+        for key in keys.chain(records.service_accounts.values().map(|it| &it.access_key)) {
+            let reason = format!("the row of its account {id} can't be read");
+            credentials.insert(key.clone(), Credential::Damaged(reason.into()));
+        }
+        return;
+    };
+    // What the operator gives at start takes the place of the stored key, which then opens nothing.
+    let given = root_override.filter(|_| account.operator).map(|(access_key, secret)| (access_key, secret));
+    let stored = records.root.as_ref().map(|root| (&root.access_key, &root.secret));
+    if let Some((access_key, secret)) = given.or(stored) {
+        let identity = root_identity(account, access_key.clone(), secret.clone());
+        credentials.insert(access_key.clone(), Credential::Known(Arc::new(identity)));
+    }
+    for service_account in records.service_accounts.values() {
+        let credential = match attached(all, records, service_account) {
+            Ok(permissions) => {
+                Credential::Known(Arc::new(service_account_identity(account, service_account, permissions)))
+            }
+            Err(reason) => Credential::Damaged(format!("service account \"{}\" {reason}", service_account.name).into()),
+        };
+        credentials.insert(service_account.access_key.clone(), credential);
     }
 }
 

@@ -14,7 +14,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::change::{Change, Refused};
 use super::name::AccessKey;
-use super::records::Records;
+use super::records::{Records, Touched};
 use super::rows::{ACCOUNTS, MASTER_KEY, MASTER_KEY_ROW, NAMESPACES, PERMISSIONS, RowKey};
 use super::sealed::{MasterKey, SecretKey};
 use super::snapshot::Snapshot;
@@ -272,23 +272,19 @@ impl IdentityStore {
         let mut records = base.records.clone();
         let mut rows = Vec::new();
         let mut revokes = false;
+        let touched = Touched::by(&changes, &base.records);
         for change in changes {
             revokes |= records.replaces(&change);
             records.apply(change, &shared.master, by, &mut rows)?;
         }
-        let override_key = shared.root_override.as_ref().map(|(access_key, _)| access_key);
-        let broken = records.violations(override_key);
-        if !broken.is_empty() {
-            let before = base.records.violations(override_key);
-            if let Some(refused) = broken.into_iter().find(|it| !before.contains(it)) {
-                return Err(refused);
-            }
-        }
+        let next = match base.changed(&records, &touched) {
+            Some(next) => next,
+            None => shared.anew(records, base)?,
+        };
         // A row that was removed and written again by one change is written once.
         let last: BTreeMap<_, _> = rows.into_iter().map(|row| ((row.namespace, row.key), row.value)).collect();
         let rows = last.into_iter().map(|((namespace, key), value)| RowChange { namespace, key, value }).collect();
-        let next = Arc::new(Snapshot::new(records, shared.root_override.as_ref()));
-        Ok(Prepared { base: base.clone(), next, rows, revokes })
+        Ok(Prepared { base: base.clone(), next: Arc::new(next), rows, revokes })
     }
 
     /// Makes a prepared change durable, then shows it. It is finished even when the caller goes away meanwhile: a change that is durable but not shown would be a revoked key that still opens.
@@ -386,6 +382,19 @@ impl fmt::Debug for IdentityStore {
 }
 
 impl Shared {
+    /// The snapshot of changed records, made from all of them.
+    fn anew(&self, records: Records, base: &Snapshot) -> Result<Snapshot, Refused> {
+        let override_key = self.root_override.as_ref().map(|(access_key, _)| access_key);
+        let broken = records.violations(override_key);
+        if !broken.is_empty() {
+            let before = base.records.violations(override_key);
+            if let Some(refused) = broken.into_iter().find(|it| !before.contains(it)) {
+                return Err(refused);
+            }
+        }
+        Ok(Snapshot::new(records, self.root_override.as_ref()))
+    }
+
     async fn commit(&self, prepared: Prepared) -> Result<(), CommitError> {
         let mut writer = self.writer.lock().await;
         if !Arc::ptr_eq(&self.current.load(), &prepared.base) {

@@ -3,6 +3,7 @@
 mod decisions;
 mod failures;
 mod first;
+mod incremental;
 mod secrets;
 mod state;
 
