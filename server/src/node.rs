@@ -115,6 +115,13 @@ impl Node {
             None => root_credentials,
         };
         warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
+        let snapshot = Arc::clone(&state.identities.snapshot());
+        // They are compiled when they are needed; what is wrong with one is told before somebody needs it.
+        tokio::task::spawn_blocking(move || {
+            for refused in snapshot.refused_policies() {
+                tracing::error!("{refused}");
+            }
+        });
         if config.durability == Durability::Relaxed {
             warnings.push("durability is relaxed: acknowledged writes may be lost with the machine's power".to_owned());
         }

@@ -85,7 +85,7 @@ struct Attached {
 fn attached(identity: &Identity) -> Result<Vec<Attached>> {
     let one =
         |it: &AttachedPermission| Attached::new(it.name.as_str(), it.policy.source(), PolicyKind::Identity, it.enabled);
-    identity.permissions.iter().map(one).collect()
+    identity.permissions().iter().map(one).collect()
 }
 
 fn with_bucket(call: &Call, bucket: &Bucket, own: &[Attached]) -> Result<Vec<Attached>> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use jiff::Timestamp;
-use policy::{Action, AttachedPolicy, ConditionKey, Context, KnownKey, Lookup, PolicyKind, Principal, Resource, Value};
+use policy::{Action, AttachedPolicy, ConditionKey, Context, KnownKey, Lookup, Principal, Resource, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -250,16 +250,13 @@ impl Caller {
     pub(super) fn policies(&self) -> impl Iterator<Item = AttachedPolicy<'_>> {
         let (permissions, role): (&[AttachedPermission], _) = match &self.who {
             Who::Local => (&[], None),
-            Who::Key(identity) => (&identity.permissions, None),
+            Who::Key(identity) => (identity.permissions(), None),
             Who::User(user) => (&[], Some(user.role)),
         };
-        let attached = permissions.iter().map(|it| AttachedPolicy {
-            policy: &it.policy,
-            role: PolicyKind::Identity,
-            name: it.name.as_str(),
-            enabled: it.enabled,
-        });
-        attached.chain(role.map(|role| AttachedPolicy::new(role.policy(), role.as_str())))
+        permissions
+            .iter()
+            .map(AttachedPermission::attached)
+            .chain(role.map(|role| AttachedPolicy::new(role.policy(), role.as_str())))
     }
 
     /// Judges an action of the caller's on their own account.

@@ -138,7 +138,7 @@ pub(super) async fn read_policy(call: &Call) -> Result<Answer> {
     let found = find(&snapshot, &call.account_id()?, call.name())?;
     // Names of permissions have no character that a quoted string could end with.
     let disposition = format!("attachment; filename=\"{}.json\"", found.permission.name);
-    Ok(Answer::bytes("application/json", found.policy().source().to_owned())
+    Ok(Answer::bytes("application/json", found.document().to_owned())
         .with(header::CONTENT_DISPOSITION, disposition)
         .with(header::ETAG, etag(found)))
 }
@@ -172,9 +172,9 @@ pub(super) async fn history(call: &Call) -> Result<Answer> {
     for (index, revision) in revisions.iter().enumerate() {
         let before = revisions.get(index + 1);
         let compiled = compiled(&revision.permission)?;
-        let document = compiled.policy().source().to_owned();
+        let document = compiled.document().to_owned();
         let old = before.map(|it| self::compiled(&it.permission)).transpose()?;
-        let old = old.as_ref().map_or("", |it| it.policy().source());
+        let old = old.as_ref().map_or("", |it| it.document());
         let changed = before.map(|it| Fields::of_permissions(&it.permission, &revision.permission));
         shown.push(wire::Revision {
             revision: revision.permission.revision,

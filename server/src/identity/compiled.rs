@@ -1,6 +1,6 @@
 //! Permissions with their policies compiled: what a definition means.
 //!
-//! This is the one place where stored definitions meet the policy crate. A permission is compiled when it is saved or loaded, never at a request.
+//! This is the one place where stored definitions meet the policy crate. A permission is compiled when it is saved, so that what is wrong is told then; one that was stored is compiled when it is first needed, so that a start waits for none of thousands.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use super::permission::{Actions, Definition, Dialect, Permission, Scope};
 pub struct CompiledPermission {
     /// What was written.
     pub permission: Permission,
-    policy: Arc<Policy>,
+    policy: OnceLock<Result<Arc<Policy>, PolicyRefused>>,
     description: OnceLock<String>,
 }
 
@@ -24,8 +24,13 @@ impl CompiledPermission {
     /// # Errors
     /// Its policy file is refused.
     pub fn new(permission: Permission) -> Result<CompiledPermission, PolicyRefused> {
-        let policy = compile(&permission.definition)?;
-        Ok(CompiledPermission { permission, policy: Arc::new(policy), description: OnceLock::new() })
+        let policy = Arc::new(compile(&permission.definition)?);
+        Ok(CompiledPermission { permission, policy: OnceLock::from(Ok(policy)), description: OnceLock::new() })
+    }
+
+    /// A permission that was compiled before it was stored.
+    pub(super) fn stored(permission: Permission) -> CompiledPermission {
+        CompiledPermission { permission, policy: OnceLock::new(), description: OnceLock::new() }
     }
 
     /// Its description, or where there is none a summary in plain words, which is made when somebody first asks: a start with thousands of permissions waits for none of them.
@@ -34,8 +39,19 @@ impl CompiledPermission {
     }
 
     /// The compiled policy. Its source is the file as it was written, or the document that a bucket permission was lowered to.
-    pub fn policy(&self) -> &Arc<Policy> {
-        &self.policy
+    ///
+    /// # Errors
+    /// It was stored by a program that understood it otherwise, and is refused by this one.
+    pub fn policy(&self) -> Result<&Arc<Policy>, &PolicyRefused> {
+        self.policy.get_or_init(|| compile(&self.permission.definition).map(Arc::new)).as_ref()
+    }
+
+    /// The file as it was written, or the document that a bucket permission was lowered to; empty where that is refused.
+    pub fn document(&self) -> &str {
+        match &self.permission.definition {
+            Definition::Policy { text, .. } => text,
+            Definition::Bucket { .. } => self.policy().map_or("", |policy| policy.source()),
+        }
     }
 }
 

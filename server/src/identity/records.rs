@@ -103,7 +103,11 @@ impl Records {
             if self.is_taken(&record) {
                 return Err(Damage("another row has its place".to_owned()));
             }
-            self.insert(record).map_err(|refused| Damage(format!("its policy is refused: {refused}")))
+            match record {
+                Record::Permission(permission) => self.insert_permission(CompiledPermission::stored(permission)),
+                record => self.insert_other(record),
+            }
+            Ok(())
         });
         if let Err(damage) = loaded {
             self.damaged.insert(row, damage);
@@ -389,15 +393,22 @@ impl Records {
 
     /// Inserts a record; a permission's policy is compiled on the way.
     fn insert(&mut self, record: Record) -> Result<(), PolicyRefused> {
-        let account = record.key().account().clone();
-        if let Record::Permission(permission) = record {
-            let compiled = Arc::new(CompiledPermission::new(permission)?);
-            let records = Arc::make_mut(self.accounts.entry(account).or_default());
-            let Permission { id, name, .. } = &compiled.permission;
-            records.permission_names.insert(id.clone(), name.clone());
-            records.permissions.insert(name.clone(), compiled);
-            return Ok(());
+        match record {
+            Record::Permission(permission) => self.insert_permission(CompiledPermission::new(permission)?),
+            record => self.insert_other(record),
         }
+        Ok(())
+    }
+
+    fn insert_permission(&mut self, compiled: CompiledPermission) {
+        let Permission { account_id, id, name, .. } = &compiled.permission;
+        let records = Arc::make_mut(self.accounts.entry(account_id.clone()).or_default());
+        records.permission_names.insert(id.clone(), name.clone());
+        records.permissions.insert(name.clone(), Arc::new(compiled));
+    }
+
+    fn insert_other(&mut self, record: Record) {
+        let account = record.key().account().clone();
         let records = Arc::make_mut(self.accounts.entry(account).or_default());
         match record {
             Record::Account(it) => records.account = Some(Arc::new(it)),
@@ -415,7 +426,6 @@ impl Records {
             }
             Record::Permission(_) => {}
         }
-        Ok(())
     }
 }
 

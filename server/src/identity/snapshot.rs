@@ -61,8 +61,15 @@ pub struct Identity {
     pub arn: String,
     /// `aws:userid`: a service account's stable id, root's account id.
     pub user_id: String,
-    /// Its permissions, compiled; empty for root, which may do everything in its account.
-    pub permissions: Vec<AttachedPermission>,
+    /// Its permissions; none for root, which may do everything in its account.
+    permissions: Permissions,
+}
+
+/// The permissions of an identity, compiled when its key is first used.
+#[derive(Default)]
+struct Permissions {
+    given: Vec<Arc<CompiledPermission>>,
+    attached: OnceLock<Result<Vec<AttachedPermission>, String>>,
 }
 
 /// The kind of an identity.
@@ -179,7 +186,7 @@ impl Snapshot {
             Credential::Damaged(reason) => reason.to_string(),
             Credential::Known(it) => {
                 let permissions: Vec<String> =
-                    it.permissions.iter().map(|it| format!("{} {} {:?}", it.name, it.enabled, it.policy)).collect();
+                    it.permissions().iter().map(|it| format!("{} {} {:?}", it.name, it.enabled, it.policy)).collect();
                 format!("{} {} {} {:?} {permissions:?}", it.arn, it.user_id, it.enabled, it.expires_at)
             }
         };
@@ -191,14 +198,17 @@ impl Snapshot {
     /// # Errors
     /// The key isn't accepted, and why.
     pub fn credential(&self, access_key: &str, now: Timestamp) -> Result<&Arc<Identity>, Refusal<'_>> {
-        match self.credentials.get(access_key) {
-            None => Err(Refusal::Unknown),
-            Some(Credential::Damaged(reason)) => Err(Refusal::Damaged(reason)),
-            Some(Credential::Known(identity)) if !identity.enabled => Err(Refusal::Disabled(identity)),
-            Some(Credential::Known(identity)) if identity.expires_at.is_some_and(|at| at <= now) => {
-                Err(Refusal::Expired(identity))
-            }
-            Some(Credential::Known(identity)) => Ok(identity),
+        let identity = match self.credentials.get(access_key) {
+            None => return Err(Refusal::Unknown),
+            Some(Credential::Damaged(reason)) => return Err(Refusal::Damaged(reason)),
+            Some(Credential::Known(identity)) => identity,
+        };
+        // A policy that can't be read refuses the key whole, since its Denies can't be known.
+        identity.compiled().map_err(Refusal::Damaged)?;
+        match identity.expires_at {
+            _ if !identity.enabled => Err(Refusal::Disabled(identity)),
+            Some(at) if at <= now => Err(Refusal::Expired(identity)),
+            _ => Ok(identity),
         }
     }
 
@@ -292,6 +302,15 @@ impl Snapshot {
         });
         named.chain(unnamed).collect()
     }
+
+    /// Permissions whose stored policies this program refuses. Compiles all that weren't needed yet, so not for a thread that serves requests.
+    pub fn refused_policies(&self) -> impl Iterator<Item = DamagedRow> {
+        self.records.accounts.values().flat_map(|records| records.permissions.values()).filter_map(|it| {
+            let refused = it.policy().err()?;
+            let reason = format!("its policy is refused: {refused}");
+            Some(DamagedRow { what: super::rows::permission_key(&it.permission).to_string(), reason })
+        })
+    }
 }
 
 impl Identity {
@@ -305,12 +324,38 @@ impl Identity {
 
     /// All its policies, as an explanation takes them.
     pub fn policies(&self) -> impl Iterator<Item = AttachedPolicy<'_>> {
-        self.permissions.iter().map(AttachedPermission::attached)
+        self.permissions().iter().map(AttachedPermission::attached)
+    }
+
+    /// Its permissions, compiled.
+    pub fn permissions(&self) -> &[AttachedPermission] {
+        // Nobody gets an identity whose policies are refused.
+        self.compiled().unwrap_or_default()
+    }
+
+    fn compiled(&self) -> Result<&[AttachedPermission], &str> {
+        let name = self.name();
+        let compiled = self.permissions.attached.get_or_init(|| {
+            let attach = |it: &Arc<CompiledPermission>| match it.policy() {
+                Ok(policy) => Ok(AttachedPermission {
+                    name: it.permission.name.clone(),
+                    policy: policy.clone(),
+                    scope: policy.scope(),
+                    enabled: it.permission.enabled,
+                }),
+                Err(refused) => {
+                    let permission = &it.permission.name;
+                    Err(format!("service account \"{name}\" has the permission \"{permission}\", whose policy is refused: {refused}"))
+                }
+            };
+            self.permissions.given.iter().map(attach).collect()
+        });
+        compiled.as_deref().map_err(String::as_str)
     }
 
     /// Those of its policies that can be about what is asked, as a decision takes them, without allocation.
     pub fn policies_about(&self, query: ScopeQuery) -> impl Iterator<Item = AttachedPolicy<'_>> {
-        self.permissions.iter().filter(move |it| it.scope.may_cover(&query)).map(AttachedPermission::attached)
+        self.permissions().iter().filter(move |it| it.scope.may_cover(&query)).map(AttachedPermission::attached)
     }
 
     /// The principal that it is in a decision.
@@ -343,7 +388,8 @@ impl Identity {
 }
 
 impl AttachedPermission {
-    fn attached(&self) -> AttachedPolicy<'_> {
+    /// As a decision takes it.
+    pub fn attached(&self) -> AttachedPolicy<'_> {
         AttachedPolicy {
             policy: &self.policy,
             role: PolicyKind::Identity,
@@ -436,14 +482,14 @@ fn root_identity(account: &Arc<Account>, access_key: AccessKey, secret: SecretKe
         expires_at: None,
         arn: account.root_arn(),
         user_id: account.account_id.to_string(),
-        permissions: Vec::new(),
+        permissions: Permissions::default(),
     }
 }
 
 fn service_account_identity(
     account: &Arc<Account>,
     service_account: &ServiceAccount,
-    permissions: Vec<AttachedPermission>,
+    permissions: Vec<Arc<CompiledPermission>>,
 ) -> Identity {
     Identity {
         account: account.clone(),
@@ -454,7 +500,7 @@ fn service_account_identity(
         expires_at: service_account.expires_at,
         arn: service_account.arn(),
         user_id: service_account.id.to_string(),
-        permissions,
+        permissions: Permissions { given: permissions, attached: OnceLock::new() },
     }
 }
 
@@ -463,14 +509,9 @@ fn attached(
     all: &Records,
     records: &AccountRecords,
     service_account: &ServiceAccount,
-) -> Result<Vec<AttachedPermission>, String> {
+) -> Result<Vec<Arc<CompiledPermission>>, String> {
     let attach = |id: &Id| match records.permission_by_id(id) {
-        Some(compiled) => Ok(AttachedPermission {
-            name: compiled.permission.name.clone(),
-            policy: compiled.policy().clone(),
-            scope: compiled.policy().scope(),
-            enabled: compiled.permission.enabled,
-        }),
+        Some(compiled) => Ok(compiled.clone()),
         None => Err(match all.damaged_permission(&service_account.account_id, id) {
             Some(name) => format!("has the permission \"{name}\", which can't be read"),
             None => format!("has the permission id {id}, which doesn't exist"),

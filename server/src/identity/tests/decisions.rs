@@ -82,7 +82,7 @@ async fn changed_permission_holds_in_the_next_snapshot_and_others_are_not_compil
         Outcome::ExplicitDeny
     );
     assert_eq!(ask(after.credential("AKWORK", now()).unwrap(), Action::GetObject, "secret/a").0, Outcome::Allow);
-    let of = |snapshot: &Snapshot, name| snapshot.permission("123456789012", name).unwrap().policy().clone();
+    let of = |snapshot: &Snapshot, name| snapshot.permission("123456789012", name).unwrap().policy().unwrap().clone();
     assert!(Arc::ptr_eq(&of(&before, "ro"), &of(&after, "ro")));
     assert!(!Arc::ptr_eq(&of(&before, "lightly"), &of(&after, "lightly")));
 }

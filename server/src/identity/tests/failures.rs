@@ -93,6 +93,26 @@ async fn rows_of_another_version_with_unknown_fields_or_in_the_wrong_place_are_r
 }
 
 #[tokio::test]
+async fn a_stored_policy_that_is_refused_now_refuses_who_has_it() {
+    let spoil = |value: &mut Vec<u8>| {
+        let text = String::from_utf8(value.clone()).unwrap();
+        assert!(text.contains("NoSecrets"), "{text}");
+        *value = text.replace("Deny", "Dnye").into_bytes();
+    };
+    let (_, store) = damaged("identity.permission", "lightly", spoil).await;
+    let snapshot = store.snapshot();
+    let Err(Refusal::Damaged(reason)) = snapshot.credential("AKWORK", now()) else { panic!("the key is refused") };
+    assert!(reason.contains("\"worker\"") && reason.contains("\"lightly\""), "{reason}");
+    let refused: Vec<String> = snapshot.refused_policies().map(|it| it.to_string()).collect();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].starts_with("permission \"lightly\" of account 123456789012 is refused: "), "{}", refused[0]);
+    assert!(snapshot.credential("AKROOT", now()).is_ok(), "others are not affected");
+    drop(snapshot);
+    assert_eq!(apply(&store, STATE).await, "~ permission \"lightly\": policy\n");
+    assert!(store.snapshot().credential("AKWORK", now()).is_ok());
+}
+
+#[tokio::test]
 async fn every_cut_of_every_row_is_damage_or_the_whole_row() {
     let rows = Arc::new(MemoryRows::default());
     bootstrap(&open(&rows), STATE).await;

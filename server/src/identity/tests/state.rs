@@ -104,7 +104,7 @@ async fn apply_updates_and_says_which_fields() {
         let worker = snapshot.credential("AKWORK", now()).unwrap();
         assert_eq!(worker.secret.expose(), "rotated-secret-value");
         assert_eq!(worker.user_id, id.as_str(), "the id outlives every change");
-        assert_eq!(names(worker.permissions.iter().map(|it| it.name.as_str())), ["lightly", "ro"]);
+        assert_eq!(names(worker.permissions().iter().map(|it| it.name.as_str())), ["lightly", "ro"]);
         assert_eq!(worker.expires_at.unwrap().to_string(), "2027-01-31T00:00:00Z");
     }
 }
@@ -337,7 +337,7 @@ async fn toml_form_is_the_same_state() {
     store.execute(plan).await.unwrap();
     let snapshot = store.snapshot();
     let worker = snapshot.credential("AKWORK", now()).unwrap();
-    assert_eq!(worker.permissions.len(), 2);
+    assert_eq!(worker.permissions().len(), 2);
     assert_eq!(worker.expires_at.unwrap().to_string(), "2027-01-31T18:00:00Z");
     let error = State::parse("state.toml", "accounts = [\n  {name = \"main\" \"secret-in-the-line\"}\n]")
         .unwrap_err()
