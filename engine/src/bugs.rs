@@ -67,11 +67,15 @@ pub(crate) enum Bug {
     ForgetDead,
     /// A record that cannot be read is left behind by compaction.
     DropUnreadable,
+    /// The committer goes to sleep without another look at the queue; only threads notice, so it is not among `ALL`.
+    SleepUnlooked,
+    /// Who waits for an outcome says so without another look at it; likewise.
+    RegisterLate,
 }
 
 #[cfg(test)]
 impl Bug {
-    /// All of them.
+    /// All of them, but for those that take threads.
     pub(crate) const ALL: [Bug; 31] = [
         Bug::AcknowledgeBeforeSync,
         Bug::IgnoreFailedSync,

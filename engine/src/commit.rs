@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::error::Error;
-use crate::sync::thread::{self, Thread};
+use crate::sync::commit::thread::{self, Thread};
 
 /// A mutation that was asked for. Nothing happens until it is polled or waited for; once its record is queued,
 /// dropping it cancels nothing.

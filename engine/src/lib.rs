@@ -33,6 +33,7 @@ mod meta;
 mod multipart;
 mod name;
 mod object;
+mod queue;
 mod rebuild;
 mod record;
 mod recover;

@@ -7,12 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use crate::bugs::{Bug, seeded};
-use crate::core::{Core, Pending, SegmentFile};
+use crate::core::{Core, SegmentFile};
 use crate::effects::effects;
 use crate::error::Error;
 use crate::footer::Extent;
 use crate::format::{align, segment};
 use crate::memtable::Mark;
+use crate::queue::Pending;
 use crate::request::Durability;
 use crate::reserve::is_full;
 use crate::row::Place;

@@ -27,6 +27,25 @@ pub(crate) fn lock_below<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuar
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The same for the commit queue alone, which is small enough for loom: that tries every order of the calls that it sees,
+/// so it must see no others.
+pub(crate) mod commit {
+    #[cfg(not(all(test, loom)))]
+    pub(crate) use super::{Condvar, Mutex, lock, thread};
+
+    #[cfg(all(test, loom))]
+    pub(crate) use loom::{
+        sync::{Condvar, Mutex},
+        thread,
+    };
+
+    /// Locks, also after a panic of another holder.
+    #[cfg(all(test, loom))]
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> loom::sync::MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 /// Lets another thread go on, where a model checker says so.
 #[cfg(any(test, feature = "sim"))]
 pub(crate) fn step() {

@@ -183,6 +183,14 @@ impl SimDisk {
         }
     }
 
+    /// The first file below a directory that has changes which no sync made durable.
+    #[cfg(all(test, loom))]
+    pub(super) fn unsynced(&self, below: &str) -> Option<String> {
+        let state = lock_below(&self.state);
+        let mut names = state.names.iter().filter(|(name, _)| name.starts_with(below));
+        names.find(|(_, inode)| state.inodes[inode].is_dirty()).map(|(name, _)| name.to_string())
+    }
+
     /// Takes a file away, from the cache and the platter.
     pub fn lose(&self, path: &str) {
         let mut state = lock_below(&self.state);

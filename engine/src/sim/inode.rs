@@ -133,6 +133,12 @@ impl Inode {
         }
     }
 
+    /// Whether something was written since the last sync.
+    #[cfg(all(test, loom))]
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     /// The space that it takes.
     pub(super) fn allocated(&self) -> u64 {
         self.reserved.max(self.cache.length as u64)

@@ -25,6 +25,9 @@ mod inode;
 mod kill;
 #[cfg(test)]
 mod model;
+#[cfg(loom)]
+#[cfg(test)]
+mod queue;
 mod rng;
 #[cfg(shuttle)]
 #[cfg(test)]

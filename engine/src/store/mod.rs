@@ -80,6 +80,18 @@ impl Store {
         Store::start(core, committer)
     }
 
+    /// Opens a store whose committer a model runs, and which has no other threads.
+    #[cfg(all(test, loom))]
+    pub(crate) fn open_unstarted(
+        vfs: Arc<dyn Vfs>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<(Store, Committer), OpenError> {
+        let (core, committer) = recover::open(vfs, clock, options, true)?;
+        let store = Store::start(core, None)?;
+        Ok((store, committer.expect("an empty disk has no damage")))
+    }
+
     fn start(core: Arc<Core>, committer: Option<Committer>) -> Result<Store, OpenError> {
         let threads = Threads { core: Arc::clone(&core), handles: Mutex::default() };
         let store = Store { core, threads: Arc::new(threads) };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::apply::{Change, Context, Prior};
 use crate::bucket::{Bucket, Versioning};
 use crate::bulk::{BulkBody, Pin};
-use crate::core::{Core, Pending, Promise};
+use crate::core::Core;
 use crate::error::Error;
 use crate::gate::Token;
 use crate::object::Precondition;
+use crate::queue::{Pending, Promise};
 use crate::record::Frame;
 use crate::row::ObjectRow;
 
