@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
+use serde_json::json;
 
+use crate::access::authenticate::Caller;
 use crate::access::context::RequestContext;
 use crate::audit::{Authorization, Record, Resource, UserIdentity};
+use crate::auth::PayloadAuth;
 use crate::clock;
 use crate::config::LogRequests;
 use crate::health;
@@ -46,10 +50,32 @@ impl S3Application {
         let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
         let arrived = Arrived { head, peer, id, received_at_seconds: clock::now_seconds() };
         let handled = handle::handle(state, arrived, body).await;
-        let line = Line { method: &method, path: uri.path(), address, id: id.as_str(), began };
-        let mut response = self.finish(&line, handled);
+        let line = Line { method: &method, path: uri.path(), address, id: id.as_str(), began, errors: Errors::Xml };
+        self.finish_with_ids(&line, handled)
+    }
+
+    /// Answers a request whose caller the admin API has verified, as the S3 listener would answer them; refusals are the admin API's JSON.
+    pub async fn answer_as(
+        &self,
+        caller: Caller,
+        auth: PayloadAuth,
+        head: Parts,
+        peer: Peer,
+        body: RequestBody,
+    ) -> Response {
+        let began = Instant::now();
+        let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
+        let (method, uri, address) = (head.method.clone(), head.uri.clone(), peer.address);
+        let arrived = Arrived { head, peer, id, received_at_seconds: clock::now_seconds() };
+        let handled = handle::handle_as(&self.state, caller, auth, arrived, body).await;
+        let line = Line { method: &method, path: uri.path(), address, id: id.as_str(), began, errors: Errors::Json };
+        self.finish_with_ids(&line, handled)
+    }
+
+    fn finish_with_ids(&self, line: &Line<'_>, handled: Handled) -> Response {
+        let mut response = self.finish(line, handled);
         let headers = response.headers_mut();
-        respond::set_static(headers, "x-amz-request-id", id.as_str());
+        respond::set_static(headers, "x-amz-request-id", line.id);
         headers.insert(HeaderName::from_static("x-amz-id-2"), HeaderValue::from_static("strongroom"));
         headers.insert(http::header::SERVER, HeaderValue::from_static("Strongroom"));
         response
@@ -179,9 +205,15 @@ impl S3Application {
         let mut response = if bodiless {
             respond::empty(status)
         } else {
-            let document = error.document(line.path, line.id);
+            let (document, kind) = match line.errors {
+                Errors::Xml => (error.document(line.path, line.id), "application/xml"),
+                Errors::Json => {
+                    let document = json!({"code": error.code.name(), "message": error.message});
+                    (document.to_string(), "application/json")
+                }
+            };
             let mut response = respond::with_body(status, Body::from(document));
-            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
             response
         };
         let headers = response.headers_mut();
@@ -233,6 +265,16 @@ struct Line<'a> {
     address: std::net::IpAddr,
     id: &'a str,
     began: Instant,
+    errors: Errors,
+}
+
+/// How a refusal is told.
+#[derive(Clone, Copy)]
+enum Errors {
+    /// As S3 does.
+    Xml,
+    /// As the admin API does.
+    Json,
 }
 
 impl Application for S3Application {

@@ -12,7 +12,7 @@ use crate::fixture;
 
 /// Records that a search finds, once there are at least `count`: they are written a moment after the answer.
 #[track_caller]
-fn records(admin: &Admin, query: &str, count: usize) -> Vec<Value> {
+pub(super) fn records(admin: &Admin, query: &str, count: usize) -> Vec<Value> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let found = admin.get(&format!("/audit?{query}")).json(200).as_array().expect("a list").clone();

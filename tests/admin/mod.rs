@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod bucket;
 mod escalation;
+mod objects;
 mod permission;
 mod permission_file;
 mod route;

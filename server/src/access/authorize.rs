@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use policy::Action;
+
 use super::context::RequestContext;
 use crate::protocol::error::{Code, S3Error, S3Result};
 use crate::protocol::operation::{Named, On, Operation};
@@ -89,7 +91,7 @@ pub fn judge_operation(state: &State, context: &RequestContext) -> S3Result<()> 
             On::CopySource => request.copy_source.as_ref().and_then(|source| source.version_id.as_deref()),
             _ => request.version_id()?,
         };
-        context.require(state, action, on, request.key(), version)?;
+        context.require(state, shown_only(context, action), on, request.key(), version)?;
     }
     let version = request.version_id()?;
     for &(action, on) in operation.also_denied_by(version.is_some(), context.is_unversioned()) {
@@ -103,4 +105,17 @@ pub fn judge_operation(state: &State, context: &RequestContext) -> S3Result<()> 
     }
     context.require_expected_owner("x-amz-expected-bucket-owner", context.bucket.as_ref())?;
     context.require_expected_owner("x-amz-source-expected-bucket-owner", context.source_bucket.as_ref())
+}
+
+/// The action that a look at an object's metadata asks for. Of a key it is the one for reading contents, as at AWS; users of the console, who may see names and metadata without contents, are asked for the one for metadata.
+fn shown_only(context: &RequestContext, action: Action) -> Action {
+    let looks = matches!(context.operation, Operation::HeadObject | Operation::GetObjectAttributes);
+    if !looks || !context.caller.is_user() {
+        return action;
+    }
+    match action {
+        Action::GetObject => Action::GetObjectAttributes,
+        Action::GetObjectVersion => Action::GetObjectVersionAttributes,
+        other => other,
+    }
 }

@@ -6,11 +6,10 @@
 use std::borrow::Cow;
 
 use engine::{BucketId, ObjectKey, Store, Wait};
-use policy::{Action, ConditionKey, Context, KnownKey, Lookup, Resource, Value};
+use policy::{Action, ConditionKey, Context, KnownKey, Lookup, Principal, Resource, Value};
 
 use super::context::RequestContext;
 use super::question::Question;
-use crate::identity::snapshot::IdentityKind;
 use crate::protocol::name::decode_query;
 use crate::protocol::operation::Operation;
 use crate::state::State;
@@ -130,7 +129,6 @@ impl<'a> Facts<'a> {
 
     fn global(&self, key: KnownKey, tag: Option<&str>) -> Lookup<'_> {
         let (request, caller) = (&self.context.request, &self.context.caller);
-        let identity = caller.identity();
         let network = || self.state.config.network_of(request.peer.address);
         match key {
             KnownKey::SourceIp => Lookup::One(Value::Address(request.peer.address)),
@@ -143,17 +141,17 @@ impl<'a> Facts<'a> {
             KnownKey::ViaAwsService | KnownKey::PrincipalIsAwsService => Lookup::One(Value::Boolean(false)),
             KnownKey::RequestedRegion => text(Some(self.state.config.region.as_str())),
             KnownKey::PrincipalAccount => text(caller.account_id()),
-            KnownKey::PrincipalArn => text(identity.map(|identity| identity.arn.as_str())),
-            KnownKey::PrincipalType => text(Some(match identity.map(|identity| &identity.kind) {
-                None => "Anonymous",
-                Some(IdentityKind::Root) => "Account",
-                Some(IdentityKind::ServiceAccount { .. }) => "User",
+            KnownKey::PrincipalArn => text(caller.arn()),
+            KnownKey::PrincipalType => text(Some(match caller.principal() {
+                Principal::Root { .. } => "Account",
+                Principal::User { .. } => "User",
+                _ => "Anonymous",
             })),
-            KnownKey::UserId => text(Some(identity.map_or("anonymous", |identity| identity.user_id.as_str()))),
-            KnownKey::Username => text(identity.and_then(|identity| match &identity.kind {
-                IdentityKind::Root => None,
-                IdentityKind::ServiceAccount { name, .. } => Some(name.as_str()),
-            })),
+            KnownKey::UserId => text(caller.user_id()),
+            KnownKey::Username => match caller.principal() {
+                Principal::User { name, .. } => text(Some(name)),
+                _ => Lookup::Absent,
+            },
             KnownKey::ResourceAccount => match self.resource {
                 Resource::Bucket { account, .. } | Resource::Object { account, .. } if !account.is_empty() => {
                     text(Some(account))

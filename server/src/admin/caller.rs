@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::answer::{Refusal, Result};
+use crate::access::authenticate as access;
 use crate::audit::UserIdentity;
 use crate::auth::{self, Claim, PayloadAuth, RequestHead};
 use crate::identity::account::Account;
@@ -176,6 +177,18 @@ impl Caller {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The caller as S3's handlers know them, and how their body is to be checked.
+    pub(super) fn into_s3(self) -> (access::Caller, PayloadAuth) {
+        let auth = self.body_sha256.map_or(PayloadAuth::Unsigned, PayloadAuth::Sha256);
+        let signed_in = |user| access::SignedIn { account: self.account, arn: self.arn, user };
+        let caller = match self.who {
+            Who::Key(identity) => access::Caller::of_identity(identity),
+            Who::Local => access::Caller::of_signed_in(signed_in(None)),
+            Who::User(user) => access::Caller::of_signed_in(signed_in(Some((user.name.clone(), user.role)))),
+        };
+        (caller, auth)
     }
 
     /// The account that they belong to.

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::caller::{Caller, Circumstances, Door, not_signed_in};
-use super::openapi;
-use super::route::{self, Access, Found, Route};
+use super::route::{self, Access, Found, Route, Run};
+use super::{objects, openapi};
 use crate::audit::{Authorization, Record, Resource, UserIdentity};
 use crate::clock;
 use crate::http::body::{BodyError, RequestBody};
@@ -44,7 +44,16 @@ pub(super) async fn handle(
 ) -> Response {
     let (method, path, address) = (head.method.clone(), head.uri.path().to_owned(), peer.address);
     let mut line = Line::default();
-    let outcome = run(state, door, head, peer, &mut body, now, &mut line).await;
+    let outcome = match route::find(&method, &path) {
+        Found::Route(route, _) if route.access == Access::Object => {
+            line.of(route, &head);
+            match objects::admit(state, door, &head, now) {
+                Ok(admitted) => return objects::answer(state, admitted, head, peer, body).await,
+                Err(refusal) => Err(refusal),
+            }
+        }
+        found => run(state, door, found, head, peer, &mut body, now, &mut line).await,
+    };
     if outcome.is_err() && !body.is_done() {
         body.drain(DRAINED_BYTES_MAX, DRAIN_TIME_MAX).await;
     }
@@ -105,16 +114,25 @@ struct Line {
     parameters: Option<serde_json::Value>,
 }
 
+impl Line {
+    /// Takes what is known before anybody is.
+    fn of(&mut self, route: &Route, head: &Parts) {
+        self.event = event(route);
+        self.user_agent = head.headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    }
+}
+
 async fn run(
     state: &Arc<State>,
     door: Door,
+    found: Found,
     head: Parts,
     peer: Peer,
     body: &mut RequestBody,
     now: i64,
     line: &mut Line,
 ) -> Result<Answer> {
-    let (route, names) = match route::find(&head.method, head.uri.path()) {
+    let (route, names) = match found {
         Found::Route(route, names) => (route, names),
         Found::OtherMethod(methods) => {
             let message = format!("Here are {} only.", methods.join(", "));
@@ -123,8 +141,10 @@ async fn run(
         }
         Found::Nothing => return Err(Refusal::not_found("NotFound", format!("There is no {} here.", head.uri.path()))),
     };
-    line.event = event(route);
-    line.user_agent = head.headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let Run::Handler(handler) = route.run else {
+        return Err(Refusal::not_found("NotFound", format!("There is no {} here.", head.uri.path())));
+    };
+    line.of(route, &head);
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     let early = read_unknown(route, &head, body).await?;
     let hash = early.as_ref().map(|bytes| hex(&Sha256::digest(bytes)));
@@ -158,7 +178,7 @@ async fn run(
     }
     let noted = OnceLock::new();
     let call = Call { state: Arc::clone(state), caller, account, names, query, head, peer, body: bytes, now, noted };
-    let outcome = (route.run)(&call).await;
+    let outcome = handler(&call).await;
     line.parameters = call.noted.into_inner();
     outcome
 }
@@ -167,7 +187,7 @@ async fn run(
 fn event(route: &Route) -> Cow<'static, str> {
     match route.access {
         Access::May(action) => Cow::Borrowed(action.name().trim_start_matches("strongroom:")),
-        Access::SignedIn | Access::Anyone => Cow::Owned(openapi::operation_id(route)),
+        Access::SignedIn | Access::Anyone | Access::Object => Cow::Owned(openapi::operation_id(route)),
     }
 }
 

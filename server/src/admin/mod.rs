@@ -11,6 +11,7 @@ mod caller;
 mod declared;
 mod difference;
 mod handle;
+mod objects;
 mod openapi;
 mod page;
 mod password;

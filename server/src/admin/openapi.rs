@@ -74,10 +74,21 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     }
     operation["security"] = match route.access {
         Access::Anyone => json!([]),
-        Access::SignedIn | Access::May(_) => json!([{"token": []}, {"session": []}, {"signature": []}]),
+        Access::SignedIn | Access::May(_) | Access::Object => {
+            json!([{"token": []}, {"session": []}, {"signature": []}])
+        }
     };
+    for (name, description) in s3_parameters(route) {
+        parameters.push(query(name, json!({"type": "string"}), description));
+    }
     match route.takes {
         Takes::Nothing => {}
+        Takes::Xml => {
+            operation["requestBody"] = json!({"content": {"application/xml": {"schema": {"type": "string"}}}});
+        }
+        Takes::Bytes => {
+            operation["requestBody"] = json!({"required": true, "content": {"application/octet-stream": {}}});
+        }
         Takes::Json(schema) => {
             let schema = serde_json::to_value(schema(schemas)).unwrap_or_default();
             operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
@@ -168,6 +179,16 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         Answers::Text(content_type) => {
             responses.insert("200".to_owned(), json!({"description": "Done", "content": {content_type: {}}}));
         }
+        Answers::Bytes => {
+            let content = || json!({"*/*": {}});
+            responses.insert("200".to_owned(), json!({"description": "The object", "content": content()}));
+            responses.insert("206".to_owned(), json!({"description": "The range of it", "content": content()}));
+            responses
+                .insert("304".to_owned(), json!({"description": "It is as If-None-Match or If-Modified-Since say"}));
+        }
+        Answers::Headers => {
+            responses.insert("200".to_owned(), json!({"description": "Done; ETag and others tell what was stored"}));
+        }
         Answers::Nothing => {
             responses.insert("204".to_owned(), json!({"description": "Done"}));
         }
@@ -179,6 +200,27 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     }
     operation["responses"] = Value::Object(responses);
     operation
+}
+
+/// The parameters of S3 that a call about objects takes.
+fn s3_parameters(route: &Route) -> &'static [(&'static str, &'static str)] {
+    if route.access != Access::Object {
+        return &[];
+    }
+    match (route.method.as_str(), route.path.ends_with("{key}")) {
+        ("GET", false) => &[
+            ("list-type", "2"),
+            ("prefix", "What keys begin with"),
+            ("delimiter", "What folders end with, such as /"),
+            ("max-keys", "Keys on a page, at most 1,000"),
+            ("start-after", "After which key the page begins"),
+            ("continuation-token", "Where the page begins: NextContinuationToken of the one before"),
+        ],
+        ("GET" | "DELETE", true) => &[("versionId", "The version"), ("uploadId", "The multipart upload")],
+        ("PUT", true) => &[("partNumber", "1 to 10,000"), ("uploadId", "The multipart upload")],
+        ("POST", true) => &[("uploads", "Begins an upload"), ("uploadId", "Completes this upload")],
+        _ => &[("delete", "Deletes what the body names")],
+    }
 }
 
 /// `getPermissionsIdPolicy`: method and path in one word.
@@ -209,11 +251,14 @@ fn html() -> String {
             Access::Anyone => "nothing".to_owned(),
             Access::SignedIn => "being signed in".to_owned(),
             Access::May(action) => format!("<code>{action}</code>"),
+            Access::Object => "what S3 asks for".to_owned(),
         };
         let takes = match route.takes {
             Takes::Nothing => String::new(),
             Takes::Json(schema) => name(serde_json::to_value(schema(&mut schemas)).unwrap_or_default()),
             Takes::File => "a file".to_owned(),
+            Takes::Xml => "S3's XML".to_owned(),
+            Takes::Bytes => "an object's bytes".to_owned(),
         };
         let answers = match route.answers {
             Answers::One(_, schema) => name(serde_json::to_value(schema(&mut schemas)).unwrap_or_default()),
@@ -221,6 +266,8 @@ fn html() -> String {
                 format!("list of {}", name(serde_json::to_value(schema(&mut schemas)).unwrap_or_default()))
             }
             Answers::Text(content_type) => content_type.to_owned(),
+            Answers::Bytes => "an object's bytes".to_owned(),
+            Answers::Headers => "200".to_owned(),
             Answers::Nothing => "204".to_owned(),
         };
         // A String takes every write.

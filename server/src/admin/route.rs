@@ -28,6 +28,8 @@ pub(super) enum Access {
     SignedIn,
     /// Whoever may do this action.
     May(Action),
+    /// Whoever may do the S3 operation that the call names, judged as on the S3 listener.
+    Object,
 }
 
 /// Schemas by name, as they are collected.
@@ -48,6 +50,10 @@ pub(super) enum Answers {
     All(fn(&mut Schemas) -> RefOr<Schema>),
     /// A text of this content type.
     Text(&'static str),
+    /// An object's bytes, as they are stored.
+    Bytes,
+    /// Nothing but headers, with `200 OK`.
+    Headers,
     /// Nothing.
     Nothing,
 }
@@ -61,6 +67,10 @@ pub(super) enum Takes {
     Json(fn(&mut Schemas) -> RefOr<Schema>),
     /// A file as it is.
     File,
+    /// S3's XML, where the operation has a body.
+    Xml,
+    /// An object's bytes, streamed; as long as S3 lets a PUT be.
+    Bytes,
 }
 
 /// One call.
@@ -74,7 +84,16 @@ pub(super) struct Route {
     /// The longest body, in bytes.
     pub(super) body_bytes_max: usize,
     pub(super) answers: Answers,
-    pub(super) run: for<'a> fn(&'a Call) -> Answering<'a>,
+    pub(super) run: Run,
+}
+
+/// How a call is carried out.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// By a handler of this API, once its body was read.
+    Handler(for<'a> fn(&'a Call) -> Answering<'a>),
+    /// By S3's handlers, which take the body as it comes.
+    Object,
 }
 
 /// The longest body of most calls, in bytes.
@@ -89,7 +108,8 @@ fn schema<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
 }
 
 macro_rules! routes {
-    ($($method:ident $path:literal $access:expr, $summary:literal, $takes:expr, $answers:expr, $run:path;)*) => {
+    ($($method:ident $path:literal $access:expr, $summary:literal, $takes:expr, $answers:expr, $run:path;)*
+     @objects $($of:ident $at:literal $told:literal, $body:expr, $gives:expr;)*) => {
         /// All calls.
         pub(super) static ROUTES: &[Route] = &[$(Route {
             method: Method::$method,
@@ -99,8 +119,17 @@ macro_rules! routes {
             takes: $takes,
             body_bytes_max: body_bytes_max($path),
             answers: $answers,
-            run: |call| Box::pin($run(call)),
-        }),*];
+            run: Run::Handler(|call| Box::pin($run(call))),
+        },)* $(Route {
+            method: Method::$of,
+            path: $at,
+            access: Access::Object,
+            summary: $told,
+            takes: $body,
+            body_bytes_max: 0,
+            answers: $gives,
+            run: Run::Object,
+        },)*];
     };
 }
 
@@ -188,6 +217,14 @@ routes! {
 
     GET "/openapi.json" Anyone, "This description of the API", NO_BODY, Text("application/json"), openapi::document;
     GET "/" Anyone, "The same for people", NO_BODY, Text("text/html; charset=utf-8"), openapi::page;
+
+    @objects
+    GET "/buckets/{name}/objects" "List objects as S3's ListObjectsV2 does, with ?versions their versions, with ?uploads unfinished uploads", NO_BODY, Text("application/xml");
+    POST "/buckets/{name}/objects" "With ?delete: delete the objects that the body names, as S3's DeleteObjects", Takes::Xml, Text("application/xml");
+    GET "/buckets/{name}/objects/{key}" "Download an object, or a range of it; HEAD tells its metadata, ?tagging its tags, ?attributes its attributes, ?uploadId the parts of an upload", NO_BODY, Answers::Bytes;
+    PUT "/buckets/{name}/objects/{key}" "Upload an object; with ?partNumber and ?uploadId a part; with x-amz-copy-source a copy; with ?tagging its tags", Takes::Bytes, Answers::Headers;
+    POST "/buckets/{name}/objects/{key}" "With ?uploads: begin a multipart upload; with ?uploadId: complete it", Takes::Xml, Text("application/xml");
+    DELETE "/buckets/{name}/objects/{key}" "Delete an object or a version of it; with ?uploadId abort a multipart upload; with ?tagging remove its tags", NO_BODY, NO_CONTENT;
 }
 
 /// What a method and a path name.
@@ -222,6 +259,13 @@ pub(super) fn find(method: &Method, path: &str) -> Found {
 /// What stands in the places of a route's path, when it is this path.
 fn names(template: &str, parts: &[&str]) -> Option<Vec<String>> {
     let template: Vec<&str> = template.split('/').collect();
+    let (template, parts) = match template.split_last() {
+        // A key is all that follows, whatever it holds; S3's own rules read it.
+        Some((&"{key}", before)) if parts.len() > before.len() && parts[before.len()..] != [""] => {
+            (before, &parts[..before.len()])
+        }
+        _ => (template.as_slice(), parts),
+    };
     if template.len() != parts.len() {
         return None;
     }
@@ -257,6 +301,12 @@ mod tests {
         assert_eq!(found(Method::PUT, "/api/v1/permissions/a/enabled"), "PUT /permissions/{id}/enabled [\"a\"]");
         assert_eq!(found(Method::HEAD, "/api/v1/users/eve"), "GET /users/{id} [\"eve\"]");
         assert_eq!(found(Method::PATCH, "/api/v1/users"), "only [\"POST\", \"GET\"]");
+        assert_eq!(found(Method::GET, "/api/v1/buckets/box/objects"), "GET /buckets/{name}/objects [\"box\"]");
+        for path in
+            ["/api/v1/buckets/box/objects/a", "/api/v1/buckets/box/objects/a//b%2Fc/", "/api/v1/buckets/box/objects//"]
+        {
+            assert_eq!(found(Method::PUT, path), "PUT /buckets/{name}/objects/{key} [\"box\"]", "{path}");
+        }
         for path in [
             "/api/v1/nothing",
             "/api/v1/permissions/",
@@ -264,6 +314,7 @@ mod tests {
             "/api/v2/users",
             "/",
             "/api/v1/users/%ff",
+            "/api/v1/buckets/box/objects/",
         ] {
             assert_eq!(found(Method::GET, path), "nothing", "{path}");
         }

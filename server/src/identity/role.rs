@@ -25,7 +25,7 @@ const STORAGE_ADMIN: &str = r#"{"Version": "2012-10-17", "Statement": [
     {"Sid": "View", "Effect": "Allow", "Resource": "*", "Action": ["strongroom:ListAuditRecords", "strongroom:GetStatus"]},
     {"Sid": "Storage", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}"#;
 
-/// Lists and views; of objects their names and what a listing tells, never their contents.
+/// Lists and views; of objects their names, metadata and tags, never their contents.
 const AUDITOR: &str = r#"{"Version": "2012-10-17", "Statement": [
     {"Sid": "View", "Effect": "Allow", "Resource": "*", "Action": [
         "strongroom:ListPermissions", "strongroom:GetPermission",
@@ -34,6 +34,8 @@ const AUDITOR: &str = r#"{"Version": "2012-10-17", "Statement": [
         "strongroom:ListAuditRecords", "strongroom:GetStatus"]},
     {"Sid": "Names", "Effect": "Allow", "Resource": "*", "Action": [
         "s3:ListAllMyBuckets", "s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes",
+        "s3:GetObjectTagging", "s3:GetObjectVersionTagging",
         "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus"]}]}"#;
 
 static POLICIES: LazyLock<[Policy; 3]> = LazyLock::new(|| {

@@ -8,7 +8,7 @@ use super::bucket::{self, list_objects, list_versions};
 use super::multipart;
 use super::object::{self, tagging};
 use super::receive::Payload;
-use crate::access::authenticate::authenticate;
+use crate::access::authenticate::{Caller, authenticate};
 use crate::access::authorize;
 use crate::access::context::RequestContext;
 use crate::auth::{PayloadAuth, RequestHead, Scheme};
@@ -34,9 +34,26 @@ pub struct Handled {
     pub received: u64,
 }
 
-/// Answers one request.
+/// Answers one request of the S3 listener.
 pub async fn handle(state: &State, request: Arrived, body: RequestBody) -> Handled {
-    let (context, auth) = match open(state, request) {
+    carry_out(state, open(state, request), body).await
+}
+
+/// Answers one request whose caller the admin API has verified.
+pub async fn handle_as(
+    state: &State,
+    caller: Caller,
+    auth: PayloadAuth,
+    request: Arrived,
+    body: RequestBody,
+) -> Handled {
+    let opened = check_length(&request.head.headers).and_then(|()| understand(state, request, caller, None));
+    let opened = opened.map(|context| (context, auth));
+    carry_out(state, opened, body).await
+}
+
+async fn carry_out(state: &State, opened: S3Result<(Arc<RequestContext>, PayloadAuth)>, body: RequestBody) -> Handled {
+    let (context, auth) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             let mut payload = Payload::new(body, PayloadAuth::Unsigned);
@@ -66,16 +83,24 @@ pub struct Arrived {
 
 /// Finds what a request asks for and who sent it.
 fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, PayloadAuth)> {
-    let Arrived { mut head, peer, id, received_at_seconds } = arrived;
-    let header_bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if header_bytes > HEADER_BYTES_MAX {
-        return Err(Code::RequestHeaderSectionTooLarge.error());
-    }
+    let head = &arrived.head;
+    check_length(&head.headers)?;
     let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     let host_bucket = route::bucket_of_host(&host, &state.config.domains);
     let claim =
         RequestHead { method: &head.method, uri: &head.uri, headers: &head.headers, host_bucket, body_sha256: None };
-    let (caller, auth) = authenticate(state, claim, received_at_seconds)?;
+    let (caller, auth) = authenticate(state, claim, arrived.received_at_seconds)?;
+    Ok((understand(state, arrived, caller, host_bucket)?, auth))
+}
+
+/// Finds what a request asks for.
+fn understand(
+    state: &State,
+    arrived: Arrived,
+    caller: Caller,
+    host_bucket: Option<&str>,
+) -> S3Result<Arc<RequestContext>> {
+    let Arrived { mut head, peer, id, received_at_seconds } = arrived;
     take_parameters(&mut head, caller.scheme());
     refuse_ambiguous(&head.headers)?;
     let target = route::target(head.uri.path(), host_bucket)?;
@@ -97,7 +122,12 @@ fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, Paylo
         id,
         received_at_seconds,
     };
-    Ok((Arc::new(RequestContext::new(state, request, caller, operation)), auth))
+    Ok(Arc::new(RequestContext::new(state, request, caller, operation)))
+}
+
+fn check_length(headers: &HeaderMap) -> S3Result<()> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > HEADER_BYTES_MAX { Err(Code::RequestHeaderSectionTooLarge.error()) } else { Ok(()) }
 }
 
 /// Takes what a presigned URL says in its query as the headers that it stands for. Presigners move headers there, and the signature covers them there too; a header that is sent as well stays.
