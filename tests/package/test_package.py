@@ -36,7 +36,7 @@ def test_contents_are_those_of_a_service_with_its_documents():
         ("/usr/bin/strongroom", "-rwxr-xr-x"),
         ("/etc/strongroom/strongroom.toml", "-rw-r--r--"),
         ("/usr/lib/systemd/system/strongroom.service", "-rw-r--r--"),
-        ("/usr/lib/systemd/system/strongroom.socket", "-rw-r--r--"),
+        ("/usr/share/doc/strongroom/examples/strongroom.socket", "-rw-r--r--"),
         ("/usr/share/man/man1/strongroom-audit-search.1.gz", "-rw-r--r--"),
         ("/usr/share/man/man1/strongroom.1.gz", "-rw-r--r--"),
         ("/usr/share/man/man1/strongroom-permission-create.1.gz", "-rw-r--r--"),

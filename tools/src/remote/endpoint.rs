@@ -128,8 +128,9 @@ impl Endpoint {
     ) -> Result<Answer, Failure> {
         let target = format!("{}{}", self.base, request.target);
         let request = Request { target: &target, host: &self.authority, ..request };
-        let failed =
-            |error: CallError| Failure::failed(format!("{self}: {error}; is this the URL of a node's console?"));
+        let failed = |error: CallError| {
+            Failure::failed(format!("{self}: {error}; is the node running, and is this the URL of a node's console?"))
+        };
         let address = if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
