@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 #[cfg(feature = "tls")]
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
 use crate::s3::receive::blocking;
 use crate::sign_in::SignIns;
-use crate::state::{LARGE_UPLOADS_MAX, State};
+use crate::state::{LARGE_UPLOADS_MAX, State, Urls};
 use crate::usage::MonthlyUsage;
 
 /// How often certificate files are looked at.
@@ -138,6 +138,12 @@ impl Node {
                 "the console on {console_address} is served without TLS: add --tls-self-signed or a certificate"
             ));
         }
+        let scheme = if matches!(security, Security::Plain) { "http" } else { "https" };
+        let urls = state.urls.get_or_init(|| Urls {
+            s3: addresses.iter().map(|address| format!("{scheme}://{address}")).collect(),
+            console: format!("{scheme}://{console_address}"),
+        });
+        let (s3_urls, console_url) = (urls.s3.clone(), urls.console.clone());
         let shared = Shared {
             limits: config.limits.clone(),
             connections: Arc::new(Semaphore::new(config.limits.connections_max)),
@@ -164,12 +170,11 @@ impl Node {
         if let Security::Tls(certificates) = &security {
             background.push(tokio::spawn(watch_certificates(certificates.clone())));
         }
-        let scheme = if matches!(security, Security::Plain) { "http" } else { "https" };
         let port = addresses.first().map_or(0, SocketAddr::port);
         Ok(Node {
-            s3_urls: addresses.iter().map(|address| format!("{scheme}://{address}")).collect(),
+            s3_urls,
             s3_virtual_url: format!("{scheme}://localhost:{port}"),
-            console_url: format!("{scheme}://{console_address}"),
+            console_url,
             state,
             root_credentials,
             warnings,
@@ -336,6 +341,7 @@ async fn open(
         audit,
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS_MAX)),
+        urls: OnceLock::new(),
         draining,
     };
     Ok((Arc::new(state), fresh))

@@ -1,6 +1,6 @@
 //! What every request shares: configuration, storage, identities and policies, each readable without a lock.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use engine::Store;
 use tokio::sync::Semaphore;
@@ -17,6 +17,15 @@ use crate::usage::MonthlyUsage;
 
 /// The most large uploads that are taken in at once; each holds two pieces of 1 MiB.
 pub const LARGE_UPLOADS_MAX: usize = 256;
+
+/// The URLs of a node's own listeners.
+#[derive(Debug)]
+pub struct Urls {
+    /// Of S3, one an address.
+    pub s3: Vec<String>,
+    /// Of the console.
+    pub console: String,
+}
 
 /// The state of a node.
 pub struct State {
@@ -46,6 +55,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// One permit a large upload.
     pub large_uploads: Arc<Semaphore>,
+    /// Where the node is served, once it is.
+    pub urls: OnceLock<Urls>,
     /// Whether the node is ending: true from the signal on.
     pub draining: tokio::sync::watch::Receiver<bool>,
 }

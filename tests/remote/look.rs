@@ -106,6 +106,8 @@ fn status_says_how_the_node_is() {
     let shown = local(&node, &["status"]).ok();
     assert_eq!((field(&shown, "health"), field(&shown, "durability")), ("ok".into(), "relaxed".into()));
     assert!(field(&shown, "disk").contains(" free of ") && field(&shown, "last scrub") == "none yet", "{shown}");
+    assert_eq!(field(&shown, "s3"), format!("http://{}", node.s3()));
+    assert_eq!(field(&shown, "console"), format!("http://{}", node.console()));
     let json = local(&node, &["status", "--json"]).json();
     assert!(json["engine"]["commits"].as_u64() > Some(0), "{json}");
     let nowhere = node.temporary().join("nowhere");

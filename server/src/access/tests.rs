@@ -66,6 +66,7 @@ async fn state(directory: &Path) -> State {
         audit: crate::audit::Audit::off(),
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(1)),
+        urls: Default::default(),
         draining: watch::channel(false).1,
     };
     declare::apply(&state, "state.json", ACCOUNT, Mode::Bootstrap, false).await.unwrap();

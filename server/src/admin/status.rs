@@ -22,8 +22,11 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
     };
     let scrub = state.maintenance.last_scrub();
     let ended = scrub.and_then(|scrub| Timestamp::from_second(scrub.ended_seconds).ok());
+    let (s3, console) = state.urls.get().map(|urls| (urls.s3.clone(), urls.console.clone())).unwrap_or_default();
     Answer::ok(&wire::Status {
         version: env!("CARGO_PKG_VERSION"),
+        s3,
+        console,
         health,
         problems,
         durability: match state.config.durability {

@@ -504,6 +504,10 @@ pub(super) struct BucketAccess {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
     pub(super) version: &'static str,
+    /// URLs of S3 on the node's own addresses; a proxy in front of it may have others.
+    pub(super) s3: Vec<String>,
+    /// URL of the console, likewise.
+    pub(super) console: String,
     /// `ok`, `read-only` or `damaged`.
     pub(super) health: &'static str,
     /// What is damaged, or why nothing can be written.

@@ -134,29 +134,37 @@ const COLUMNS: [&str; 7] = ["TIME", "EVENT", "BY", "FROM", "RESOURCE", "RESULT",
 fn row(it: &Shown) -> Vec<String> {
     let identity = &it.user_identity;
     let by = identity.user_name.as_ref().or(identity.access_key_id.as_ref()).unwrap_or(&identity.kind);
-    let resources: Vec<&str> =
-        it.resources.iter().map(|it| it.arn.strip_prefix("arn:aws:s3:::").unwrap_or(&it.arn)).collect();
+    // To the second, which orders what people look at; a program gets all of it.
+    let time = it.event_time.split_once('.').map_or(it.event_time.clone(), |(seconds, _)| format!("{seconds}Z"));
+    let resources: Vec<&str> = it.resources.iter().map(|it| name_of(&it.arn)).collect();
     let result = match &it.error_code {
         Some(code) => format!("{} {code}", it.http_status),
         None => it.http_status.to_string(),
     };
     vec![
-        it.event_time.clone(),
+        time,
         it.event_name.clone(),
         by.clone(),
         it.source_address.clone(),
         resources.join(", "),
         result,
-        it.authorization.as_ref().map(because).unwrap_or_default(),
+        it.authorization.as_ref().map(|judged| because(judged, &it.event_name)).unwrap_or_default(),
     ]
 }
 
-/// The statement that decided, else the reason.
-fn because(it: &Authorization) -> String {
+/// A bucket, `bucket/key`, or what a call of the API was about.
+fn name_of(arn: &str) -> &str {
+    ["arn:aws:s3:::", "arn:strongroom:::"].iter().find_map(|prefix| arn.strip_prefix(prefix)).unwrap_or(arn)
+}
+
+/// The statement that decided, else the reason where it says more than the event does.
+fn because(it: &Authorization, event: &str) -> String {
     match (&it.policy, &it.sid, &it.reason) {
         (Some(policy), Some(sid), _) => format!("{policy}/{sid}"),
         (Some(policy), None, _) => policy.clone(),
-        (None, _, reason) => reason.clone().unwrap_or_default(),
+        (None, _, reason) => {
+            reason.clone().filter(|it| it.split_once(':').is_none_or(|(_, action)| action != event)).unwrap_or_default()
+        }
     }
 }
 
@@ -199,11 +207,15 @@ mod tests {
             "authorization": {"decision": "ExplicitDeny", "policy": "lightly", "sid": "NoMore", "reason": "long"}}"#;
         let row_of = |record: &str| row(&serde_json::from_str(record).unwrap());
         assert_eq!(
-            row_of(record)[1..],
-            ["GetObject", "worker", "10.0.0.1", "lake/a", "403 AccessDenied", "lightly/NoMore"]
+            row_of(record),
+            ["2026-11-22T07:53:12Z", "GetObject", "worker", "10.0.0.1", "lake/a", "403 AccessDenied", "lightly/NoMore"]
         );
         let nobody = r#"{"eventTime": "", "eventName": "ListBuckets", "sourceIPAddress": "::1", "userIdentity":
             {"type": "Anonymous"}, "httpStatus": 200, "authorization": {"decision": "Allow", "reason": "because"}}"#;
         assert_eq!(row_of(nobody)[1..], ["ListBuckets", "Anonymous", "::1", "", "200", "because"]);
+        let own = r#"{"eventTime": "", "eventName": "GetState", "sourceIPAddress": "::1", "userIdentity": {"type": "Root"},
+            "resources": [{"ARN": "arn:strongroom:::state"}], "httpStatus": 200,
+            "authorization": {"decision": "Allow", "reason": "strongroom:GetState"}}"#;
+        assert_eq!(row_of(own)[1..], ["GetState", "Root", "::1", "state", "200", ""]);
     }
 }

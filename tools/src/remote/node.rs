@@ -30,10 +30,9 @@ pub(crate) struct Node {
 
 #[derive(Debug)]
 enum Way {
-    /// A data directory, and the URL of its node's console as its settings have it.
+    /// A data directory.
     Socket {
         data: PathBuf,
-        console: String,
     },
     Endpoint {
         endpoint: Endpoint,
@@ -153,9 +152,8 @@ impl Node {
     pub(crate) fn open(connection: &Connection) -> Result<Node, Failure> {
         let Some(access) = profile::access(connection)? else {
             let local = Local { data: connection.data.clone(), config: connection.config.clone() };
-            let settings = configure::local_settings(&local)?;
-            let (data, console) = (configure::data_directory(&settings)?, configure::console_url(&settings)?);
-            return Ok(Node { way: Way::Socket { data, console }, account: connection.account.clone() });
+            let data = configure::data_directory(&configure::local_settings(&local)?)?;
+            return Ok(Node { way: Way::Socket { data }, account: connection.account.clone() });
         };
         let endpoint = Endpoint::open(&access.endpoint, access.ca.as_deref())?;
         if endpoint.is_in_the_clear() {
@@ -210,11 +208,18 @@ impl Node {
         parse(&self.text(call)?)
     }
 
-    /// The console's URL: the endpoint, or what the settings of a node on this machine say.
-    pub(crate) fn console(&self) -> String {
+    /// The console's URL: the endpoint, or what a node on this machine says of itself.
+    ///
+    /// # Errors
+    /// The node doesn't answer.
+    pub(crate) fn console(&self) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        struct Status {
+            console: String,
+        }
         match &self.way {
-            Way::Socket { console, .. } => console.clone(),
-            Way::Endpoint { endpoint, .. } => endpoint.to_string(),
+            Way::Socket { .. } => self.read(Call::new("GET", "/status", "status")).map(|status: Status| status.console),
+            Way::Endpoint { endpoint, .. } => Ok(endpoint.to_string()),
         }
     }
 
@@ -243,7 +248,7 @@ impl Node {
         let request =
             Request { method: call.method, target: &target, host: "strongroom", headers: &headers, body: &call.body };
         match &self.way {
-            Way::Socket { data, .. } => call_node(data, request),
+            Way::Socket { data } => call_node(data, request),
             Way::Endpoint { endpoint, .. } => endpoint.call(request),
         }
     }

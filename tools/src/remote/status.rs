@@ -15,6 +15,8 @@ use crate::output::{self, counted, size, visible_line};
 #[serde(rename_all = "camelCase")]
 struct Status {
     version: String,
+    s3: Vec<String>,
+    console: String,
     health: String,
     problems: Vec<String>,
     durability: String,
@@ -64,6 +66,8 @@ fn text_of(it: Status) -> String {
     let mut text = fields(&[
         ("health", it.health),
         ("version", it.version),
+        ("s3", it.s3.join(" ")),
+        ("console", it.console),
         ("durability", it.durability),
         ("disk", format!("{} free of {}", size(free_bytes), size(total_bytes))),
         (
@@ -102,7 +106,8 @@ mod tests {
 
     #[test]
     fn problems_stand_below_the_fields() {
-        let body = r#"{"version": "0.1.0", "health": "damaged", "problems": ["a\u001bb"], "durability": "strict",
+        let body = r#"{"version": "0.1.0", "s3": ["http://127.0.0.1:9000"],
+            "console": "http://127.0.0.1:9001", "health": "damaged", "problems": ["a\u001bb"], "durability": "strict",
             "disk": {"totalBytes": 2048, "freeBytes": 1024, "logBytes": 512, "bulkBytes": 0, "otherBytes": 0},
             "engine": {"commits": 1, "syncs": 2, "segments": 1}, "lastScrubTime": "2026-11-22T00:00:00Z",
             "lastScrubDamage": 3, "requests": [0, 7, 0, 1, 2], "requestsDenied": 1, "connections": 4}"#;

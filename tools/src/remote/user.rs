@@ -101,7 +101,7 @@ fn link(users: &Noun<'_, Shown>, name: &str) -> Result<(), Failure> {
     }
     let link: Link = parse(&body)?;
     let minutes = link.expiration_sec / 60;
-    let url = format!("{}{}", users.node.console(), link.path);
+    let url = format!("{}{}", users.node.console()?, link.path);
     output::print(&format!("to choose a password, once and within {minutes} minutes: {url}"))
 }
 
