@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[(&str, &str)] = &[
     (
         "engine/src",
-        "name codec clock sync vfs bucket object error multipart meta commit list report space doubt freed wakeup bugs format record gate segment bulk row request memtable index view apply effects footer reserve superblock queue core log worker found settle sorter backup replay compact sim fuzz vacuum maintain rebuild recover store examine scrub verify",
+        "name codec clock sync vfs bucket object error multipart meta commit list report space doubt freed wakeup progress bugs format record gate segment bulk row request memtable index view apply effects footer reserve superblock queue core log worker found settle sorter backup replay compact sim fuzz vacuum maintain rebuild recover store examine scrub verify",
     ),
     (
         "policy/src",

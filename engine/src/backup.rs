@@ -13,6 +13,7 @@ use crate::error::{Error, OpenError};
 use crate::format::{BLOCK_BYTES, checksum, file, segment, trailer};
 use crate::report::BackupReport;
 use crate::superblock;
+use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 use crate::vfs::{OpenMode, RealVfs, VFile, Vfs, read_exact_at};
 
@@ -31,6 +32,11 @@ type Files = BTreeMap<String, u64>;
 impl Core {
     /// Takes a backup into `destination`. Where the directory of `link_into` is on the same file system, files are linked.
     pub(crate) fn backup(&self, destination: &Arc<dyn Vfs>, link_into: Option<&Path>) -> Result<BackupReport, Error> {
+        let taken = self.take_backup(destination, link_into);
+        taken.map_err(|error| if self.closed.load(Ordering::Acquire) { Error::Closed } else { error })
+    }
+
+    fn take_backup(&self, destination: &Arc<dyn Vfs>, link_into: Option<&Path>) -> Result<BackupReport, Error> {
         if !self.damage.is_empty() {
             return Err(Error::Invalid { what: "a damaged store cannot be backed up: examine it first" });
         }
@@ -62,6 +68,15 @@ impl Core {
         // Without an active one the last segment was sealed just now, and all of it counts.
         let last_seq = sealed.values().next_back().map_or(0, |sealed| sealed.extent.last_seq);
         let mut report = BackupReport { seq: last_seq, ..BackupReport::default() };
+        let active_length = active.map_or(0, |active| active.length);
+        let segments = files.len() as u64 + u64::from(active.is_some());
+        let _running = self.meters.backup.begin(segments, files.values().sum::<u64>() + active_length);
+        // A backup that nobody waits for any more is given up, and goes on from there when it is taken again.
+        let mut on_bytes = |bytes| {
+            self.meters.backup.add(0, bytes);
+            self.pace_backup(bytes);
+            if self.closed.load(Ordering::Acquire) { Err(io::Error::other("the store was closed")) } else { Ok(()) }
+        };
         destination.create_dir(file::LOG)?;
         destination.create_dir(file::BULK)?;
         let mut directories: Vec<String> = vec![file::LOG.to_owned()];
@@ -74,6 +89,7 @@ impl Core {
             let sealed = sealed_lengths.get(path).copied();
             if has(&*self.vfs, &**destination, path, *length, sealed)? {
                 report.files_kept += 1;
+                self.meters.backup.add(1, *length);
                 continue;
             }
             let linked = link_into.is_some_and(|root| {
@@ -82,15 +98,18 @@ impl Core {
             });
             if linked {
                 report.files_linked += 1;
+                self.meters.backup.add(1, *length);
             } else {
-                report.bytes_copied += copy(&*self.vfs, &**destination, path, *length)?;
+                report.bytes_copied += copy(&*self.vfs, &**destination, path, *length, &mut on_bytes)?;
                 report.files_copied += 1;
+                self.meters.backup.add(1, 0);
             }
         }
         if let Some(active) = active {
             let path = file::segment(active.id);
-            report.bytes_copied += copy(&*self.vfs, &**destination, &path, active.length)?;
+            report.bytes_copied += copy(&*self.vfs, &**destination, &path, active.length, &mut on_bytes)?;
             report.files_copied += 1;
+            self.meters.backup.add(1, 0);
             report.seq = active.last_seq;
             files.insert(path, active.length);
         }
@@ -182,18 +201,21 @@ fn alike(one: &dyn VFile, other: &dyn VFile, start: u64, end: u64) -> io::Result
     Ok(true)
 }
 
+/// Is told of so many bytes that were copied, and may end the copying.
+type OnBytes<'f> = &'f mut dyn FnMut(u64) -> io::Result<()>;
+
 /// Copies the first `length` bytes under another name, syncs them, and gives them theirs.
-fn copy(from: &dyn Vfs, to: &dyn Vfs, path: &str, length: u64) -> io::Result<u64> {
+fn copy(from: &dyn Vfs, to: &dyn Vfs, path: &str, length: u64, on_bytes: OnBytes<'_>) -> io::Result<u64> {
     let making = format!("{path}.tmp");
     let (source, target) = (from.open(path, OpenMode::Read)?, to.open(&making, OpenMode::Create)?);
     target.set_length(0)?;
-    copy_bytes(&*source, &*target, length)?;
+    copy_bytes(&*source, &*target, length, on_bytes)?;
     target.sync_data()?;
     to.rename(&making, path)?;
     Ok(length)
 }
 
-fn copy_bytes(source: &dyn VFile, target: &dyn VFile, length: u64) -> io::Result<()> {
+fn copy_bytes(source: &dyn VFile, target: &dyn VFile, length: u64, on_bytes: OnBytes<'_>) -> io::Result<()> {
     let mut offset = 0;
     let mut buffer = vec![0; COPY_BYTES];
     while offset < length {
@@ -201,6 +223,7 @@ fn copy_bytes(source: &dyn VFile, target: &dyn VFile, length: u64) -> io::Result
         read_exact_at(source, &mut buffer[..count], offset)?;
         target.write_at(&buffer[..count], offset)?;
         offset += count as u64;
+        on_bytes(count as u64)?;
     }
     Ok(())
 }
@@ -318,11 +341,12 @@ pub fn restore(source: &Path, destination: &Path) -> Result<BackupReport, OpenEr
     for (path, length) in &files {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         to.create_dir(directory).map_err(at(destination, copying))?;
-        report.bytes_copied += copy(&from, &to, path, *length).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => damaged(format!("{path} is missing")),
-            io::ErrorKind::UnexpectedEof => damaged(format!("{path} is too short")),
-            _ => at(destination, copying)(error),
-        })?;
+        report.bytes_copied +=
+            copy(&from, &to, path, *length, &mut |_| Ok(())).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => damaged(format!("{path} is missing")),
+                io::ErrorKind::UnexpectedEof => damaged(format!("{path} is too short")),
+                _ => at(destination, copying)(error),
+            })?;
         report.files_copied += 1;
         to.sync_dir(directory).map_err(at(destination, copying))?;
     }
@@ -333,7 +357,7 @@ pub fn restore(source: &Path, destination: &Path) -> Result<BackupReport, OpenEr
     }
     let length = from.open(file::FORMAT, OpenMode::Read).and_then(|file| file.length());
     let length = length.map_err(|error| damaged(format!("{}: {error}", file::FORMAT)))?;
-    copy(&from, &to, file::FORMAT, length).map_err(at(destination, copying))?;
+    copy(&from, &to, file::FORMAT, length, &mut |_| Ok(())).map_err(at(destination, copying))?;
     to.sync_dir("").map_err(at(destination, copying))?;
     Ok(report)
 }

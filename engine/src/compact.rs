@@ -63,6 +63,23 @@ struct Candidate {
     dead_from: u64,
 }
 
+impl Candidate {
+    fn has_garbage(&self) -> bool {
+        self.kept < self.total.max(1)
+    }
+
+    fn is_within(&self, only: &BTreeSet<u64>) -> bool {
+        only.contains(&self.id)
+    }
+}
+
+/// All candidates, and what the segments hold together, in bytes.
+struct Weighed {
+    candidates: Vec<Candidate>,
+    total: u64,
+    live: u64,
+}
+
 /// Why an entry has to be copied, and as what.
 enum Keep {
     Whole,
@@ -86,6 +103,10 @@ impl Core {
         if victims.is_empty() {
             return Ok(false);
         }
+        let _running = only.is_none().then(|| {
+            let (segments, bytes) = self.lengths(&victims);
+            self.meters.compaction.begin(segments, bytes)
+        });
         if let Some(only) = only {
             only.retain(|id| !victims.contains(id));
         }
@@ -96,7 +117,9 @@ impl Core {
                 break;
             }
             let Some(sealed) = self.segments.sealed().get(&id).copied() else { continue };
-            match self.evacuate(&sealed) {
+            let evacuated = self.evacuate(&sealed);
+            self.meters.compaction.add(1, sealed.extent.length);
+            match evacuated {
                 Ok(bytes) => {
                     copied += bytes;
                     emptied.push(sealed);
@@ -120,28 +143,25 @@ impl Core {
         Ok(true)
     }
 
+    /// Of these segments, how many can be emptied, and their bytes.
+    pub(crate) fn compactable(&self, only: &BTreeSet<u64>) -> (u64, u64) {
+        let candidates = self.weigh().candidates;
+        let dead: Vec<u64> =
+            candidates.iter().filter(|one| one.is_within(only) && one.has_garbage()).map(|one| one.id).collect();
+        self.lengths(&dead)
+    }
+
+    fn lengths(&self, segments: &[u64]) -> (u64, u64) {
+        let sealed = self.segments.sealed();
+        let lengths = segments.iter().filter_map(|id| sealed.get(id)).map(|sealed| sealed.extent.length);
+        lengths.fold((0, 0), |(count, bytes), length| (count + 1, bytes + length))
+    }
+
     /// The segments to be emptied next, best first.
     fn choose(&self, thoroughness: Thoroughness, only: Option<&BTreeSet<u64>>) -> Vec<u64> {
-        let sealed = self.segments.sealed();
-        let stats = lock(&self.space).clone();
-        let spared = lock(&self.spared).clone();
-        let mut total = 0;
-        let mut live = 0;
-        let mut candidates = Vec::new();
-        for (id, Sealed { extent, .. }) in &sealed {
-            let stat = stats.get(id).copied().unwrap_or_default();
-            let bytes = extent.length.saturating_sub(segment::BYTES as u64);
-            total += bytes;
-            live += u64::try_from(stat.live_bytes).unwrap_or(0).min(bytes);
-            let needed = stat.tombstone_to > lowest_dead_elsewhere(&stats, *id);
-            let kept = stat.live_bytes + if needed { stat.tombstone_bytes } else { 0 };
-            let kept = u64::try_from(kept).unwrap_or(0).min(bytes);
-            if !spared.contains_key(id) {
-                candidates.push(Candidate { id: *id, total: bytes, kept, dead_from: stat.dead_from });
-            }
-        }
+        let Weighed { mut candidates, total, live } = self.weigh();
         if thoroughness == Thoroughness::Full {
-            candidates.retain(|one| only.is_none_or(|only| only.contains(&one.id)) && one.kept < one.total.max(1));
+            candidates.retain(|one| only.is_none_or(|only| one.is_within(only)) && one.has_garbage());
             candidates.sort_by_key(|one| one.dead_from);
             return candidates.iter().take(VICTIMS_MAX).map(|one| one.id).collect();
         }
@@ -171,6 +191,29 @@ impl Core {
         let gainful = candidates.iter().find(|one| one.kept * 10 <= one.total * 9);
         let blocking = candidates.iter().min_by_key(|one| one.dead_from).filter(|one| one.dead_from < u64::MAX);
         gainful.or(blocking).map(|one| one.id).into_iter().collect()
+    }
+
+    /// What the sealed segments hold, and what it would take to empty each of them.
+    fn weigh(&self) -> Weighed {
+        let sealed = self.segments.sealed();
+        let stats = lock(&self.space).clone();
+        let spared = lock(&self.spared).clone();
+        let mut total = 0;
+        let mut live = 0;
+        let mut candidates = Vec::new();
+        for (id, Sealed { extent, .. }) in &sealed {
+            let stat = stats.get(id).copied().unwrap_or_default();
+            let bytes = extent.length.saturating_sub(segment::BYTES as u64);
+            total += bytes;
+            live += u64::try_from(stat.live_bytes).unwrap_or(0).min(bytes);
+            let needed = stat.tombstone_to > lowest_dead_elsewhere(&stats, *id);
+            let kept = stat.live_bytes + if needed { stat.tombstone_bytes } else { 0 };
+            let kept = u64::try_from(kept).unwrap_or(0).min(bytes);
+            if !spared.contains_key(id) {
+                candidates.push(Candidate { id: *id, total: bytes, kept, dead_from: stat.dead_from });
+            }
+        }
+        Weighed { candidates, total, live }
     }
 
     /// Copies what is needed of a segment; answers how many bytes that took.

@@ -17,6 +17,7 @@ use crate::format::{file, seed};
 use crate::gate::{Gate, Stripes};
 use crate::index::Index;
 use crate::memtable::Memtable;
+use crate::progress::Meters;
 use crate::queue::{Pending, Queue};
 use crate::request::Options;
 use crate::reserve::Reserve;
@@ -68,6 +69,7 @@ pub(crate) struct Core {
     pub(crate) space_low: AtomicBool,
     pub(crate) free_bytes: AtomicU64,
     pub(crate) counters: Counters,
+    pub(crate) meters: Meters,
     pub(crate) applier: Applier,
     pub(crate) maintenance: Wakeup,
     /// Held while segments are emptied and freed, footed, scrubbed or copied.
@@ -308,6 +310,7 @@ impl Core {
             space_low: AtomicBool::new(false),
             free_bytes: AtomicU64::new(u64::MAX),
             counters: Counters::default(),
+            meters: Meters::default(),
             applier: Applier::default(),
             maintenance: Wakeup::default(),
             compacting: Mutex::default(),

@@ -33,6 +33,7 @@ mod meta;
 mod multipart;
 mod name;
 mod object;
+mod progress;
 mod queue;
 mod rebuild;
 mod record;
@@ -79,6 +80,7 @@ pub use object::{
     ATTRIBUTE_BYTES_MAX, Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Match, ObjectInfo, ObjectPart,
     ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, UploadId, VersionId,
 };
+pub use progress::{MaintenanceProgress, Progress};
 pub use report::{BackupReport, Damage, FsckReport, RecordInfo, RowInfo, ScrubReport, SegmentInfo};
 pub use request::{
     Body, CONFIG_BYTES_MAX, Compaction, ConfigChange, ConfigRow, DamagedConfigRow, Delete, Deleted, Durability, Health,

@@ -25,6 +25,8 @@ impl Core {
     /// The worker's thread.
     pub(crate) fn run_maintenance(&self) {
         while self.maintenance.wait() {
+            // What cannot be counted now is counted the next time.
+            let _ = self.bulk.count_stored();
             self.write_footers();
             let mut done = Compaction::default();
             // What cannot be done now, for want of space or because the store is read-only, is tried again later.
@@ -143,9 +145,24 @@ impl Core {
         }
     }
 
-    /// Leaves the disk to others, after so many bytes were read and written.
+    /// Leaves the disk to others, after compaction has read and written so many bytes.
     pub(crate) fn pace(&self, bytes: u64) {
-        let Some(rate) = self.options.maintenance_bytes_per_second.filter(|rate| *rate > 0) else { return };
+        self.pace_at(self.options.maintenance_bytes_per_second, bytes);
+    }
+
+    /// Likewise for a scrub.
+    pub(crate) fn pace_scrub(&self, bytes: u64) {
+        self.pace_at(self.options.scrub_bytes_per_second.or(self.options.maintenance_bytes_per_second), bytes);
+    }
+
+    /// Likewise for a backup.
+    pub(crate) fn pace_backup(&self, bytes: u64) {
+        self.pace_at(self.options.backup_bytes_per_second.or(self.options.maintenance_bytes_per_second), bytes);
+    }
+
+    /// Waits until so many bytes have had their time, or the store is closed.
+    fn pace_at(&self, rate: Option<u64>, bytes: u64) {
+        let Some(rate) = rate.filter(|rate| *rate > 0) else { return };
         if self.inline.is_none() {
             self.maintenance.pause(Duration::from_micros(bytes.saturating_mul(1_000_000) / rate));
         }

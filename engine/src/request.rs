@@ -165,8 +165,12 @@ pub struct Options {
     pub memtable_bytes_max: usize,
     /// The index's page cache, in bytes.
     pub index_cache_bytes: usize,
-    /// How fast compaction copies and a scrub reads, in bytes a second; `None` as fast as the disk allows.
+    /// How fast compaction copies, in bytes a second; `None` as fast as the disk allows.
     pub maintenance_bytes_per_second: Option<u64>,
+    /// How fast a scrub reads, in bytes a second; `None` as fast as compaction copies.
+    pub scrub_bytes_per_second: Option<u64>,
+    /// How fast a backup copies, in bytes a second; `None` as fast as compaction copies. Linking takes no time.
+    pub backup_bytes_per_second: Option<u64>,
 }
 
 impl Default for Options {
@@ -180,6 +184,8 @@ impl Default for Options {
             memtable_bytes_max: 64 << 20,
             index_cache_bytes: 64 << 20,
             maintenance_bytes_per_second: Some(256 << 20),
+            scrub_bytes_per_second: None,
+            backup_bytes_per_second: None,
         }
     }
 }
@@ -249,6 +255,10 @@ pub struct Stats {
     pub log_stored_bytes: u64,
     /// Bytes of those that something still refers to.
     pub log_live_bytes: u64,
+    /// Bulk segments; `None` until those that were there when the store was opened have been counted, soon after.
+    pub bulk_segments: Option<u64>,
+    /// Bytes of their files, trailers included; likewise.
+    pub bulk_stored_bytes: Option<u64>,
     /// Bytes of the index's file.
     pub index_bytes: u64,
 }

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::apply::Change;
 use crate::bucket::BucketId;
+use crate::bulk::file_bytes;
 use crate::core::{Core, SegmentFile};
 use crate::error::Error;
 use crate::footer::{self, Entry, Extent};
-use crate::format::file;
+use crate::format::{align, file};
 use crate::meta::{ObjectMeta, PartMeta};
 use crate::object::VersionId;
 use crate::report::{Damage, ScrubReport};
@@ -45,7 +46,14 @@ impl Core {
         for line in &self.damage {
             scrub.note(Damage { what: line.clone(), ..Damage::default() });
         }
-        let mut ids: Vec<u64> = self.segments.sealed().into_keys().collect();
+        // Without the count only the progress is less exact.
+        let _ = self.bulk.count_stored();
+        let (bulk_segments, bulk_bytes) = self.bulk.stored().unwrap_or_default();
+        let sealed = self.segments.sealed();
+        let log_bytes = sealed.values().map(|sealed| sealed.extent).chain(self.active_extent()).map(|one| one.length);
+        let segments = sealed.len() as u64 + u64::from(self.active_extent().is_some());
+        let _running = self.meters.scrub.begin(segments + bulk_segments, log_bytes.sum::<u64>() + bulk_bytes);
+        let mut ids: Vec<u64> = sealed.into_keys().collect();
         ids.extend(self.active_extent().map(|extent| extent.id));
         for id in ids {
             // So that it is not freed meanwhile.
@@ -102,6 +110,7 @@ impl Scrub<'_> {
             });
         }
         self.report.segments += 1;
+        self.core.meters.scrub.add(1, 0);
         Ok(())
     }
 
@@ -114,7 +123,8 @@ impl Scrub<'_> {
         };
         self.report.records += 1;
         self.report.bytes += u64::from(entry.length);
-        self.core.pace(entry.length.into());
+        self.core.meters.scrub.add(0, align(entry.length.into()));
+        self.core.pace_scrub(entry.length.into());
         if let Some(what) = what {
             let damage = self.named(segment.id, entry, what);
             self.note(damage);
@@ -221,7 +231,9 @@ impl Scrub<'_> {
     /// Has somebody look at the content of an object, who knows what its ETag and checksums are made of.
     fn content(&mut self, bucket: u64, name: &str, row: &ObjectRow) -> Result<(), Error> {
         let Some(check) = self.check.as_mut().filter(|_| !row.is_delete_marker()) else { return Ok(()) };
-        match check(BucketId(bucket), name, row.version_id()) {
+        let checked = check(BucketId(bucket), name, row.version_id());
+        self.core.pace_scrub(row.head.size);
+        match checked {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let error = Error::damaged("the content is not what was stored, by its checksum", place_of(&row.place));
@@ -283,8 +295,13 @@ impl Scrub<'_> {
             }
             offset += count as u64;
             self.report.bytes += count as u64;
-            self.core.pace(count as u64);
+            self.core.meters.scrub.add(0, count as u64);
+            self.core.pace_scrub(count as u64);
+            if self.core.closed.load(Ordering::Acquire) {
+                return Err(Error::Closed);
+            }
         }
+        self.core.meters.scrub.add(1, file_bytes(part.bulk.length) - part.bulk.length);
         Ok(())
     }
 }

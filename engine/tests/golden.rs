@@ -9,7 +9,7 @@ use common::*;
 use engine::*;
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/format-1")
 }
 
 fn small() -> Options {
@@ -36,7 +36,8 @@ fn versioned(store: &Store, bucket: BucketId, name: &str, data: &[u8]) -> Stored
     store.put(put).wait().unwrap()
 }
 
-/// Writes such a directory with today's code. `ENGINE_GOLDEN_DIRECTORY=engine/tests/fixtures/format-N` keeps it as a fixture.
+/// Writes such a directory with today's code. `ENGINE_GOLDEN_DIRECTORY` with an absolute path keeps it, as
+/// `/tests/fixtures/format-N` of the repository.
 #[test]
 fn a_directory_written_today_answers_alike() {
     let made = tempfile::tempdir().unwrap();

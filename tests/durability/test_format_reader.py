@@ -164,6 +164,16 @@ def fill(s3):
     s3.delete_bucket(Bucket="gone")
 
 
+def test_reader_reads_the_directory_of_the_first_format_that_was_kept():
+    versions, code, complaints = read(ROOT / "tests" / "fixtures" / "format-1")
+    # Its ETags are made up, so that is all that the reader may find wrong.
+    assert code == 1 and all(line.endswith(": not the content that was stored") for line in complaints.splitlines())
+    latest = sorted(version["key"] for version in versions if version["latest"] and not version["marker"])
+    assert latest == sorted(["bulk", "last", "versioned", *(f"k{n:02}" for n in range(1, 19))])
+    assert [version["key"] for version in versions if version["marker"]] == ["k00"]
+    assert len([version for version in versions if version["key"] == "versioned"]) == 2
+
+
 def test_reader_and_listing_agree_after_a_clean_end_a_kill_and_a_rebuild(tmp_path):
     with Node(tmp_path) as node:
         fill(node.s3)

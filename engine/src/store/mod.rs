@@ -23,6 +23,7 @@ use crate::core::Core;
 use crate::error::{Error, OpenError};
 use crate::log::Committer;
 use crate::name::ObjectKey;
+use crate::progress::MaintenanceProgress;
 use crate::recover;
 use crate::report::{BackupReport, ScrubReport};
 use crate::request::{Compaction, Health, Options, Stats, Wait};
@@ -145,6 +146,8 @@ impl Store {
     pub fn compact(&self) -> Result<Compaction, Error> {
         let mut done = Compaction::default();
         let mut only = self.core.segments.sealed().into_keys().collect();
+        let (segments, bytes) = self.core.compactable(&only);
+        let _running = self.core.meters.compaction.begin(segments, bytes);
         while self.core.compact_step(Thoroughness::Full, Some(&mut only), &mut done)? {}
         Ok(done)
     }
@@ -186,6 +189,12 @@ impl Store {
         self.core.backup(&vfs, link.then_some(destination))
     }
 
+    /// How far a compaction, a scrub or a backup is that runs now. Takes no time.
+    #[must_use]
+    pub fn maintenance_progress(&self) -> MaintenanceProgress {
+        self.core.meters.read()
+    }
+
     /// Whether the store does all it should.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -212,6 +221,11 @@ impl Store {
         let frozen = view.frozen.as_ref().map_or(0, |frozen| frozen.rows());
         let sealed: u64 = self.core.segments.sealed().values().map(|sealed| sealed.extent.length).sum();
         let active = self.core.segments.active_bytes.load(Ordering::Relaxed);
+        if self.core.inline.is_some() {
+            // Where there is no worker that does.
+            let _ = self.core.bulk.count_stored();
+        }
+        let bulk = self.core.bulk.stored();
         let live: i64 = lock(&self.core.space).values().map(|stat| stat.live_bytes).sum();
         Stats {
             commits: counters.commits.load(Ordering::Relaxed),
@@ -230,6 +244,8 @@ impl Store {
             space_low: self.core.space_low.load(Ordering::Relaxed),
             log_stored_bytes: sealed + active,
             log_live_bytes: u64::try_from(live).unwrap_or(0),
+            bulk_segments: bulk.map(|(segments, _)| segments),
+            bulk_stored_bytes: bulk.map(|(_, bytes)| bytes),
             index_bytes: self.core.index_file_bytes.load(Ordering::Relaxed),
         }
     }

@@ -4,27 +4,28 @@
 //! checksums lie in a trailer, whose digest is in the record that names the file: a swapped, stale or misdirected file
 //! is never served.
 
+mod reader;
+mod stored;
+mod writer;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
+pub(crate) use reader::{BulkReader, decode_trailer};
+use stored::Stored;
+use writer::Making;
+pub use writer::{BulkBody, BulkWriter};
 
 use crate::bugs::{Bug, seeded};
 use crate::error::Error;
-use crate::format::{self, BLOCK_BYTES, FORMAT_VERSION, checksum, file, seed, trailer, u32_at, u64_at};
+use crate::format::{BLOCK_BYTES, file, seed, trailer};
 use crate::meta::BulkName;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, lock};
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
-/// A body is synced whenever this much was written since the last time, so that the final sync is short.
-const SYNC_BYTES: u64 = 16 << 20;
-/// Free space is looked at whenever this much was written.
-const LOOK_BYTES: u64 = 1 << 20;
-/// Writes reach the file in this size.
-const WRITE_BYTES: usize = 1 << 20;
 /// The largest body of one bulk segment: S3's largest single put.
 pub(crate) const BULK_BYTES_MAX: u64 = 5 << 30;
 /// Trailers kept in memory, in bytes.
@@ -35,7 +36,6 @@ pub(crate) struct BulkSegments {
     vfs: Arc<dyn Vfs>,
     uuid: [u8; 16],
     relaxed: bool,
-    /// Free space below which a body is given up.
     /// Free space below which no body is taken in: the low-water mark, and what is missing in the reserve.
     wanted_free_bytes: AtomicU64,
     state: Mutex<State>,
@@ -47,6 +47,7 @@ pub(crate) struct BulkSegments {
     sync_failed: AtomicBool,
     pub(crate) syncs: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    stored: Stored,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +99,7 @@ impl BulkSegments {
             sync_failed: AtomicBool::new(false),
             syncs: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            stored: Stored::default(),
         }
     }
 
@@ -153,20 +155,7 @@ impl BulkSegments {
             state.in_making.insert(id);
             id
         };
-        let making = Making { segments: Arc::clone(self), id };
-        let file = self.create(id)?;
-        Ok(BulkWriter {
-            making,
-            file,
-            length: 0,
-            synced: 0,
-            looked: 0,
-            buffer: Vec::new(),
-            hasher: crc32fast::Hasher::new_with_initial(seed(&self.uuid, id)),
-            block_filled: 0,
-            crcs: Vec::new(),
-            failed: false,
-        })
+        BulkWriter::new(Making { segments: Arc::clone(self), id })
     }
 
     /// For the mark: no id below the first is without a record or waiting to be unlinked; the second is the next id.
@@ -179,7 +168,19 @@ impl BulkSegments {
 
     /// Every file was looked at, and what the replayed records released was handed over.
     pub(crate) fn recovered(&self) {
-        lock(&self.state).recovering = None;
+        let mut state = lock(&self.state);
+        state.recovering = None;
+        self.stored.begin(state.next);
+    }
+
+    /// The segments that records name, and the bytes of their files; nothing before all were counted.
+    pub(crate) fn stored(&self) -> Option<(u64, u64)> {
+        self.stored.read()
+    }
+
+    /// Counts the segments that were there when the store was opened, unless that was done; gives up once closed.
+    pub(crate) fn count_stored(&self) -> io::Result<()> {
+        self.stored.count(&*self.vfs, || lock(&self.state).closed)
     }
 
     /// No id below `next` is given out again.
@@ -221,7 +222,7 @@ impl BulkSegments {
 
     /// Unlinks what was released, has no reference left by `is_referred`, and is not pinned. Answers how many remain.
     pub(crate) fn unlink_released(&self, is_referred: impl Fn(u64) -> Result<bool, Error>) -> usize {
-        let candidates: Vec<u64> = {
+        let candidates: Vec<(u64, bool)> = {
             let state = lock(&self.state);
             if state.holds > 0 {
                 return state.releasing.len();
@@ -230,17 +231,17 @@ impl BulkSegments {
                 .releasing
                 .iter()
                 .filter(|(_, referrers)| referrers.iter().all(|referrer| !state.pins.contains_key(referrer)));
-            unpinned.map(|(bulk, _)| *bulk).collect()
+            unpinned.map(|(bulk, referrers)| (*bulk, !referrers.is_empty())).collect()
         };
         let mut unlinked = Vec::new();
-        for bulk in candidates {
+        for (bulk, was_named) in candidates {
             // Whoever shares a segment pins its referrer first and then makes sure that it is still current, so a
             // segment without a reference and without a pin cannot gain either.
             let referred = if seeded(Bug::UnlinkReferred) { Ok(false) } else { is_referred(bulk) };
             match referred {
                 Ok(false) => {
                     self.forget_trailer(bulk);
-                    match self.vfs.remove(&file::bulk(bulk)) {
+                    match self.stored.unlink(&*self.vfs, bulk, was_named) {
                         Err(error) if error.kind() != io::ErrorKind::NotFound => {}
                         _ => unlinked.push(bulk),
                     }
@@ -350,17 +351,6 @@ impl BulkSegments {
     }
 }
 
-/// The checksums of the blocks, if the trailer is the one that the name has the digest of.
-pub(crate) fn decode_trailer(bytes: &[u8], name: &BulkName) -> Option<Arc<[u32]>> {
-    let blocks = usize::try_from(name.length.div_ceil(BLOCK_BYTES as u64)).ok()?;
-    let is_whole = bytes.len() == blocks.checked_mul(4)?.checked_add(trailer::BYTES + trailer::CRC_BYTES)?;
-    let intact = is_whole
-        && *blake3::hash(bytes).as_bytes() == name.digest
-        && u64_at(bytes, trailer::ID) == name.id
-        && u64_at(bytes, trailer::LENGTH) == name.length;
-    intact.then(|| (0..blocks).map(|block| u32_at(bytes, trailer::BYTES + 4 * block)).collect())
-}
-
 /// Keeps what a record refers to readable while it is held.
 #[derive(Debug)]
 pub(crate) struct Pin {
@@ -395,229 +385,7 @@ impl Drop for Hold {
     }
 }
 
-/// A segment that no published record names; dropped, its file is removed.
-#[derive(Debug)]
-struct Making {
-    segments: Arc<BulkSegments>,
-    id: u64,
-}
-
-impl Drop for Making {
-    fn drop(&mut self) {
-        if !lock(&self.segments.state).in_making.contains(&self.id) {
-            return;
-        }
-        // Its space is given back at once; the unlinker makes that durable, or tries again.
-        let _ = self.segments.vfs.remove(&file::bulk(self.id));
-        let mut state = lock(&self.segments.state);
-        state.releasing.entry(self.id).or_default();
-        state.in_making.remove(&self.id);
-        drop(state);
-        self.segments.released.notify_all();
-    }
-}
-
-/// Streams a body of any length into a bulk segment in constant memory. Dropped before `finish`, it removes the file.
-pub struct BulkWriter {
-    making: Making,
-    file: Arc<dyn VFile>,
-    /// Bytes taken in; those of `buffer` have not reached the file.
-    length: u64,
-    synced: u64,
-    /// Where free space was last looked at.
-    looked: u64,
-    buffer: Vec<u8>,
-    hasher: crc32fast::Hasher,
-    block_filled: usize,
-    crcs: Vec<u32>,
-    failed: bool,
-}
-
-impl fmt::Debug for BulkWriter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BulkWriter").field("id", &self.making.id).field("length", &self.length).finish()
-    }
-}
-
-impl BulkWriter {
-    /// Appends `bytes`. Blocks while the disk is behind; synced every 16 MiB.
-    ///
-    /// # Errors
-    /// `NoSpace`, `Io`, `TooLarge` above 5 GiB; the writer is of no use afterwards.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if self.failed {
-            return Err(Error::Invalid { what: "a bulk segment whose writing failed before" });
-        }
-        let written = self.take_in(bytes);
-        self.failed = written.is_err();
-        written
-    }
-
-    fn take_in(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if self.length + bytes.len() as u64 > BULK_BYTES_MAX {
-            return Err(Error::TooLarge { what: "a body above 5 GiB" });
-        }
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (head, tail) = rest.split_at(rest.len().min(BLOCK_BYTES - self.block_filled));
-            self.hasher.update(head);
-            self.block_filled += head.len();
-            if self.block_filled == BLOCK_BYTES {
-                self.end_block();
-            }
-            rest = tail;
-        }
-        self.length += bytes.len() as u64;
-        if self.buffer.is_empty() && bytes.len() >= WRITE_BYTES {
-            self.file.write_at(bytes, self.length - bytes.len() as u64)?;
-        } else {
-            self.buffer.extend_from_slice(bytes);
-            if self.buffer.len() >= WRITE_BYTES {
-                self.flush()?;
-            }
-        }
-        let on_file = self.length - self.buffer.len() as u64;
-        if on_file - self.looked >= LOOK_BYTES {
-            self.looked = on_file;
-            let segments = &self.making.segments;
-            if segments.vfs.space()?.free_bytes < segments.wanted_free_bytes.load(Ordering::Relaxed) {
-                return Err(Error::NoSpace);
-            }
-        }
-        if on_file - self.synced >= SYNC_BYTES {
-            self.sync()?;
-            self.synced = on_file;
-        }
-        Ok(())
-    }
-
-    /// Syncs the file and its directory entry. Blocks.
-    ///
-    /// # Errors
-    /// `NoSpace`, `Io`; the file is removed.
-    pub fn finish(mut self) -> Result<BulkBody, Error> {
-        if self.failed {
-            return Err(Error::Invalid { what: "a bulk segment whose writing failed before" });
-        }
-        if self.block_filled > 0 {
-            self.end_block();
-        }
-        let trailer = self.trailer();
-        self.buffer.extend_from_slice(&trailer);
-        let start = self.length - (self.buffer.len() - trailer.len()) as u64;
-        self.file.write_at(&self.buffer, start)?;
-        self.sync()?;
-        let segments = &self.making.segments;
-        segments.sync_name(self.making.id)?;
-        segments.bytes.fetch_add(self.length, Ordering::Relaxed);
-        let digest = *blake3::hash(&trailer).as_bytes();
-        let name = BulkName { id: self.making.id, length: self.length, digest };
-        Ok(BulkBody { name, making: self.making })
-    }
-
-    /// Bytes written so far.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    fn end_block(&mut self) {
-        let fresh = crc32fast::Hasher::new_with_initial(seed(&self.making.segments.uuid, self.making.id));
-        self.crcs.push(std::mem::replace(&mut self.hasher, fresh).finalize());
-        self.block_filled = 0;
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write_at(&self.buffer, self.length - self.buffer.len() as u64)?;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        if !self.making.segments.relaxed && !seeded(Bug::NoSyncOfBulk) {
-            self.making.segments.syncs.fetch_add(1, Ordering::Relaxed);
-            self.file.sync_data()?;
-        }
-        Ok(())
-    }
-
-    fn trailer(&self) -> Vec<u8> {
-        let mut bytes = vec![0; trailer::BYTES];
-        let mut field = |offset: usize, value: &[u8]| bytes[offset..offset + value.len()].copy_from_slice(value);
-        field(trailer::MAGIC, &trailer::MAGIC_VALUE);
-        field(trailer::VERSION, &FORMAT_VERSION.to_le_bytes());
-        let blocks = u32::try_from(self.crcs.len()).expect("bounded by BULK_BYTES_MAX / BLOCK_BYTES");
-        field(trailer::BLOCKS, &blocks.to_le_bytes());
-        field(trailer::UUID, &self.making.segments.uuid);
-        field(trailer::ID, &self.making.id.to_le_bytes());
-        field(trailer::LENGTH, &self.length.to_le_bytes());
-        for crc in &self.crcs {
-            bytes.extend_from_slice(&crc.to_le_bytes());
-        }
-        let crc = checksum(seed(&self.making.segments.uuid, self.making.id), &bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes
-    }
-}
-
-/// A finished bulk segment that no record names yet. Dropped unused, its file is removed.
-#[derive(Debug)]
-pub struct BulkBody {
-    pub(crate) name: BulkName,
-    making: Making,
-}
-
-impl BulkBody {
-    /// Its length, in bytes.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.name.length
-    }
-
-    /// A published record names it: the file is kept from now on.
-    pub(crate) fn keep(self) {
-        lock(&self.making.segments.state).in_making.remove(&self.name.id);
-    }
-
-    /// The record that names it may be durable, or not: the next start decides.
-    pub(crate) fn leave(self) {
-        std::mem::forget(self.making);
-    }
-}
-
-/// An opened bulk segment.
-#[derive(Debug)]
-pub(crate) struct BulkReader {
-    file: Arc<dyn VFile>,
-    crcs: Arc<[u32]>,
-    seed: u32,
-    name: BulkName,
-}
-
-impl BulkReader {
-    /// The `length` bytes from `offset`, which lie within the segment; each block touched is verified (I5).
-    pub(crate) fn read(&self, offset: u64, length: usize, nowait: bool) -> Result<Bytes, Error> {
-        let block = BLOCK_BYTES as u64;
-        let start = offset / block * block;
-        let end = (offset + length as u64).next_multiple_of(block).min(self.name.length);
-        let size = usize::try_from(end - start).map_err(|_| Error::TooLarge { what: "a read" })?;
-        let mut buffer = vec![0; size];
-        let read = if nowait {
-            self.file.read_at_nowait(&mut buffer, start)?
-        } else {
-            self.file.read_at(&mut buffer, start)?
-        };
-        let first = usize::try_from(start / block).map_err(|_| Error::TooLarge { what: "a read" })?;
-        let intact = read == size
-            && buffer
-                .chunks(BLOCK_BYTES)
-                .zip(&self.crcs[first..])
-                .all(|(block, crc)| seeded(Bug::SkipBlockChecksum) || checksum(self.seed, block) == *crc);
-        if !intact {
-            let place = format!("{}, offset {start}", format::file::bulk(self.name.id));
-            return Err(Error::damaged("a block of a bulk segment does not match its checksum", place));
-        }
-        let skip = usize::try_from(offset - start).map_err(|_| Error::TooLarge { what: "a read" })?;
-        Ok(Bytes::from(buffer).slice(skip..skip + length))
-    }
+/// The length of the file that holds a body of `length` bytes.
+pub(crate) fn file_bytes(length: u64) -> u64 {
+    length + (trailer::BYTES + trailer::CRC_BYTES) as u64 + 4 * length.div_ceil(BLOCK_BYTES as u64)
 }
