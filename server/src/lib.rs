@@ -21,6 +21,7 @@ pub mod maintenance;
 pub mod metrics;
 pub mod node;
 pub mod protocol;
+pub mod quota;
 pub mod s3;
 pub mod sign_in;
 pub mod state;

@@ -33,6 +33,7 @@ use crate::identity::store::IdentityStore;
 use crate::identity_rows::EngineRows;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
+use crate::quota::BucketQuotas;
 use crate::s3::receive::blocking;
 use crate::sign_in::SignIns;
 use crate::state::{LARGE_UPLOADS_MAX, State, Urls};
@@ -327,12 +328,14 @@ async fn open(
     let auth = AuthConfig { sigv2: config.sigv2, external_hosts, ..AuthConfig::s3(config.region.clone()) };
     let audit = open_audit(config, &store)?;
     let usage = Arc::new(MonthlyUsage::load(&store));
+    let quotas = Arc::new(BucketQuotas::load(&store));
     let state = State {
         config: config.clone(),
         maintenance: Maintenance::new(store.clone(), &config.data),
         store,
         identities,
         bucket_policies: Arc::new(bucket_policies),
+        quotas,
         auth,
         admin_auth,
         signing_keys: SigningKeyCache::default(),

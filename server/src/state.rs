@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::identity::store::IdentityStore;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
+use crate::quota::BucketQuotas;
 use crate::sign_in::SignIns;
 use crate::usage::MonthlyUsage;
 
@@ -37,6 +38,8 @@ pub struct State {
     pub identities: IdentityStore,
     /// The bucket policies in force.
     pub bucket_policies: Arc<BucketPolicies>,
+    /// How much buckets may hold.
+    pub quotas: Arc<BucketQuotas>,
     /// What signatures are verified against.
     pub auth: AuthConfig,
     /// What signatures of the admin API are verified against.

@@ -190,3 +190,57 @@ fn status_tells_health_disk_and_counters() {
     );
     assert_eq!((&status["disk"]["isLow"], &status["audit"]["state"]), (&json!(false), &json!("writes")), "{status}");
 }
+
+#[test]
+fn a_quota_stops_what_would_exceed_it_and_survives_kill_9() {
+    let mut node =
+        tests::NodeBuilder::serve().account(json!({"buckets": [{"name": "box"}, {"name": "other"}]})).start();
+    let (root, client) = (Admin::root(&node), node.client());
+    let shown = root.get("/buckets/box").json(200);
+    assert_eq!((&shown["quota"], &shown["lock"]), (&json!(null), &json!(false)));
+    let made = root.put("/buckets/box", &json!({"quota": {"bytes": 6_000_000}})).json(200);
+    assert_eq!(made["quota"], json!({"bytes": 6_000_000}));
+    client.put("box", "small", vec![b'x'; 1_000_000]).ok();
+    let refused = client.put("box", "large", vec![b'x'; 5_000_001]);
+    assert_eq!(refused.expect(403, "QuotaExceeded").xml("Error/QuotaBytes"), "6000000");
+    client.put("other", "large", vec![b'x'; 5_000_001]).ok();
+    client.copy("other", "large", "box", "large").expect(403, "QuotaExceeded");
+    // Parts aren't counted before they are an object, and together they are one object.
+    let upload = client.create_upload("box", "parts");
+    client.upload_part("box", "parts", &upload, 1, &vec![b'x'; 5_000_001]).expect(403, "QuotaExceeded");
+    let part = vec![b'x'; 5 << 20];
+    let roomy = root.put("/buckets/box", &json!({"quota": {"bytes": 7_000_000}})).json(200);
+    assert_eq!(roomy["quota"]["bytes"], 7_000_000);
+    let etags: Vec<String> = (1..=2)
+        .map(|n| {
+            client
+                .upload_part("box", "parts", &upload, n, &part)
+                .expect(200, "")
+                .header("etag")
+                .expect("an ETag")
+                .to_owned()
+        })
+        .collect();
+    client.complete_upload("box", "parts", &upload, &etags).expect(403, "QuotaExceeded");
+    node.kill_9();
+    node.restart();
+    let (root, client) = (Admin::root(&node), node.client());
+    assert_eq!(root.get("/buckets/box").json(200)["quota"]["bytes"], 7_000_000);
+    client.put("box", "large", vec![b'x'; 6_000_001]).expect(403, "QuotaExceeded");
+    // Reads and deletes go on, and make room.
+    client.get("box", "small").ok();
+    client.delete("box", "small").expect(204, "");
+    client.put("box", "large", vec![b'x'; 7_000_000]).ok();
+    // What is left out stays as it is, and null takes it away.
+    assert_eq!(root.put("/buckets/box", &json!({"versioning": "enabled"})).json(200)["quota"]["bytes"], 7_000_000);
+    assert_eq!(root.put("/buckets/box", &json!({"quota": null})).json(200)["quota"], json!(null));
+    client.put("box", "more", vec![b'x'; 1_000_000]).ok();
+    root.put("/buckets/box", &json!({"quota": {"bytes": -1}})).refused(400, "InvalidArgument");
+    root.put("/buckets/box", &json!({"quota": {"bytes": 1, "objects": 1}})).refused(400, "InvalidArgument");
+    // A later bucket of the name has its own.
+    root.post("/buckets", &json!({"name": "again", "quota": {"bytes": 1}})).json(201);
+    client.put("again", "k", "vv").expect(403, "QuotaExceeded");
+    root.delete("/buckets/again").json(204);
+    root.post("/buckets", &json!({"name": "again"})).json(201);
+    client.put("again", "k", "vv").ok();
+}

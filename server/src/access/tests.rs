@@ -57,6 +57,7 @@ async fn state(directory: &Path) -> State {
         config,
         identities: IdentityStore::open(EngineRows::shared(&store), key, None).unwrap(),
         bucket_policies: Arc::new(BucketPolicies::load(&store)),
+        quotas: Arc::default(),
         usage: Arc::new(crate::usage::MonthlyUsage::load(&store)),
         maintenance: Maintenance::new(store.clone(), directory),
         store,

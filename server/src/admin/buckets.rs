@@ -12,11 +12,15 @@ use super::call::Call;
 use super::page::{Listing, Row};
 use super::wire;
 use crate::protocol::error::Code;
+use crate::quota::Quota;
 use crate::s3::bucket::create;
 use crate::state::State;
 
 /// What a list of buckets can be sorted by.
 pub(super) const SORTS: [&str; 4] = ["name", "bytes", "objects", "createTime"];
+
+/// The largest quota, in bytes: what numbers of JSON hold exactly everywhere.
+const QUOTA_BYTES_MAX: u64 = (1 << 53) - 1;
 
 /// `POST /buckets`
 pub(super) async fn create(call: &Call) -> Result<Answer> {
@@ -25,6 +29,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
     let rule = "must have 3 to 63 lower-case letters, digits, dots and hyphens";
     let name = BucketName::parse(name).map_err(|_| Refusal::invalid("name", rule))?;
     let versioning = body.versioning.as_deref().map(read_versioning).transpose()?;
+    let quota = body.quota.flatten().map(read_quota).transpose()?;
     let account = call.account_id()?;
     let made = create::make(&call.state, &name, account.as_str()).await;
     let made = made.map_err(|error| match error.code {
@@ -39,6 +44,9 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         None => made,
         Some(versioning) => set(call, &made, versioning).await?,
     };
+    if quota.is_some() {
+        call.state.quotas.set(&call.state.store, made.id, quota).await?;
+    }
     Answer::created(&show(&call.state, &made))
 }
 
@@ -78,6 +86,7 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
         return Err(Refusal::invalid("name", "can't be changed"));
     }
     let versioning = body.versioning.as_deref().map(read_versioning).transpose()?;
+    let quota = body.quota.map(|quota| quota.map(read_quota).transpose()).transpose()?;
     let bucket = match versioning.filter(|it| *it != bucket.versioning) {
         None => bucket,
         Some(Versioning::Unversioned) => {
@@ -85,6 +94,9 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
         }
         Some(versioning) => set(call, &bucket, versioning).await?,
     };
+    if let Some(quota) = quota {
+        call.state.quotas.set(&call.state.store, bucket.id, quota).await?;
+    }
     Answer::ok(&show(&call.state, &bucket))
 }
 
@@ -93,6 +105,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
     let bucket = find(call)?;
     call.state.store.delete_bucket(bucket.id).await.map_err(crate::protocol::error::S3Error::from)?;
     call.state.bucket_policies.forget(bucket.id);
+    call.state.quotas.forget(bucket.id);
     Ok(Answer::nothing())
 }
 
@@ -145,6 +158,13 @@ fn read_versioning(text: &str) -> Result<Versioning> {
     }
 }
 
+fn read_quota(quota: wire::Quota) -> Result<Quota> {
+    if quota.bytes > QUOTA_BYTES_MAX {
+        return Err(Refusal::invalid("quota.bytes", format!("must be at most {QUOTA_BYTES_MAX}")));
+    }
+    Ok(Quota { bytes: quota.bytes })
+}
+
 fn usage_of(state: &State, bucket: &Bucket) -> wire::Usage {
     let usage = state.store.bucket_usage(bucket.id);
     wire::Usage { objects: usage.objects, bytes: usage.bytes }
@@ -153,6 +173,8 @@ fn usage_of(state: &State, bucket: &Bucket) -> wire::Usage {
 fn show(state: &State, bucket: &Bucket) -> wire::Bucket {
     let policy = state.bucket_policies.of(bucket.id);
     let created = Timestamp::from_millisecond(i64::try_from(bucket.created_ms).unwrap_or(i64::MAX));
+    // Nothing is written to a bucket whose quota can't be read.
+    let quota = state.quotas.of(bucket.id).unwrap_or(Some(Quota { bytes: 0 }));
     wire::Bucket {
         name: bucket.name.to_string(),
         create_time: created.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
@@ -162,6 +184,8 @@ fn show(state: &State, bucket: &Bucket) -> wire::Bucket {
             Versioning::Suspended => "suspended",
         },
         usage: usage_of(state, bucket),
+        quota: quota.map(|quota| wire::Quota { bytes: quota.bytes }),
+        lock: false,
         // One that can't be read is there, and refuses everybody.
         has_policy: !matches!(policy, Ok(None)),
         public: matches!(policy, Ok(Some(policy)) if policy.policy.is_public()),

@@ -354,6 +354,18 @@ pub(super) struct BucketBody {
     pub(super) name: Option<String>,
     /// `enabled` or `suspended`; a bucket that never kept versions is `off`, and can't be again.
     pub(super) versioning: Option<String>,
+    /// How much it may hold; `null` takes the limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Quota>)]
+    pub(super) quota: Option<Option<Quota>>,
+}
+
+/// How much a bucket may hold.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Quota {
+    /// The sum of the sizes of its objects and versions.
+    pub(super) bytes: u64,
 }
 
 /// How much is stored, counted with each write.
@@ -374,6 +386,10 @@ pub(super) struct Bucket {
     /// `off`, `enabled` or `suspended`.
     pub(super) versioning: &'static str,
     pub(super) usage: Usage,
+    /// How much it may hold; `null` where there is no limit.
+    pub(super) quota: Option<Quota>,
+    /// Whether it has object lock, which this node doesn't have yet.
+    pub(super) lock: bool,
     /// Whether it has a policy.
     pub(super) has_policy: bool,
     /// Whether its policy grants something to everybody.

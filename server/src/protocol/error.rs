@@ -151,6 +151,7 @@ codes! {
     NotImplemented 501 "A header you provided implies functionality that is not implemented";
     NotModified 304 "Not Modified";
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold";
+    QuotaExceeded 403 "The bucket's quota does not allow it to hold this much.";
     RequestHeaderSectionTooLarge 400 "Your request header section exceeds the maximum allowed request header section size.";
     RequestTimeTooSkewed 403 "The difference between the request time and the current time is too large.";
     RequestTimeout 400 "Your socket connection to the server was not read from or written to within the timeout period.";

@@ -103,7 +103,7 @@ impl Payload {
     }
 
     /// The body's length once decoded; a body without one is refused, as S3 does.
-    fn length(&self) -> S3Result<u64> {
+    pub fn length(&self) -> S3Result<u64> {
         match &self.auth {
             PayloadAuth::Chunked(context) => Ok(context.decoded_length()),
             PayloadAuth::Unsigned | PayloadAuth::Sha256(_) => {

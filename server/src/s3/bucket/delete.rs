@@ -13,5 +13,6 @@ pub async fn run(state: &State, delete: Authorized<op::DeleteBucket>) -> S3Resul
     let bucket = delete.bucket()?;
     state.store.delete_bucket(bucket.id).await?;
     state.bucket_policies.forget(bucket.id);
+    state.quotas.forget(bucket.id);
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }

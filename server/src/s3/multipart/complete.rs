@@ -165,6 +165,7 @@ fn judge_parts(
         }
         parts.push(part);
     }
+    state.quotas.require(&state.store, context.bucket()?.id, parts.iter().map(|part| part.size).sum())?;
     let all_but_last = &parts[..parts.len() - 1];
     if let Some(small) = all_but_last.iter().find(|part| part.size < PART_BYTES_MIN) {
         return Err(Code::EntityTooSmall

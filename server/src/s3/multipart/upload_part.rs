@@ -17,6 +17,7 @@ pub async fn run(state: &State, put: Authorized<op::UploadPart>, payload: &mut P
     let (id, number) = (super::upload_id(request)?, super::part_number(request)?);
     let (bucket, key) = (put.bucket()?.id, put.key()?);
     let upload = state.store.upload(bucket, key, id)?;
+    state.quotas.require(&state.store, bucket, payload.length()?)?;
     let expected = Expected::of(request)?;
     let wanted = upload.checksum.map(|(algorithm, _)| algorithm);
     if let (Some(wanted), Some(sent)) = (wanted, expected.algorithm())

@@ -33,6 +33,7 @@ pub async fn run(state: &State, copy: Authorized<op::UploadPartCopy>) -> S3Resul
     if range.length > PUT_BYTES_MAX {
         return Err(Code::EntityTooLarge.error().field("MaxSizeAllowed", PUT_BYTES_MAX.to_string()));
     }
+    state.quotas.require(&state.store, bucket, range.length)?;
     let algorithm = upload.checksum.map_or(ChecksumAlgorithm::Crc64Nvme, |(algorithm, _)| algorithm);
     let _turn = receive::turn(state).await?;
     let (body, digested) = copy_range(&state.store, source, range, algorithm).await?;

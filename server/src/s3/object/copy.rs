@@ -29,6 +29,7 @@ pub async fn run(state: &State, copy: Authorized<op::CopyObject>) -> S3Result<Re
     let attributes = attributes_of_copy(state, &copy, &source)?;
     let precondition = conditional::write_precondition(request)?;
     let (bucket, key) = (copy.bucket()?.id, copy.key()?.clone());
+    state.quotas.require(&state.store, bucket, source.info.size)?;
     let source_version = source.info.version_id;
     let stored: Stored = if source.info.size > engine::INLINE_BYTES_MAX as u64 {
         let etag = source.info.etag;

@@ -19,6 +19,7 @@ pub async fn run(state: &State, put: Authorized<op::PutObject>, payload: &mut Pa
     let precondition = conditional::write_precondition(request)?;
     let (bucket, key) = (put.bucket()?, put.key()?);
     let expected = Expected::of(request)?.or_algorithm(Some(ChecksumAlgorithm::Crc64Nvme));
+    state.quotas.require(&state.store, bucket.id, payload.length()?)?;
     let received = receive::object(state, payload, expected).await?;
     let checksum = received.checksum();
     attributes.checksums.extend(checksum.clone());
