@@ -245,7 +245,7 @@ impl Node {
             // Ended by the abort, which is what was wanted.
             let _ = task.await;
         }
-        self.state.usage.write().await;
+        self.state.usage.close().await;
         let ending = self.state.clone();
         // Records of the requests that just ended are still on their way.
         if blocking(move || ending.audit.close()).await.is_err() {

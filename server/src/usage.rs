@@ -17,8 +17,8 @@ use crate::clock;
 
 /// How often buckets are looked at.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
-/// How many samples are taken between two writes.
-const SAMPLES_PER_WRITE: u32 = 60;
+/// How many samples are taken between two writes: what a kill -9 can lose. Only what has changed is written.
+const SAMPLES_PER_WRITE: u32 = 5;
 /// Rows of the running months, by the bucket's number.
 const RUNNING: &str = "usage.running";
 /// Rows that are written in one batch.
@@ -128,17 +128,26 @@ impl MonthlyUsage {
         MonthlyUsage { store: store.clone(), running: Mutex::new(running) }
     }
 
-    /// Looks at all buckets each minute and writes each hour. Never ends by itself.
+    /// Looks at all buckets at once and then each minute, and writes every few minutes and when a month has ended. Never ends by itself.
     pub async fn watch(self: Arc<Self>) {
-        let mut samples = 0;
-        loop {
-            tokio::time::sleep(SAMPLE_INTERVAL).await;
+        for samples in 0_u32.. {
             self.sample(clock::now_seconds());
-            samples += 1;
-            if samples % SAMPLES_PER_WRITE == 0 {
+            if samples.is_multiple_of(SAMPLES_PER_WRITE) || self.has_ended_months() {
                 self.write().await;
             }
+            tokio::time::sleep(SAMPLE_INTERVAL).await;
         }
+    }
+
+    /// Takes a last look and makes it durable.
+    pub async fn close(&self) {
+        self.sample(clock::now_seconds());
+        self.write().await;
+    }
+
+    /// Whether a month that is over, or what a deleted bucket held, waits to be written: nothing tells that again.
+    fn has_ended_months(&self) -> bool {
+        lock(&self.running).unwritten.keys().any(|(namespace, _)| namespace != RUNNING)
     }
 
     /// What the buckets of an account held in a month, by name.

@@ -173,7 +173,7 @@ fn cookies_need_their_second_token_and_signatures_cover_the_body() {
     let mut request = nobody.request("PUT", "/buckets/box/objects/signed", None, &[]).body("text");
     signer.sign(&mut request);
     nobody.client.send_as_is(&request).expect(200, "");
-    request.body = b"tent".to_vec().into();
+    request.body = b"tent".to_vec();
     Answer(nobody.client.send_as_is(&request)).refused(400, "XAmzContentSHA256Mismatch");
     assert_eq!(node.client().get("box", "signed").expect(200, "").body, b"text");
 }

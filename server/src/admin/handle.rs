@@ -52,7 +52,7 @@ pub(super) async fn handle(
                 Err(refusal) => Err(refusal),
             }
         }
-        found => run(state, door, found, head, peer, &mut body, now, &mut line).await,
+        found => run(state, Arrival { door, head, peer, now }, found, &mut body, &mut line).await,
     };
     if outcome.is_err() && !body.is_done() {
         body.drain(DRAINED_BYTES_MAX, DRAIN_TIME_MAX).await;
@@ -104,6 +104,15 @@ pub(super) async fn handle(
     response
 }
 
+/// A call without its body.
+struct Arrival {
+    door: Door,
+    head: Parts,
+    peer: Peer,
+    /// Seconds since the epoch.
+    now: i64,
+}
+
 /// What the log says of a call.
 #[derive(Default)]
 struct Line {
@@ -124,14 +133,12 @@ impl Line {
 
 async fn run(
     state: &Arc<State>,
-    door: Door,
+    arrival: Arrival,
     found: Found,
-    head: Parts,
-    peer: Peer,
     body: &mut RequestBody,
-    now: i64,
     line: &mut Line,
 ) -> Result<Answer> {
+    let Arrival { door, head, peer, now } = arrival;
     let (route, names) = match found {
         Found::Route(route, names) => (route, names),
         Found::OtherMethod(methods) => {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use self::files::Files;
 use self::queue::Queue;
@@ -26,6 +27,8 @@ pub use writer::LowWater;
 
 /// A thread's line that has grown beyond this isn't kept, in bytes.
 const LINE_BYTES_KEPT: usize = 16 << 10;
+/// How long a search waits for what was just recorded.
+const FLUSH_TIME_MAX: Duration = Duration::from_secs(1);
 /// What is kept of the log in all, in bytes, unless the settings say otherwise.
 pub const KEPT_BYTES_DEFAULT: u64 = 1 << 30;
 
@@ -196,6 +199,13 @@ impl Audit {
         }
     }
 
+    /// Waits until what was recorded until now can be searched, for a second at most. Not for a thread that serves requests.
+    pub fn flush(&self) {
+        if self.path.is_some() {
+            self.shared.queue.wait(FLUSH_TIME_MAX);
+        }
+    }
+
     /// What the writer is at; `None` where nothing is recorded.
     pub fn writer_state(&self) -> Option<WriterState> {
         self.path.is_some().then(|| self.shared.state())
@@ -270,6 +280,9 @@ mod tests {
         for n in 0..3_000 {
             audit.record(&record(&format!("n{n}")));
         }
+        audit.flush();
+        assert_eq!(audit.written(), 3_000);
+        audit.flush();
         audit.close();
         let text = std::fs::read_to_string(&path).unwrap();
         let names: Vec<String> = text

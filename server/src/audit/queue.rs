@@ -17,6 +17,7 @@ const GATHERED_FOR: Duration = Duration::from_millis(10);
 pub(super) struct Queue {
     state: Mutex<State>,
     written_to: Condvar,
+    settled: Condvar,
 }
 
 #[derive(Default)]
@@ -25,6 +26,11 @@ struct State {
     ended: bool,
     /// The writer waits for the first line, or for a whole portion.
     waits_for: Option<usize>,
+    /// Whether somebody waits for the lines to be written.
+    hurried: bool,
+    /// How often lines were taken, and how often those that were taken were dealt with.
+    taken: u64,
+    dealt_with: u64,
 }
 
 impl Queue {
@@ -53,7 +59,7 @@ impl Queue {
             state = self.written_to.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let until = Instant::now() + GATHERED_FOR;
-        while state.lines.len() < PORTION_BYTES && !state.ended {
+        while state.lines.len() < PORTION_BYTES && !state.ended && !state.hurried {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -62,14 +68,41 @@ impl Queue {
             state = self.written_to.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.waits_for = None;
+        state.hurried = false;
+        state.taken += 1;
         std::mem::swap(&mut state.lines, lines);
         !state.ended
+    }
+
+    /// Tells those who wait that what was taken last is dealt with.
+    pub(super) fn settle(&self) {
+        let mut state = self.lock();
+        state.dealt_with = state.taken;
+        drop(state);
+        self.settled.notify_all();
+    }
+
+    /// Waits until all lines that are here now are dealt with, or so long. Not for a thread that serves requests.
+    pub(super) fn wait(&self, at_most: Duration) {
+        let mut state = self.lock();
+        let wanted = state.taken + u64::from(!state.lines.is_empty());
+        state.hurried = !state.lines.is_empty();
+        self.written_to.notify_one();
+        let until = Instant::now() + at_most;
+        while state.dealt_with < wanted && !state.ended {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// Takes no more lines, and lets the writer end.
     pub(super) fn end(&self) {
         self.lock().ended = true;
         self.written_to.notify_one();
+        self.settled.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -43,6 +43,7 @@ impl<'a> Writer<'a> {
             }
             lines.clear();
             lines.shrink_to(BUFFER_BYTES_KEPT);
+            self.shared.queue.settle();
             if !goes_on {
                 return;
             }

@@ -61,6 +61,10 @@ pub fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
         if name.starts_with("x-amz-server-side-encryption") || name.starts_with("x-amz-copy-source-server-side") {
             return Err(Code::NotImplemented.with("Server-side encryption is not implemented.").field("Header", name));
         }
+        // Of directory buckets: where it isn't known, the end of an object would be stored as all of it.
+        if name == "x-amz-write-offset-bytes" {
+            return Err(Code::NotImplemented.with("Appending to objects is not implemented.").field("Header", name));
+        }
         if name.starts_with("x-amz-object-lock-") {
             return Err(Code::InvalidRequest.with("Bucket is missing Object Lock Configuration"));
         }

@@ -75,7 +75,11 @@ fn names_a_checksum(request: &crate::protocol::request::Request) -> bool {
 
 /// Judges one key and makes its delete.
 fn one(state: &State, delete: &Authorized<op::DeleteObjects>, object: &Element) -> S3Result<Delete> {
-    let key = object_key(object.child_text("Key").ok_or_else(|| Code::MalformedXML.error())?)?;
+    // Of two keys in one entry, one would be left although the caller was told that it is gone.
+    let twice =
+        ["Key", "VersionId", "ETag", "LastModifiedTime", "Size"].iter().any(|name| object.all(name).nth(1).is_some());
+    let key = object.child_text("Key").filter(|_| !twice).ok_or_else(|| Code::MalformedXML.error())?;
+    let key = object_key(key)?;
     let version = object.child_text("VersionId").filter(|v| !v.is_empty());
     let etag = object.child_text("ETag").map(|etag| etag.trim().to_owned());
     delete.require_delete(state, &key, version, etag.as_deref())?;
