@@ -152,3 +152,58 @@ fn a_list_is_searched_and_sorted() {
     root.post("/service-accounts", &json!({"name": "d", "permissions": ["p"], "expirationDate": "soon"}))
         .refused(400, "InvalidArgument");
 }
+
+#[test]
+fn versions_are_kept_without_secrets_and_can_be_gone_back_to() {
+    let mut node = tests::NodeBuilder::serve()
+        .account(json!({"users": [{"name": "eve", "password": "eve-password", "role": "auditor"}]}))
+        .start();
+    let root = Admin::root(&node);
+    for name in ["p", "q"] {
+        root.post("/permissions", &everything(name)).json(201);
+    }
+    let made =
+        root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"], "description": "first"})).json(201);
+    let secret = made["secret"].as_str().expect("a secret").to_owned();
+    root.put("/service-accounts/app", &json!({"permissions": ["q"], "description": "second"})).json(200);
+    let rotated = root.post("/service-accounts/app/rotate", &json!({})).json(200)["secret"]
+        .as_str()
+        .expect("a secret")
+        .to_owned();
+    root.delete("/service-accounts/app/enabled").json(204);
+    // What changes nothing makes no version.
+    root.put("/service-accounts/app", &json!({"description": "second"})).json(200);
+    node.kill_9();
+    node.restart();
+    let (root, eve) = (Admin::root(&node), Admin::nobody(&node).with_user("eve", "eve-password"));
+    let history = eve.get("/service-accounts/app/history").json(200);
+    let told: Vec<_> =
+        history.as_array().expect("a list").iter().map(|it| (it["revision"].clone(), it["changed"].clone())).collect();
+    assert_eq!(
+        told,
+        [
+            (json!(4), json!(["enabled"])),
+            (json!(3), json!(["secretKey"])),
+            (json!(2), json!(["description", "permissions"])),
+            (json!(1), json!([])),
+        ]
+    );
+    assert_eq!((&history[3]["permissions"], &history[3]["description"]), (&json!(["p"]), &json!("first")));
+    assert_eq!(history[0]["by"], "arn:aws:iam::123456789012:root");
+    for secret in [secret, rotated.clone()] {
+        assert!(!history.to_string().contains(&secret));
+    }
+    eve.post("/service-accounts/app/revert", &json!({"revision": 1})).refused(403, "AccessDenied");
+    root.post("/service-accounts/app/revert", &json!({"revision": 9})).refused(404, "RevisionNotFound");
+    let back = root.post("/service-accounts/app/revert", &json!({"revision": 1})).json(200);
+    assert_eq!(
+        (&back["description"], &back["enabled"], &back["permissions"][0]["name"]),
+        (&json!("first"), &json!(true), &json!("p"))
+    );
+    let key = back["accessKey"].as_str().expect("a key").to_owned();
+    node.client().with(&key, &rotated).create_bucket("its-secret-stays").ok();
+    // A later namesake has a history of its own.
+    root.delete("/service-accounts/app").json(204);
+    root.post("/service-accounts", &json!({"name": "app", "permissions": ["p"]})).json(201);
+    assert_eq!(root.get("/service-accounts/app/history").json(200).as_array().map(Vec::len), Some(1));
+}

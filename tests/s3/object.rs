@@ -202,3 +202,27 @@ fn peak_memory_kib(pid: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux counts it");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
+
+/// Appending is for directory buckets: stored as a whole, the end of an object would take its place.
+#[test]
+fn a_put_at_an_offset_is_refused_and_leaves_the_object() {
+    let node = fixture::node(&["box"], &[]);
+    let client = node.client();
+    client.put("box", "k", "whole").ok();
+    let append = client.request("PUT", "box", "k").header("x-amz-write-offset-bytes", "5").body(" and more");
+    client.send(append).expect(501, "NotImplemented");
+    assert_eq!(client.get("box", "k").expect(200, "").body, b"whole");
+}
+
+#[test]
+fn an_entry_of_a_delete_with_two_keys_is_malformed() {
+    let node = fixture::node(&["box"], &[]);
+    let client = node.client();
+    client.put("box", "a", "v").ok();
+    client.put("box", "b", "v").ok();
+    let body = "<Delete><Object><Key>a</Key><Key>b</Key></Object></Delete>";
+    let request = client.request("POST", "box", "").query("delete", "").body(body);
+    let answer = client.send(request.header("content-md5", checksum::content_md5(body.as_bytes())));
+    assert!(answer.text().contains("MalformedXML"), "{answer}");
+    assert_eq!(client.keys("box"), ["a", "b"]);
+}

@@ -181,6 +181,8 @@ routes! {
     DELETE "/service-accounts/{id}/enabled" May(Action::StrongroomSetServiceAccountStatus), "Disable a service account: its key answers like an unknown one", NO_BODY, NO_CONTENT, service_accounts::disable;
     POST "/service-accounts/{id}/rotate" May(Action::StrongroomRotateServiceAccount), "Give a service account another secret, which is told here only", NO_BODY, One(200, schema::<wire::Credentials>), service_accounts::rotate;
 
+    GET "/service-accounts/{id}/history" May(Action::StrongroomGetServiceAccount), "List the versions of a service account, newest first, with what changed", NO_BODY, All(schema::<wire::ServiceAccountRevision>), service_accounts::history;
+    POST "/service-accounts/{id}/revert" May(Action::StrongroomUpdateServiceAccount), "Go back to an earlier version's description, permissions, status and expiry", Json(schema::<wire::RevertBody>), One(200, schema::<wire::ServiceAccount>), service_accounts::revert;
     GET "/service-accounts/{id}/access" May(Action::StrongroomSimulate), "What a service account can do", NO_BODY, One(200, schema::<wire::Access>), access::of_service_account;
 
     POST "/users" May(Action::StrongroomCreateUser), "Create a user", Json(schema::<wire::UserBody>), One(201, schema::<wire::User>), users::create;

@@ -13,6 +13,7 @@ use super::permissions;
 use super::wire;
 use crate::identity::change::Change;
 use crate::identity::difference::Fields;
+use crate::identity::history::ServiceAccountRevision;
 use crate::identity::name::{AccessKey, AccountId, Id, Name};
 use crate::identity::random;
 use crate::identity::rows::{Record, service_account_key};
@@ -20,6 +21,7 @@ use crate::identity::sealed::SecretKey;
 use crate::identity::service_account::{PERMISSIONS_PER_SERVICE_ACCOUNT_MAX, ServiceAccount};
 use crate::identity::snapshot::Snapshot;
 use crate::identity::timestamp::{parse_timestamp, whole_seconds};
+use crate::s3::receive::blocking;
 
 /// What a list of service accounts can be sorted by.
 pub(super) const SORTS: [&str; 5] = ["name", "description", "accessKey", "expirationDate", "createTime"];
@@ -47,6 +49,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         enabled: body.enabled.unwrap_or(true),
         expires_at: expiry(body.expiration_date.as_ref())?.flatten(),
         created_by: Some(call.by()?),
+        revision: 1,
         created_at: call.time(),
         updated_at: call.time(),
     };
@@ -107,10 +110,7 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
             None => existing.permissions.clone(),
         };
         let expires_at = expires_at.unwrap_or(existing.expires_at);
-        if expires_at != existing.expires_at && existing.created_by.as_deref() != Some(call.caller()?.arn()) {
-            // The expiry of other people's keys is for those who administer people.
-            call.require(Action::StrongroomUpdateUser)?;
-        }
+        require_expiry(call, existing, expires_at)?;
         Ok(ServiceAccount {
             name: name.clone().unwrap_or_else(|| existing.name.clone()),
             description: body.description.clone().unwrap_or_else(|| existing.description.clone()),
@@ -121,6 +121,69 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
         })
     })
     .await
+}
+
+/// Judges another expiry than it has: that of other people's keys is for those who administer people.
+fn require_expiry(call: &Call, existing: &ServiceAccount, expires_at: Option<Timestamp>) -> Result<()> {
+    if expires_at != existing.expires_at && existing.created_by.as_deref() != Some(call.caller()?.arn()) {
+        call.require(Action::StrongroomUpdateUser)?;
+    }
+    Ok(())
+}
+
+/// `GET /service-accounts/{id}/history`
+pub(super) async fn history(call: &Call) -> Result<Answer> {
+    let snapshot = call.snapshot();
+    let found = find(&snapshot, &call.account_id()?, call.name())?;
+    let shown: Vec<wire::ServiceAccountRevision> = revisions(call, found)
+        .await?
+        .into_iter()
+        .map(|it| {
+            let permission = |id: String| Id::parse(&id).map_or(id, |id| reference(&snapshot, found, &id).name);
+            wire::ServiceAccountRevision {
+                revision: it.revision,
+                time: it.time,
+                by: it.by,
+                changed: it.changed,
+                name: it.name,
+                access_key: it.access_key,
+                description: it.description.unwrap_or_default(),
+                permissions: it.permissions.into_iter().map(permission).collect(),
+                enabled: it.enabled,
+                expiration_date: it.expiration_date,
+            }
+        })
+        .collect();
+    Answer::ok(&shown)
+}
+
+/// `POST /service-accounts/{id}/revert`: description, permissions, status and expiry as they were; name, access key and secret stay.
+pub(super) async fn revert(call: &Call) -> Result<Answer> {
+    let wire::RevertBody { revision } = call.json()?;
+    let snapshot = call.snapshot();
+    let found = find(&snapshot, &call.account_id()?, call.name())?;
+    let old = revisions(call, found).await?.into_iter().find(|it| it.revision == revision);
+    let old = old.ok_or_else(|| Refusal::not_found("RevisionNotFound", "A revision was not found."))?;
+    let permissions: Vec<Id> = old.permissions.iter().map(|id| Id::parse(id)).collect::<std::result::Result<_, _>>()?;
+    let expires_at = old.expiration_date.as_deref().map(|text| parse_timestamp("expirationDate", text)).transpose()?;
+    changed(call, |_, existing| {
+        require_expiry(call, existing, expires_at)?;
+        Ok(ServiceAccount {
+            description: old.description.clone(),
+            permissions: permissions.clone(),
+            enabled: old.enabled,
+            expires_at,
+            ..existing.clone()
+        })
+    })
+    .await
+}
+
+/// The versions of a service account, newest first.
+async fn revisions(call: &Call, of: &ServiceAccount) -> Result<Vec<ServiceAccountRevision>> {
+    let (identities, wanted) = (call.state.identities.clone(), of.clone());
+    let revisions = blocking(move || identities.service_account_history(&wanted)).await?;
+    revisions.map_err(|error| Refusal::internal(&error))
 }
 
 /// `DELETE /service-accounts/{id}`
@@ -233,20 +296,21 @@ fn credentials(made: &ServiceAccount) -> wire::Credentials {
     }
 }
 
+fn reference(snapshot: &Snapshot, of: &ServiceAccount, id: &Id) -> wire::Reference {
+    let found = snapshot.permission_by_id(of.account_id.as_str(), id);
+    // One that can't be read or was deleted is known by its id only.
+    let name = found.map_or_else(|| id.to_string(), |it| it.permission.name.to_string());
+    wire::Reference { id: id.to_string(), name }
+}
+
 fn show(snapshot: &Snapshot, it: &ServiceAccount, now: Timestamp) -> wire::ServiceAccount {
-    let reference = |id: &Id| {
-        let found = snapshot.permission_by_id(it.account_id.as_str(), id);
-        // One that can't be read is known by its id only.
-        let name = found.map_or_else(|| id.to_string(), |it| it.permission.name.to_string());
-        wire::Reference { id: id.to_string(), name }
-    };
     wire::ServiceAccount {
         id: it.id.to_string(),
         name: it.name.to_string(),
         description: it.description.clone().unwrap_or_default(),
         arn: it.arn(),
         access_key: it.access_key.to_string(),
-        permissions: it.permissions.iter().map(reference).collect(),
+        permissions: it.permissions.iter().map(|id| reference(snapshot, it, id)).collect(),
         ready_state: true,
         enabled: it.enabled,
         status: match (it.enabled, it.expires_at.is_some_and(|at| at <= now)) {

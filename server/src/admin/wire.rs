@@ -115,6 +115,25 @@ pub(super) struct Revision {
     pub(super) permission: Permission,
 }
 
+/// One version of a service account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServiceAccountRevision {
+    pub(super) revision: u32,
+    pub(super) time: String,
+    /// Who made it: an ARN, or the state file that declared it.
+    pub(super) by: String,
+    /// The fields that differ from the version before; `secretKey` where it got another secret, which is never told.
+    pub(super) changed: Vec<String>,
+    pub(super) name: String,
+    pub(super) access_key: String,
+    pub(super) description: String,
+    /// Names of its permissions; ids of those that aren't there any more.
+    pub(super) permissions: Vec<String>,
+    pub(super) enabled: bool,
+    pub(super) expiration_date: Option<String>,
+}
+
 /// Which version to go back to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

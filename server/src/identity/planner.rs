@@ -270,6 +270,7 @@ impl<'a> Planner<'a> {
                 .expires_at
                 .map_or_else(|| existing.and_then(|it| it.expires_at), |at| at.map(whole_seconds)),
             created_by: existing.and_then(|it| it.created_by.clone()),
+            revision: existing.map_or(1, |it| it.revision),
             created_at: existing.map_or(self.now, |it| it.created_at),
             updated_at: self.now,
         };

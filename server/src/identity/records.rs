@@ -127,10 +127,19 @@ impl Records {
     ) -> Result<(), Refused> {
         match change {
             Change::Put(mut record) => {
-                if let Record::Permission(permission) = &mut record {
-                    let before = self.permission_by_id(&permission.account_id, &permission.id);
-                    permission.revision = before.map_or(1, |it| it.permission.revision.saturating_add(1));
-                    rows.extend(history::written(permission, by));
+                match &mut record {
+                    Record::Permission(permission) => {
+                        let before = self.permission_by_id(&permission.account_id, &permission.id);
+                        permission.revision = before.map_or(1, |it| it.permission.revision.saturating_add(1));
+                        rows.extend(history::written(permission, by));
+                    }
+                    Record::ServiceAccount(it) => {
+                        let records = self.account(&it.account_id);
+                        let before = records.and_then(|records| records.service_account_by_id(&it.id));
+                        it.revision = before.map_or(1, |before| before.revision.saturating_add(1));
+                        rows.extend(history::service_account_written(it, before.map(Arc::as_ref), by));
+                    }
+                    Record::Account(_) | Record::Root(_) | Record::User(_) => {}
                 }
                 let key = record.key();
                 check_record(&record).map_err(|invalid| Refused::Invalid { record: key.clone(), invalid })?;
@@ -297,6 +306,8 @@ impl Records {
             }
             let permissions = records.into_iter().flat_map(|it| it.permissions.values());
             rows.extend(permissions.flat_map(|it| history::removed(&it.permission)));
+            let service_accounts = records.into_iter().flat_map(|it| it.service_accounts.values());
+            rows.extend(service_accounts.flat_map(|it| history::service_account_removed(it)));
             rows.extend(of_account.iter().chain(&damaged).map(RowChange::delete));
             self.accounts.remove(&account);
             self.damaged.retain(|row, _| *row.account() != account);
@@ -308,6 +319,10 @@ impl Records {
                 return Err(Refused::PermissionInUse { permission: name.clone(), service_accounts });
             }
             rows.extend(self.permission_by_id(account, id).into_iter().flat_map(|it| history::removed(&it.permission)));
+        }
+        if let RowKey::ServiceAccount { name, .. } = &key {
+            let found = self.account(&account).and_then(|records| records.service_accounts.get(name));
+            rows.extend(found.into_iter().flat_map(|it| history::service_account_removed(it)));
         }
         if !self.remove(&key) && self.damaged.remove(&key).is_none() {
             return Err(Refused::NotFound { record: key });

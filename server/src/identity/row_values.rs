@@ -153,6 +153,8 @@ struct ServiceAccountRow {
     expire_time: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
+    #[serde(default = "first_revision")]
+    revision: u32,
     create_time: String,
     update_time: String,
 }
@@ -298,6 +300,7 @@ impl ServiceAccountRow {
             enabled: account.enabled,
             expire_time: account.expires_at.map(|time| time.to_string()),
             created_by: account.created_by.clone(),
+            revision: account.revision,
             create_time: account.created_at.to_string(),
             update_time: account.updated_at.to_string(),
         })
@@ -318,6 +321,7 @@ impl ServiceAccountRow {
             enabled: self.enabled,
             expires_at: self.expire_time.as_deref().map(read_time).transpose()?,
             created_by: self.created_by,
+            revision: self.revision,
             created_at: read_time(&self.create_time)?,
             updated_at: read_time(&self.update_time)?,
         };

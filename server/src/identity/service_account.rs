@@ -31,6 +31,8 @@ pub struct ServiceAccount {
     pub expires_at: Option<Timestamp>,
     /// The ARN of who made it; `None` for one that a state file declared. What is about other people's keys is asked of it.
     pub created_by: Option<String>,
+    /// Counts the versions of the service account from 1. Set where a change is made, whatever the caller puts here.
+    pub revision: u32,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

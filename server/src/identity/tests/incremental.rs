@@ -58,6 +58,7 @@ fn service_account(numbers: &mut Numbers) -> ServiceAccount {
         enabled: numbers.below(3) > 0,
         expires_at: None,
         created_by: None,
+        revision: 1,
         created_at: now(),
         updated_at: now(),
     }
