@@ -28,6 +28,8 @@ pub(crate) enum Command {
     },
     /// The policy engine alone: what a decision costs, over policies of many sizes and shapes.
     Decide(Decide),
+    /// The storage engine alone: durable puts beside the disk's own rate, lists, and an index made anew.
+    Engine(Engine),
     /// Serve fixed bytes from bare hyper, as the limit that nodes are set in relation to.
     #[command(hide = true)]
     Bare,
@@ -76,6 +78,25 @@ pub(crate) struct Decide {
     #[arg(long, default_value_t = 0.05, value_parser = turn_seconds)]
     pub(crate) seconds: f64,
     /// Write everything as JSON, each round included.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Engine {
+    /// Where stores are made, in a temporary directory; use the disk to be measured.
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    pub(crate) directory: PathBuf,
+    /// How often each work gets its turn.
+    #[arg(long, default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub(crate) rounds: usize,
+    /// How long a turn lasts, in seconds.
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Prefixes with 10, with 100 and with 1,000 keys each, in the store that is listed and rebuilt.
+    #[arg(long, default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(2..=1000))]
+    pub(crate) prefixes: usize,
+    /// Write everything as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }

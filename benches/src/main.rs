@@ -2,13 +2,14 @@
 //!
 //! Speed is promised as ratios on one machine in one run; this is where the ratios come from. People run it and read it; nothing is asserted.
 //!
-//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `node` and `upkeep` have what only a node of ours does, `run` decides what is run, `report` shows it. `shape` and `decide` measure the policy engine by itself.
+//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `node` and `upkeep` have what only a node of ours does, `run` decides what is run, `report` shows it. `engine` measures the storage engine by itself, `shape` and `decide` the policy engine.
 
 mod arguments;
 mod bare;
 mod callers;
 mod content;
 mod decide;
+mod engine;
 mod fact;
 mod failure;
 mod http;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Node(common) => measure(&common, None),
         Command::Compare { endpoint, common } => measure(&common, Some(&endpoint)),
         Command::Decide(arguments) => decide::run(&arguments),
+        Command::Engine(arguments) => engine::run(&arguments),
         Command::Bare => bare::run(),
     };
     match done {
