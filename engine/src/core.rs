@@ -23,6 +23,7 @@ use crate::request::Options;
 use crate::reserve::Reserve;
 use crate::segment::SegmentHeader;
 use crate::space::SegmentStat;
+use crate::spare::Spare;
 use crate::superblock::Newest;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, lock};
@@ -66,6 +67,7 @@ pub(crate) struct Core {
     pub(crate) newest: Newest,
     pub(crate) low_water_bytes: u64,
     pub(crate) reserve: Reserve,
+    pub(crate) spare: Spare,
     pub(crate) space_low: AtomicBool,
     pub(crate) free_bytes: AtomicU64,
     pub(crate) counters: Counters,
@@ -280,10 +282,12 @@ impl Core {
         segments: Segments,
         newest: Newest,
         reserve: Reserve,
+        spare: Spare,
         low_water_bytes: u64,
     ) -> Core {
         Core {
             reserve,
+            spare,
             vfs,
             clock,
             options,
@@ -363,7 +367,11 @@ impl Core {
         if let Ok(space) = self.vfs.space() {
             self.free_bytes.store(space.free_bytes, Ordering::Relaxed);
             let needed = self.low_water_bytes.saturating_add(self.reserve.missing_bytes());
-            self.space_low.store(space.free_bytes < needed, Ordering::Relaxed);
+            let low = space.free_bytes < needed;
+            self.space_low.store(low, Ordering::Relaxed);
+            if low {
+                self.spare.give_up(&*self.vfs);
+            }
             self.bulk.want_free(needed);
             self.reserve.replenish(space.free_bytes);
         }

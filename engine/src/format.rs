@@ -42,6 +42,9 @@ pub(crate) mod file {
         name.starts_with("reserve.")
     }
 
+    /// The file of the next segment, made ahead.
+    pub(crate) const SPARE: &str = "log/spare.tmp";
+
     pub(crate) fn segment(id: u64) -> String {
         format!("{LOG}/{id:016x}.seg")
     }

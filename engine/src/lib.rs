@@ -50,6 +50,7 @@ mod settle;
 pub mod sim;
 mod sorter;
 mod space;
+mod spare;
 mod store;
 mod superblock;
 mod sync;

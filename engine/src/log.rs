@@ -17,7 +17,7 @@ use crate::queue::Pending;
 use crate::request::Durability;
 use crate::reserve::is_full;
 use crate::row::Place;
-use crate::segment::{Seal, SegmentHeader, create};
+use crate::segment::{Seal, SegmentHeader, begin, create};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
@@ -27,6 +27,8 @@ const GROUP_RECORDS_MAX: usize = 1024;
 /// How often free space is looked at.
 const SPACE_INTERVAL_MS: u64 = 500;
 const SPACE_INTERVAL_BYTES_MAX: u64 = 16 << 20;
+/// How often the next segment's file is asked for.
+const ASK_GROUPS: u64 = 32;
 /// A segment this small is made when there is no room for one of full size, so that deletes go on.
 const SEGMENT_BYTES_LEAST: u64 = 1 << 20;
 
@@ -40,6 +42,11 @@ pub(crate) struct Committer {
     /// What is known to be synced.
     synced: u64,
     next_seq: u64,
+    /// Whether the segment's blocks were written ahead.
+    is_zeroed: bool,
+    /// Groups in this segment since this process appends to it, and where the first of them began.
+    groups: u64,
+    began: u64,
     buffer: Vec<u8>,
     looked_ms: u64,
     written_since_look: u64,
@@ -53,6 +60,9 @@ impl Committer {
             offset,
             synced: offset,
             next_seq,
+            is_zeroed: false,
+            groups: 0,
+            began: offset,
             buffer: Vec::new(),
             looked_ms: 0,
             written_since_look: 0,
@@ -111,7 +121,8 @@ impl Committer {
     /// Writes and syncs the group; answers the places of its records.
     fn write(&mut self, core: &Core, group: &[Pending]) -> Result<Vec<Place>, Error> {
         let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
-        if self.offset > segment::BYTES as u64 && self.offset + bytes > self.header.size {
+        let is_too_much = self.offset + bytes > self.header.size;
+        if self.offset > segment::BYTES as u64 && (is_too_much || self.has_better(core)) {
             self.rotate(core, group.iter().any(Pending::takes_space))?;
         }
         self.buffer.clear();
@@ -147,6 +158,10 @@ impl Committer {
         self.offset += bytes;
         self.next_seq += group.len() as u64;
         self.written_since_look += bytes;
+        self.groups += 1;
+        if self.groups.is_multiple_of(ASK_GROUPS) {
+            core.spare.ask(self.groups, self.offset - self.began);
+        }
         core.counters.commits.fetch_add(1, Ordering::Relaxed);
         core.counters.records.fetch_add(group.len() as u64, Ordering::Relaxed);
         core.counters.log_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -165,6 +180,7 @@ impl Committer {
         core.space_low.store(true, Ordering::Relaxed);
         // Durably, for a power cut would bring back records that were refused.
         let file = &self.segment.file;
+        self.is_zeroed = false;
         if seeded(Bug::NoCut) {
             return Error::NoSpace;
         }
@@ -178,6 +194,11 @@ impl Committer {
             }
             Err(error) => core.poison(&format!("a failed write to the log could not be undone: {error}")),
         }
+    }
+
+    /// Whether a segment whose blocks were written ahead can take the place of one whose were not.
+    fn has_better(&self, core: &Core) -> bool {
+        !self.is_zeroed && core.spare.is_ready(core.segment_bytes())
     }
 
     /// Seals the segment and begins the next one; for what must go on, on a full disk, one without space of its own.
@@ -194,9 +215,19 @@ impl Committer {
         let strict = core.options.durability == Durability::Strict;
         let mut reserve = strict;
         let synced = segment::BYTES as u64;
+        let first_seq = self.next_seq;
+        let of_size = |size| SegmentHeader { id: sealed.id + 1, size, first_seq, sealed, synced };
+        let mut ahead = core
+            .spare
+            .take(&*core.vfs, size, |file, path| begin(&*core.vfs, &core.uuid, &of_size(size), &[], file, path));
+        let is_zeroed = matches!(ahead, Some(Ok(_)));
         let (header, file) = loop {
-            let header = SegmentHeader { id: sealed.id + 1, size, first_seq: self.next_seq, sealed, synced };
-            match create(&*core.vfs, &core.uuid, &header, &[], reserve) {
+            let header = of_size(size);
+            let made = match ahead.take() {
+                Some(named) => named,
+                None => create(&*core.vfs, &core.uuid, &header, &[], reserve),
+            };
+            match made {
                 Ok(file) => break (header, file),
                 Err(error) if is_full(&error) => {
                     core.space_low.store(true, Ordering::Relaxed);
@@ -228,6 +259,7 @@ impl Committer {
         self.header = header;
         self.offset = segment::BYTES as u64;
         self.synced = self.offset;
+        (self.is_zeroed, self.groups, self.began) = (is_zeroed, 0, self.offset);
         Ok(())
     }
 

@@ -25,6 +25,7 @@ use crate::request::{Durability, Options};
 use crate::reserve::{Reserve, is_full};
 use crate::row::{Place, Table, key};
 use crate::settle::{Room, Settled};
+use crate::spare::Spare;
 use crate::superblock::{self, Identity};
 use crate::sync::{Mutex, lock};
 use crate::vfs::{OpenMode, OverlayVfs, Vfs};
@@ -130,8 +131,21 @@ pub(crate) fn open(
     let segments = Segments::new(Arc::clone(&vfs), uuid);
     let usage = index.usage().map_err(index_failed)?;
     let space = index.space().map_err(index_failed)?;
-    let mut core =
-        Core::new(Arc::clone(&vfs), clock, options, uuid, view, index, bulk, segments, newest, reserve, low_water);
+    let spare = Spare::new(strict && probe.in_place);
+    let mut core = Core::new(
+        Arc::clone(&vfs),
+        clock,
+        options,
+        uuid,
+        view,
+        index,
+        bulk,
+        segments,
+        newest,
+        reserve,
+        spare,
+        low_water,
+    );
     if no_room {
         core.poison("there is no space to write the end of the log again: free some and start again");
     }

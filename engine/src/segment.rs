@@ -99,23 +99,35 @@ pub(crate) fn create(
                 _ => {}
             }
         }
-        let mut bytes = header.encode(uuid).to_vec();
-        bytes.extend_from_slice(records);
-        made.write_at(&bytes, 0)?;
-        if !seeded(Bug::NameBeforeHeader) {
-            made.sync_data()?;
-        }
-        vfs.rename(&making, &file::segment(header.id))?;
-        if !seeded(Bug::NoSyncOfSegmentName) {
-            vfs.sync_dir(file::LOG)?;
-        }
-        Ok(made)
+        begin(vfs, uuid, header, records, made, &making)
     })();
     if created.is_err() {
         // What is left of it is removed when the store is next opened, if it cannot be removed now.
         let _ = vfs.remove(&making);
     }
     created
+}
+
+/// Makes a segment of the file at `path`, whose space is set aside or written already.
+pub(crate) fn begin(
+    vfs: &dyn Vfs,
+    uuid: &[u8; 16],
+    header: &SegmentHeader,
+    records: &[u8],
+    file: Arc<dyn VFile>,
+    path: &str,
+) -> io::Result<Arc<dyn VFile>> {
+    let mut bytes = header.encode(uuid).to_vec();
+    bytes.extend_from_slice(records);
+    file.write_at(&bytes, 0)?;
+    if !seeded(Bug::NameBeforeHeader) {
+        file.sync_data()?;
+    }
+    vfs.rename(path, &file::segment(header.id))?;
+    if !seeded(Bug::NoSyncOfSegmentName) {
+        vfs.sync_dir(file::LOG)?;
+    }
+    Ok(file)
 }
 
 /// A record met on a walk.
@@ -218,14 +230,20 @@ impl<'f> Walk<'f> {
     pub(crate) fn is_proven_beyond(&mut self, offset: u64, length: u64) -> io::Result<bool> {
         let mut at = offset;
         while at + record::BYTES as u64 <= length {
-            let Some(head) = self.bytes(at, record::BYTES)? else { return Ok(false) };
-            if head[..record::KIND] == record::MAGIC_VALUE
-                && let Some(met) = self.record_at(at)?
-                && met.front.header.durable_offset > offset
-            {
-                return Ok(true);
+            // A whole window at once: what is behind the last record may be a segment's worth of zeros.
+            let count = usize::try_from(length - at).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
+            let Some(window) = self.bytes(at, count)? else { return Ok(false) };
+            let mut start = 0;
+            while start + record::BYTES <= count {
+                if window[start..].starts_with(&record::MAGIC_VALUE)
+                    && let Some(met) = self.record_at(at + start as u64)?
+                    && met.front.header.durable_offset > offset
+                {
+                    return Ok(true);
+                }
+                start += format::RECORD_ALIGN as usize;
             }
-            at += format::RECORD_ALIGN;
+            at += start as u64;
         }
         Ok(false)
     }

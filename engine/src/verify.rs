@@ -22,6 +22,8 @@ impl Core {
     /// date.
     pub(crate) fn compare_with_rebuild(&self) -> Result<Vec<String>, Error> {
         let failed = |error: crate::error::OpenError| Error::damaged(error.to_string(), file::LOG);
+        // Whoever looks for segments removes what is in the making.
+        self.spare.give_up(&*self.vfs);
         let mut log = FoundLog::find(Arc::clone(&self.vfs), self.uuid).map_err(failed)?;
         log.adopt_logged_freed().map_err(failed)?;
         log.leave_out_freed();

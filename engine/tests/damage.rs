@@ -416,7 +416,8 @@ fn a_sealed_segment_that_is_cut_is_noticed_at_the_start() {
     let all = segments(directory.path());
     assert!(all.len() >= 4);
     for (position, path) in all.iter().enumerate() {
-        for keep in [0, 100, 5000, 400_000] {
+        let length = fs::metadata(path).unwrap().len();
+        for keep in [0, 100, 5000, length / 3] {
             let copy = killed(directory.path());
             let path = copy.path().join("log").join(path.file_name().unwrap());
             fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(keep).unwrap();

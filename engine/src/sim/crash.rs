@@ -345,6 +345,9 @@ fn live(
             store.core.write_footers();
         }
         if rng.below(8) == 0 {
+            store.core.make_spare();
+        }
+        if rng.below(8) == 0 {
             // What cannot be applied now is replayed later.
             let applied = store.checkpoint();
             trace(|| format!("  checkpoint: {applied:?}"));

@@ -400,7 +400,7 @@ impl Vfs for Arc<SimDisk> {
     }
 
     fn probe(&self) -> io::Result<Probe> {
-        Ok(Probe { kind: "simulated".to_owned(), network: false })
+        Ok(Probe { kind: "simulated".to_owned(), network: false, in_place: true })
     }
 }
 

@@ -29,6 +29,8 @@ mod model;
 #[cfg(test)]
 mod queue;
 mod rng;
+#[cfg(test)]
+mod spare;
 #[cfg(shuttle)]
 #[cfg(test)]
 mod threads;

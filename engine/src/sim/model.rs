@@ -287,7 +287,10 @@ impl World {
                     core.compact_step(Thoroughness::Full, Some(&mut only), &mut done).unwrap();
                 }
             }
-            5 => self.store().core.write_footers(),
+            5 => {
+                self.store().core.write_footers();
+                self.store().core.make_spare();
+            }
             6 => {
                 let report = self.store().scrub().unwrap();
                 assert_eq!(report.damage, [], "seed {}", self.seed);

@@ -104,6 +104,7 @@ impl Store {
             store.spawn("indexer", Core::run_indexer)?;
             store.spawn("unlinker", Core::run_unlinker)?;
             store.spawn("maintenance", Core::run_maintenance)?;
+            store.spawn("spare", Core::run_spare)?;
         }
         Ok(store)
     }
@@ -276,10 +277,13 @@ impl Threads {
         self.core.applier.changed.notify_all();
         self.core.bulk.close();
         self.core.maintenance.close();
+        self.core.spare.wakeup.close();
         let all_ended = handles.map(JoinHandle::join).fold(committer_ended, Result::and);
         if self.core.inline.is_some() {
             self.core.unlink_released();
         }
+        self.core.spare.give_up(&*self.core.vfs);
+        self.core.trim();
         let applied = self.core.checkpoint();
         lock(&self.core.lock_file).take();
         if all_ended.is_err() {

@@ -43,6 +43,8 @@ pub struct Probe {
     pub kind: String,
     /// Whether locks and syncs promise less there (NFS, SMB, FUSE).
     pub network: bool,
+    /// Whether blocks that were written before are written where they are, so that a sync of them changes no metadata.
+    pub in_place: bool,
 }
 
 /// A directory tree. Paths are relative to its root, with `/` between names.

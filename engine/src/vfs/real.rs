@@ -109,11 +109,18 @@ impl Vfs for RealVfs {
         let magic = u64::try_from(rustix::fs::statfs(&self.root)?.f_type).unwrap_or(0) & 0xffff_ffff;
         let known = FILESYSTEMS.iter().find(|(value, _, _)| *value == magic);
         Ok(known.map_or_else(
-            || Probe { kind: format!("a file system of type {magic:#x}"), network: false },
-            |(_, kind, network)| Probe { kind: (*kind).to_owned(), network: *network },
+            || Probe { kind: format!("a file system of type {magic:#x}"), network: false, in_place: false },
+            |(_, kind, network)| Probe {
+                kind: (*kind).to_owned(),
+                network: *network,
+                in_place: IN_PLACE.contains(kind),
+            },
         ))
     }
 }
+
+/// Journalling file systems that write blocks where they are; all others are taken to copy on write.
+const IN_PLACE: [&str; 2] = ["ext4", "xfs"];
 
 /// `f_type` of statfs(2), its name, and whether locks and syncs promise less there.
 const FILESYSTEMS: [(u64, &str, bool); 15] = [
