@@ -58,6 +58,18 @@ pub(crate) fn disk_bytes(directory: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
+/// Bytes written so far to the disk that holds a directory, by whomever; none where the kernel doesn't count them, as behind a
+/// file system of several disks.
+pub(crate) fn disk_written_bytes(directory: &Path) -> Result<Option<u64>> {
+    use std::os::unix::fs::MetadataExt;
+    let device = fs::metadata(directory).context(format!("looking at {}", directory.display()))?.dev();
+    let path = format!("/sys/dev/block/{}:{}/stat", rustix::fs::major(device), rustix::fs::minor(device));
+    let Ok(counters) = fs::read_to_string(path) else { return Ok(None) };
+    // The seventh field of the kernel's block/stat.rst: sectors of 512 bytes.
+    let sectors = counters.split_whitespace().nth(6).and_then(|text| text.parse::<u64>().ok());
+    Ok(sectors.map(|sectors| sectors * 512))
+}
+
 /// Copies a directory's regular files, all levels. Sockets and pipes of a dead process are left out.
 pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).context(format!("creating {}", to.display()))?;

@@ -17,7 +17,7 @@ use crate::vfs::{OpenMode, VFile, Vfs};
 use crate::wakeup::Wakeup;
 
 /// How much is written and synced at a time, so that the log's own syncs never wait long.
-const PIECE_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 256 << 10;
 /// Groups of fewer bytes than this are worth it: of larger ones the data takes the time.
 const GROUP_BYTES_MAX: u64 = 64 << 10;
 /// After so many groups it is known how large they are.
