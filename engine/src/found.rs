@@ -212,13 +212,12 @@ impl FoundLog {
             return Ok(false);
         }
         let logged = self.logged_freed()?.unwrap_or_default();
-        let mut stale = false;
+        // Also where the segment is still there: with what is freed it is left out of a replay.
+        let stale = (mark.segment..=newest).any(|id| logged.contains(id) && !known.contains(id));
         let mut lost = false;
         for id in missing.into_iter().filter(|id| !known.contains(*id)) {
             let path = file::segment(id);
-            if logged.contains(id) {
-                stale |= id >= mark.segment;
-            } else {
+            if !logged.contains(id) {
                 lost = true;
                 self.is_cut |= self.segments.keys().next_back().is_none_or(|last| *last < id);
                 if !self.damage.iter().any(|line| line.contains(&path)) {
@@ -226,9 +225,10 @@ impl FoundLog {
                 }
             }
         }
-        self.freed = if logged.count() >= known.count() { logged } else { known };
-        // Of what is lost the index may be all that is known.
-        Ok(stale && has_index && !lost)
+        let outdated = stale && has_index;
+        // Of what is lost an outdated index may be all that is known: then what it misses of the log must not be left out.
+        self.freed = if logged.count() < known.count() || (outdated && lost) { known } else { logged };
+        Ok(outdated && !lost)
     }
 
     /// What the newest SegmentFreed record in the log says. Each holds all that was freed before it.

@@ -3,11 +3,12 @@
 //! The log is the truth, so whatever the index says, nothing that was acknowledged may be lost for good; and an answer is
 //! right, or an error, or a comparison with the log tells that the index is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::fixture::{bucket, delete, key, open, options, put};
+use super::fixture::{bucket, delete, key, open, options, put, size_of};
 use super::{Faults, Mishap, Rng, SimClock, SimDisk};
+use crate::compact::Thoroughness;
 use crate::*;
 
 /// The keys whose answers are wrong without an error.
@@ -106,5 +107,54 @@ fn an_index_that_cannot_be_read_is_an_error_and_never_a_missing_key() {
         let store = open(&disk, options);
         assert_eq!(wrong(&store, bucket, &expected), [""; 0], "seed {seed}");
         assert_eq!(store.health(), Health::Ok);
+    }
+}
+
+/// Empties segments twice, a deletion in between, cuts the power in the second pass, `effects` later, and then finds an index
+/// that knows of neither: what a disk that was full leaves, where the index was in memory meanwhile.
+pub(super) fn free_segments_that_an_old_index_needs(seed: u64, effects: u64) {
+    let disk = SimDisk::new(seed);
+    let options = Options { segment_bytes: Some(4096), ..options() };
+    let store = open(&disk, options.clone());
+    let bucket = bucket(&store);
+    let fill = |store: &Store, count: usize| {
+        (0..count).for_each(|n| _ = put(store, bucket, &format!("k{}", n % 5), 900).unwrap());
+    };
+    put(&store, bucket, "deleted", 100).unwrap();
+    fill(&store, 20);
+    store.close().unwrap();
+    drop(store);
+    let index = Arc::clone(&disk).open("index.redb", OpenMode::Read).unwrap();
+    let mut old = vec![0; index.length().unwrap() as usize];
+    index.read_at(&mut old, 0).unwrap();
+
+    let store = open(&disk, options.clone());
+    let empty = |id: u64| {
+        let (mut only, mut done) = (BTreeSet::from([id]), Compaction::default());
+        store.core.compact_step(Thoroughness::Full, Some(&mut only), &mut done).map(|_| done)
+    };
+    assert_eq!(empty(2).unwrap().segments_freed, 1);
+    let last = store.core.segments.sealed().into_keys().next_back().unwrap() + 1;
+    delete(&store, bucket, "deleted").unwrap();
+    fill(&store, 10);
+    disk.set_faults(Faults { power_off_at: Some(disk.effects() + effects), ..Faults::default() });
+    let done = empty(last);
+    drop(store);
+    disk.cut_power();
+    let index = Arc::clone(&disk).open("index.redb", OpenMode::Create).unwrap();
+    index.set_length(0).unwrap();
+    index.write_at(&old, 0).unwrap();
+    index.sync_data().unwrap();
+    let store = open(&disk, options);
+    let what = format!("seed {seed}, {effects} effects: {done:?}, {:?}", store.recovery());
+    assert_eq!(store.health(), Health::Ok, "{what}");
+    assert_eq!(size_of(&store, bucket, "deleted"), None, "{what}");
+    assert_eq!(size_of(&store, bucket, "k4"), Some(900), "{what}");
+}
+
+#[test]
+fn an_index_that_misses_what_freed_segments_said_is_made_anew_also_while_the_segments_are_there() {
+    for seed in 0..4 {
+        (0..60).for_each(|effects| free_segments_that_an_old_index_needs(seed, effects));
     }
 }
