@@ -64,7 +64,7 @@ fn kill_all(bugs: impl Iterator<Item = Bug>, suites: fn(u64), most: u64) {
 
 #[test]
 fn schedules_of_the_log_alone_notice_every_seeded_bug_of_log_and_recovery() {
-    const OTHERS: [Bug; 10] = [
+    const OTHERS: [Bug; 11] = [
         // These need damage, a deleted bucket, or blocks that a crash does not touch.
         Bug::Unseeded,
         Bug::RotIsATornTail,
@@ -74,6 +74,7 @@ fn schedules_of_the_log_alone_notice_every_seeded_bug_of_log_and_recovery() {
         Bug::DropUnreadable,
         // These take more seeds: the last one a full disk, a group larger than a segment and a power cut right away.
         Bug::SkipDataChecksum,
+        Bug::IgnoreGaps,
         Bug::NoSyncInPlace,
         Bug::FirstCopyWins,
         Bug::CutWithoutSync,
