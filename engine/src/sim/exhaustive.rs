@@ -1,7 +1,8 @@
 //! Every workload of up to three operations, cut off at every call to the disk: by a kill and by a power cut, in the
 //! workload and again in the recovery from it.
 //!
-//! `SIM_STRIDE` says that only every so many-th case is run, 1 for all of them; each case follows from its number.
+//! `SIM_STRIDE` says that only every so many-th case is run, 1 for all of them, and `SIM_FIRST` which of them is the first;
+//! each case follows from its number.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -188,7 +189,9 @@ pub(super) fn explore(first: u64, stride: u64) -> u64 {
 
 #[test]
 fn every_short_workload_survives_a_cut_at_every_call_to_the_disk() {
-    let stride = std::env::var("SIM_STRIDE").ok().and_then(|stride| stride.parse().ok()).unwrap_or(199);
-    let cases = explore(0, stride);
+    let chosen = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let stride = chosen("SIM_STRIDE").unwrap_or(199);
+    let cases = explore(chosen("SIM_FIRST").unwrap_or(0), stride);
     assert!(cases > 10_000, "{cases}");
+    println!("{} of {cases} cases", cases / stride);
 }

@@ -13,13 +13,14 @@ use super::{Faults, Rng, SimClock, SimDisk};
 use crate::compact::Thoroughness;
 use crate::*;
 
-const KEYS: [&str; 4] = ["a", "a/b", "b\0", "c"];
+const KEYS: [&str; 5] = ["a", "a/b", "a/c/d", "b\0", "c"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Version {
     id: VersionId,
     /// None for a delete marker.
     data: Option<Vec<u8>>,
+    etag: ETag,
     tag: String,
 }
 
@@ -42,6 +43,33 @@ struct World {
     store: Option<Store>,
     model: Model,
     n: u64,
+    /// Where backups are taken, one after another.
+    backup: Arc<SimDisk>,
+}
+
+impl Model {
+    /// The ETag and size of the object that a key has now.
+    fn current(&self, name: &str) -> Option<(ETag, u64)> {
+        let newest = self.objects.get(name)?.last()?;
+        Some((newest.etag, newest.data.as_ref()?.len() as u64))
+    }
+}
+
+/// What a condition comes to, by the words of S3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Holds,
+    Fails,
+    NoKey,
+}
+
+fn verdict<T>(outcome: &Result<T, Error>) -> Verdict {
+    match outcome {
+        Ok(_) => Verdict::Holds,
+        Err(Error::PreconditionFailed) => Verdict::Fails,
+        Err(Error::NoSuchKey) => Verdict::NoKey,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn key(name: &str) -> ObjectKey {
@@ -69,7 +97,8 @@ impl World {
             ..Options::default()
         };
         let disk = SimDisk::new(seed);
-        World { seed, rng, disk, options, store: None, model: Model::default(), n: 0 }
+        let backup = SimDisk::new(seed);
+        World { seed, rng, disk, options, store: None, model: Model::default(), n: 0, backup }
     }
 
     fn store(&self) -> &Store {
@@ -98,12 +127,31 @@ impl World {
     }
 
     /// A new version of a key, as the bucket's versioning state has it.
-    fn add(&mut self, name: &'static str, id: VersionId, data: Option<Vec<u8>>, tag: String) {
+    fn add(&mut self, name: &'static str, id: VersionId, data: Option<Vec<u8>>, etag: ETag, tag: String) {
         let versions = self.model.objects.entry(name).or_default();
         if id == VersionId::Null {
             versions.retain(|version| version.id != VersionId::Null);
         }
-        versions.push(Version { id, data, tag });
+        versions.push(Version { id, data, etag, tag });
+    }
+
+    /// A condition, now and then, and what it comes to.
+    fn precondition(&mut self, name: &str) -> (Precondition, Verdict) {
+        let current = self.model.current(name);
+        let none = Precondition::default();
+        let other = etag(b"of nothing there");
+        match (self.rng.below(10), current) {
+            (0, Some((etag, _))) => {
+                (Precondition { if_match: Some(Match::ETags(vec![other, etag])), ..none }, Verdict::Holds)
+            }
+            (1, Some(_)) => (Precondition { if_match: Some(Match::ETags(vec![other])), ..none }, Verdict::Fails),
+            (2, Some(_)) => (Precondition { if_none_match: Some(Match::Any), ..none }, Verdict::Fails),
+            (3, Some((_, size))) => (Precondition { if_match_size: Some(size), ..none }, Verdict::Holds),
+            (4, Some((_, size))) => (Precondition { if_match_size: Some(size + 1), ..none }, Verdict::Fails),
+            (0 | 1, None) => (Precondition { if_match: Some(Match::Any), ..none }, Verdict::NoKey),
+            (2..=4, None) => (Precondition { if_none_match: Some(Match::Any), ..none }, Verdict::Holds),
+            _ => (none, Verdict::Holds),
+        }
     }
 
     fn put(&mut self, bucket: BucketId, name: &'static str) {
@@ -111,19 +159,30 @@ impl World {
         let tag = self.n.to_string();
         let body =
             if self.rng.below(3) == 0 { Body::Bulk(self.bulk(&data)) } else { Body::Inline(data.clone().into()) };
-        let precondition = Precondition::default();
-        let put = Put { bucket, key: key(name), body, etag: etag(&data), attributes: tagged(&tag), precondition };
-        let stored = self.store().put(put).wait().unwrap();
-        self.add(name, stored.version_id, Some(data), tag);
+        let (precondition, expected) = self.precondition(name);
+        let etag = etag(&data);
+        let put = Put { bucket, key: key(name), body, etag, attributes: tagged(&tag), precondition };
+        let stored = self.store().put(put).wait();
+        assert_eq!(verdict(&stored), expected, "seed {}: put {name}", self.seed);
+        if let Ok(stored) = stored {
+            self.add(name, stored.version_id, Some(data), etag, tag);
+        }
     }
 
     fn delete(&mut self, bucket: BucketId, name: &'static str) {
         let versions = self.model.objects.get(name).cloned().unwrap_or_default();
         let version = (self.rng.below(2) == 0 && !versions.is_empty()).then(|| self.rng.choose(&versions).id);
-        let precondition = Precondition::default();
-        let deleted = self.store().delete(Delete { bucket, key: key(name), version, precondition }).wait().unwrap();
+        let (precondition, mut expected) =
+            if version.is_none() { self.precondition(name) } else { (Precondition::default(), Verdict::Holds) };
+        if expected == Verdict::NoKey && !versions.is_empty() {
+            // There is a delete marker.
+            expected = Verdict::Fails;
+        }
+        let deleted = self.store().delete(Delete { bucket, key: key(name), version, precondition }).wait();
+        assert_eq!(verdict(&deleted), expected, "seed {}: delete {name}", self.seed);
+        let Ok(deleted) = deleted else { return };
         if version.is_none() && self.model.versioning != Versioning::Unversioned {
-            self.add(name, deleted.version_id.unwrap(), None, String::new());
+            self.add(name, deleted.version_id.unwrap(), None, ETag::of_body([0; 16]), String::new());
             return;
         }
         let gone = version.unwrap_or(VersionId::Null);
@@ -158,7 +217,7 @@ impl World {
             Err(Error::Invalid { .. }) => {}
             stored => {
                 let data = self.model.objects[name].last().unwrap().data.clone();
-                self.add(target, stored.unwrap().version_id, data, tag);
+                self.add(target, stored.unwrap().version_id, data, source.info.etag, tag);
             }
         }
     }
@@ -181,6 +240,7 @@ impl World {
                 self.model.uploads.remove(&upload);
             }
             1 | 2 if !parts.is_empty() => {
+                let (precondition, expected) = self.precondition(name);
                 let complete = CompleteUpload {
                     bucket,
                     key: key(name),
@@ -188,12 +248,15 @@ impl World {
                     parts: parts.iter().map(|(number, data)| (*number, etag(data))).collect(),
                     etag: ETag { md5: [1; 16], parts: parts.len() as u16 },
                     checksums: Vec::new(),
-                    precondition: Precondition::default(),
+                    precondition,
                 };
-                let stored = self.store().complete_upload(complete).wait().unwrap();
+                let stored = self.store().complete_upload(complete).wait();
+                assert_eq!(verdict(&stored), expected, "seed {}: complete {name}", self.seed);
+                let Ok(stored) = stored else { return };
                 self.model.uploads.remove(&upload);
+                let etag = ETag { md5: [1; 16], parts: parts.len() as u16 };
                 let whole = parts.into_values().flatten().collect();
-                self.add(name, stored.version_id, Some(whole), "upload".to_owned());
+                self.add(name, stored.version_id, Some(whole), etag, "upload".to_owned());
             }
             _ => {
                 let data = self.data();
@@ -270,7 +333,8 @@ impl World {
 
     /// What the engine does by itself, and what is done to it.
     fn disturb(&mut self) {
-        match self.rng.below(12) {
+        match self.rng.below(13) {
+            12 => self.snapshot(),
             0 | 1 => self.store().checkpoint().unwrap(),
             2 => _ = self.store().compact().unwrap(),
             3 | 4 => {
@@ -316,9 +380,33 @@ impl World {
         }
     }
 
+    /// Takes a backup into the one before, and makes a store of what is there.
+    fn snapshot(&self) {
+        let backup: Arc<dyn Vfs> = Arc::new(Arc::clone(&self.backup));
+        self.store().core.backup(&backup, None).unwrap();
+        let restored = SimDisk::new(self.seed);
+        let target: Arc<dyn Vfs> = Arc::new(Arc::clone(&restored));
+        for directory in ["log", "bulk"] {
+            target.create_dir(directory).unwrap();
+        }
+        for (path, length) in self.backup.files("").into_iter().filter(|(path, _)| path != "BACKUP") {
+            let mut bytes = vec![0; usize::try_from(length).unwrap()];
+            backup.open(&path, OpenMode::Read).unwrap().read_at(&mut bytes, 0).unwrap();
+            target.create_dir(path.rsplit_once('/').map_or("", |(directory, _)| directory)).unwrap();
+            target.open(&path, OpenMode::CreateNew).unwrap().write_at(&bytes, 0).unwrap();
+        }
+        let store = Store::open_with(target, Arc::new(SimClock::default()), self.options.clone()).unwrap();
+        assert_eq!(store.health(), Health::Ok, "seed {}: the backup", self.seed);
+        self.check_answers(&store);
+    }
+
     /// Compares every answer with the model.
     fn check(&self) {
-        let (store, seed, model) = (self.store(), self.seed, &self.model);
+        self.check_answers(self.store());
+    }
+
+    fn check_answers(&self, store: &Store) {
+        let (seed, model) = (self.seed, &self.model);
         assert_eq!(store.bucket("bucket").map(|bucket| bucket.id).ok(), model.bucket, "seed {seed}");
         let mut rows = BTreeMap::new();
         let namespaces = ["test".to_owned()].into_iter().chain(model.bucket.map(bucket_namespace));
@@ -359,17 +447,25 @@ impl World {
                     "seed {seed}: {name} {:?}",
                     version.id
                 );
+                let (from, count) = (data.len() / 3, data.len() / 2);
+                let range = object.read(from as u64, count, Wait::Allowed).unwrap();
+                assert!(range == data[from..from + count], "seed {seed}: {name} {:?}, from {from}", version.id);
+                assert_eq!(object.info.etag, version.etag, "seed {seed}: {name}");
                 assert_eq!(object.info.attributes.tags[0].1, version.tag, "seed {seed}: {name}");
             }
         }
         assert_eq!(found, expected, "seed {seed}");
         assert_eq!(store.bucket_usage(bucket), usage, "seed {seed}");
-        let query = ListQuery { bucket, prefix: String::new(), delimiter: None, start_after: None, max_keys: 1000 };
-        let current: Vec<_> = store.list(&query).unwrap().entries.into_iter().map(|entry| entry.key).collect();
-        let newest = |versions: &Vec<Version>| versions.last().is_some_and(|version| version.data.is_some());
-        let expected: Vec<_> =
-            model.objects.iter().filter(|(_, versions)| newest(versions)).map(|(name, _)| (*name).to_owned()).collect();
-        assert_eq!(current, expected, "seed {seed}");
+        let current: Vec<_> = model.objects.keys().filter(|name| model.current(name).is_some()).copied().collect();
+        for prefix in ["", "a", "a/", "b", "x"] {
+            for delimiter in [None, Some("/")] {
+                let expected = rolled_up(&current, prefix, delimiter);
+                for max_keys in [1, 2, 1000] {
+                    let found = all_pages(store, bucket, prefix, delimiter, max_keys);
+                    assert_eq!(found, expected, "seed {seed}: {prefix:?}, {delimiter:?}, {max_keys} at a time");
+                }
+            }
+        }
         for (upload, (name, parts)) in &model.uploads {
             let listed = store.list_parts(bucket, &key(name), *upload, 0, 1000).unwrap().parts;
             let listed: Vec<_> = listed.into_iter().map(|part| (part.number, part.etag)).collect();
@@ -396,6 +492,47 @@ impl World {
         assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0], "seed {seed}");
         let (files, referred) = super::crash::bulk_segments(store, &self.disk);
         assert_eq!(files, referred, "seed {seed}: bulk files, and what is referred to");
+    }
+}
+
+/// What a listing of these keys shows, by the words of S3: keys, and common prefixes.
+fn rolled_up(keys: &[&str], prefix: &str, delimiter: Option<&str>) -> Vec<(String, bool)> {
+    let mut shown = Vec::new();
+    for name in keys.iter().filter(|name| name.starts_with(prefix)) {
+        let end = delimiter.and_then(|delimiter| Some(name[prefix.len()..].find(delimiter)? + delimiter.len()));
+        let one = match end {
+            None => ((*name).to_owned(), false),
+            Some(end) => (name[..prefix.len() + end].to_owned(), true),
+        };
+        if shown.last() != Some(&one) {
+            shown.push(one);
+        }
+    }
+    shown
+}
+
+/// What the store shows, page after page.
+fn all_pages(
+    store: &Store,
+    bucket: BucketId,
+    prefix: &str,
+    delimiter: Option<&str>,
+    max_keys: usize,
+) -> Vec<(String, bool)> {
+    let (prefix, delimiter) = (prefix.to_owned(), delimiter.map(str::to_owned));
+    let mut query = ListQuery { bucket, prefix, delimiter, start_after: None, max_keys };
+    let mut shown = Vec::new();
+    loop {
+        let page = store.list(&query).unwrap();
+        let entries = page.entries.into_iter().map(|entry| (entry.key, false));
+        let mut one: Vec<_> = entries.chain(page.common_prefixes.into_iter().map(|prefix| (prefix, true))).collect();
+        one.sort();
+        assert!(one.len() <= max_keys && (!page.truncated || one.len() == max_keys), "{one:?}");
+        shown.extend(one);
+        if !page.truncated {
+            return shown;
+        }
+        query.start_after = page.next;
     }
 }
 
