@@ -22,6 +22,25 @@ fn a_bucket_is_created_listed_by_what_it_holds_changed_and_deleted() {
 }
 
 #[test]
+fn a_bucket_s_quota_is_set_shown_kept_and_taken_away() {
+    let node = node();
+    let made = local(&node, &["bucket", "create", "scratch", "--quota", "1KiB"]).ok();
+    assert_eq!(field(&made, "quota"), "1.0 KiB");
+    node.client().put("scratch", "k", vec![7; 2048]).expect(403, "QuotaExceeded");
+    local(&node, &["bucket", "edit", "scratch", "--versioning", "enabled"]).ok();
+    let raised = local(&node, &["bucket", "edit", "scratch", "--quota", "4kb", "--json"]).json();
+    assert_eq!(raised["quota"]["bytes"], 4000, "{raised}");
+    node.client().put("scratch", "k", vec![7; 2048]).expect(200, "");
+    let list = local(&node, &["bucket", "list"]).ok();
+    assert!(list.lines().any(|line| line.starts_with("scratch ") && line.contains("2.0 KiB  3.9 KiB")), "{list}");
+    let freed = local(&node, &["bucket", "edit", "scratch", "--quota", "none"]).ok();
+    assert_eq!(field(&freed, "quota"), "none");
+    node.client().put("scratch", "large", vec![7; 8192]).expect(200, "");
+    local(&node, &["bucket", "edit", "scratch"]).fails(2, &["--versioning or --quota"]);
+    local(&node, &["bucket", "edit", "scratch", "--quota", "much"]).fails(2, &["--quota", "500GiB"]);
+}
+
+#[test]
 fn a_bucket_s_policy_is_replaced_downloaded_and_removed() {
     let node = node();
     local(&node, &["bucket", "create", "lake"]).ok();

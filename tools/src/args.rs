@@ -24,7 +24,7 @@ use crate::failure::{Failure, one_line};
 
 pub(crate) use account::{AccountCommand, AccountCreate, AccountEdit};
 pub(crate) use audit::{AuditCommand, AuditSearch, AuditSettings};
-pub(crate) use bucket::{BucketCommand, BucketPolicyFile};
+pub(crate) use bucket::{BucketCommand, BucketPolicyFile, Quota, Versioning};
 pub(crate) use connection::Connection;
 pub(crate) use node::{Apply, Health, Local};
 pub(crate) use noun::{Listing, Named, NamedList, NewSecret, NounArguments};

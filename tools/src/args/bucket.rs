@@ -1,6 +1,7 @@
 //! The command line of `strongroom bucket`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Subcommand, ValueEnum};
@@ -14,7 +15,9 @@ Example: strongroom bucket create datalake --versioning enabled
 #[derive(Debug, Subcommand)]
 pub(crate) enum BucketCommand {
     /// Create a bucket
-    #[command(after_help = "Example: strongroom bucket create datalake --versioning enabled")]
+    #[command(after_help = "\
+Example: strongroom bucket create datalake --versioning enabled
+         strongroom bucket create scratch --quota 500GiB")]
     Create {
         /// 3 to 63 lower-case letters, digits, dots and hyphens
         #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -22,6 +25,9 @@ pub(crate) enum BucketCommand {
         /// Whether it keeps earlier versions [default: no]
         #[arg(long, value_name = "STATE")]
         versioning: Option<Versioning>,
+        /// The most that its objects and versions may hold, such as 500GiB; none is no limit
+        #[arg(long, value_name = "SIZE")]
+        quota: Option<Quota>,
     },
     /// List buckets with what they hold
     #[command(after_help = "Example: strongroom bucket list --sort bytes --descending")]
@@ -29,14 +35,19 @@ pub(crate) enum BucketCommand {
     /// Show a bucket
     #[command(after_help = "Example: strongroom bucket show datalake")]
     Show(Named),
-    /// Change a bucket
-    #[command(after_help = "Example: strongroom bucket edit datalake --versioning suspended")]
+    /// Change what is given, and leave the rest as it is
+    #[command(after_help = "\
+Example: strongroom bucket edit datalake --versioning suspended
+         strongroom bucket edit scratch --quota none")]
     Edit {
         #[command(flatten)]
         named: Named,
         /// Whether it keeps earlier versions
         #[arg(long, value_name = "STATE")]
-        versioning: Versioning,
+        versioning: Option<Versioning>,
+        /// The most that its objects and versions may hold, such as 500GiB; none takes the limit away
+        #[arg(long, value_name = "SIZE")]
+        quota: Option<Quota>,
     },
     /// Delete empty buckets
     #[command(after_help = "Example: strongroom bucket delete datalake --yes")]
@@ -95,6 +106,77 @@ impl Versioning {
         match self {
             Versioning::Enabled => "enabled",
             Versioning::Suspended => "suspended",
+        }
+    }
+}
+
+/// The most that a bucket may hold, in bytes; none is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota(pub(crate) Option<u64>);
+
+impl FromStr for Quota {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Quota, String> {
+        if text == "none" {
+            return Ok(Quota(None));
+        }
+        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+        let (number, unit) = text.split_at(digits);
+        let unit = unit.trim_start().to_ascii_lowercase();
+        let unit_bytes = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, bytes)| *bytes);
+        // A fraction of a unit is rounded down to bytes; digits alone are kept exactly.
+        let bytes = match (number.parse::<u64>(), number.parse::<f64>(), unit_bytes) {
+            (Ok(whole), _, Some(unit)) => whole.checked_mul(unit),
+            (Err(_), Ok(part), Some(unit)) if unit > 1 => Some((part * unit as f64) as u64),
+            _ => None,
+        };
+        let bytes = bytes.filter(|bytes| (1..=QUOTA_BYTES_MAX).contains(bytes));
+        bytes
+            .map(|bytes| Quota(Some(bytes)))
+            .ok_or_else(|| "write a size such as 500GiB, 2.5TB or 1048576, or none".to_owned())
+    }
+}
+
+/// Beyond what any file system holds, and exact in JSON's numbers.
+const QUOTA_BYTES_MAX: u64 = 1 << 53;
+
+/// Units of sizes, in lower case, with their bytes.
+const UNITS: [(&str, u64); 10] = [
+    ("", 1),
+    ("b", 1),
+    ("kb", 1_000),
+    ("mb", 1_000_000),
+    ("gb", 1_000_000_000),
+    ("tb", 1_000_000_000_000),
+    ("kib", 1 << 10),
+    ("mib", 1 << 20),
+    ("gib", 1 << 30),
+    ("tib", 1 << 40),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_a_size_with_a_unit_or_none() {
+        let bytes = |text: &str| text.parse::<Quota>().map(|quota| quota.0);
+        assert_eq!(bytes("none"), Ok(None));
+        for (text, expected) in [
+            ("1048576", 1 << 20),
+            ("500GiB", 500 << 30),
+            ("500 gib", 500 << 30),
+            ("2.5TB", 2_500_000_000_000),
+            ("1kb", 1_000),
+            ("7b", 7),
+        ] {
+            assert_eq!(bytes(text), Ok(Some(expected)), "{text}");
+        }
+        for wrong in
+            ["", "0", "GiB", "1.5", "-1", "1 furlong", "10PiB", "99999999999999999999", "1e3", "1.2.3MB", "0.0001kb"]
+        {
+            assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::access;
 use super::list::list;
 use super::node::{Node, path_of};
 use super::noun::{Noun, Resource, yes};
 use super::permission::{read_policy, shown, write_policy};
-use crate::args::{BucketCommand, BucketPolicyFile, NounArguments};
+use crate::args::{BucketCommand, BucketPolicyFile, NounArguments, Quota, Versioning};
 use crate::failure::Failure;
 use crate::output;
 
@@ -22,8 +22,14 @@ struct Shown {
     create_time: String,
     versioning: String,
     usage: Usage,
+    quota: Option<Limit>,
     has_policy: bool,
     public: bool,
+}
+
+#[derive(Deserialize)]
+struct Limit {
+    bytes: u64,
 }
 
 #[derive(Deserialize)]
@@ -35,13 +41,14 @@ struct Usage {
 impl Resource for Shown {
     const NOUN: &'static str = "bucket";
     const COLLECTION: &'static str = "/buckets";
-    const COLUMNS: &'static [&'static str] = &["NAME", "OBJECTS", "SIZE", "VERSIONING", "PUBLIC", "CREATED"];
+    const COLUMNS: &'static [&'static str] = &["NAME", "OBJECTS", "SIZE", "QUOTA", "VERSIONING", "PUBLIC", "CREATED"];
 
     fn row(&self) -> Vec<String> {
         vec![
             self.name.clone(),
             self.usage.objects.to_string(),
             output::size(self.usage.bytes),
+            self.quota_text(),
             self.versioning.clone(),
             yes(self.public).into(),
             self.create_time.clone(),
@@ -53,6 +60,7 @@ impl Resource for Shown {
             ("name", self.name.clone()),
             ("objects", self.usage.objects.to_string()),
             ("size", output::size(self.usage.bytes)),
+            ("quota", self.quota_text()),
             ("versioning", self.versioning.clone()),
             ("policy", if self.has_policy { "has one" } else { "none" }.into()),
             ("public", yes(self.public).into()),
@@ -61,23 +69,31 @@ impl Resource for Shown {
     }
 }
 
+impl Shown {
+    fn quota_text(&self) -> String {
+        self.quota.as_ref().map_or("none".into(), |quota| output::size(quota.bytes))
+    }
+}
+
 /// Runs one verb.
 pub(crate) fn bucket(arguments: &NounArguments<BucketCommand>, json: bool) -> Result<ExitCode, Failure> {
     let node = &Node::open(&arguments.connection)?;
     let buckets = &Noun::<Shown>::of(node, json);
     match &arguments.command {
-        BucketCommand::Create { name, versioning } => {
-            let mut body = json!({"name": name});
-            if let (Some(versioning), Some(body)) = (versioning, body.as_object_mut()) {
-                body.insert("versioning".into(), versioning.as_str().into());
-            }
-            let made = buckets.create(name, &body, None)?;
+        BucketCommand::Create { name, versioning, quota } => {
+            let mut body = settings(*versioning, *quota);
+            body.insert("name".into(), name.as_str().into());
+            let made = buckets.create(name, &Value::Object(body), None)?;
             buckets.tell(&made, &format!("created {}", buckets.about(name)))?;
         }
         BucketCommand::List(listing) => buckets.list(listing)?,
         BucketCommand::Show(named) => buckets.show(named)?,
-        BucketCommand::Edit { named, versioning } => {
-            buckets.change(&named.name, &json!({"versioning": versioning.as_str()}), None)?;
+        BucketCommand::Edit { named, versioning, quota } => {
+            let body = settings(*versioning, *quota);
+            if body.is_empty() {
+                return Err(Failure::usage("nothing to change: pass --versioning or --quota"));
+            }
+            buckets.change(&named.name, &Value::Object(body), None)?;
         }
         BucketCommand::Delete(names) => buckets.delete(names)?,
         BucketCommand::Access { named, listing } => {
@@ -87,6 +103,18 @@ pub(crate) fn bucket(arguments: &NounArguments<BucketCommand>, json: bool) -> Re
         BucketCommand::Policy { command } => policy(buckets, command)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is given, as the API takes it.
+fn settings(versioning: Option<Versioning>, quota: Option<Quota>) -> Map<String, Value> {
+    let mut body = Map::new();
+    if let Some(versioning) = versioning {
+        body.insert("versioning".into(), versioning.as_str().into());
+    }
+    if let Some(Quota(bytes)) = quota {
+        body.insert("quota".into(), bytes.map_or(Value::Null, |bytes| json!({"bytes": bytes})));
+    }
+    body
 }
 
 fn policy(buckets: &Noun<'_, Shown>, command: &BucketPolicyFile) -> Result<(), Failure> {

@@ -22,6 +22,7 @@ struct Status {
     durability: String,
     disk: Disk,
     engine: Engine,
+    audit: Audit,
     last_scrub_time: Option<String>,
     last_scrub_damage: Option<u64>,
     requests: Vec<u64>,
@@ -37,6 +38,14 @@ struct Disk {
     log_bytes: u64,
     bulk_bytes: u64,
     other_bytes: u64,
+    is_low: bool,
+}
+
+#[derive(Deserialize)]
+struct Audit {
+    state: String,
+    written: u64,
+    dropped: u64,
 }
 
 #[derive(Deserialize)]
@@ -53,8 +62,11 @@ pub(crate) fn status(connection: &Connection, json: bool) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
+/// What follows from a disk that is nearly full.
+const LOW: &str = ": what takes space is refused until objects are deleted";
+
 fn text_of(it: Status) -> String {
-    let Disk { total_bytes, free_bytes, log_bytes, bulk_bytes, other_bytes } = it.disk;
+    let Disk { total_bytes, free_bytes, log_bytes, bulk_bytes, other_bytes, is_low } = it.disk;
     let taken = log_bytes.saturating_add(bulk_bytes).saturating_add(other_bytes);
     let scrub = match (it.last_scrub_time, it.last_scrub_damage.unwrap_or(0)) {
         (None, _) => "none yet".to_owned(),
@@ -69,7 +81,7 @@ fn text_of(it: Status) -> String {
         ("s3", it.s3.join(" ")),
         ("console", it.console),
         ("durability", it.durability),
-        ("disk", format!("{} free of {}", size(free_bytes), size(total_bytes))),
+        ("disk", format!("{} free of {}{}", size(free_bytes), size(total_bytes), if is_low { LOW } else { "" })),
         (
             "taken",
             format!(
@@ -92,6 +104,15 @@ fn text_of(it: Status) -> String {
                 counted(it.engine.segments, "segment"),
             ),
         ),
+        (
+            "audit log",
+            format!(
+                "{}: {} written, {} dropped",
+                it.audit.state,
+                counted(it.audit.written, "record"),
+                it.audit.dropped
+            ),
+        ),
         ("connections", it.connections.to_string()),
     ]);
     for problem in it.problems {
@@ -108,11 +129,14 @@ mod tests {
     fn problems_stand_below_the_fields() {
         let body = r#"{"version": "0.1.0", "s3": ["http://127.0.0.1:9000"],
             "console": "http://127.0.0.1:9001", "health": "damaged", "problems": ["a\u001bb"], "durability": "strict",
-            "disk": {"totalBytes": 2048, "freeBytes": 1024, "logBytes": 512, "bulkBytes": 0, "otherBytes": 0},
+            "disk": {"totalBytes": 2048, "freeBytes": 1024, "logBytes": 512, "bulkBytes": 0, "otherBytes": 0, "isLow": true},
+            "audit": {"state": "paused", "written": 5, "dropped": 6},
             "engine": {"commits": 1, "syncs": 2, "segments": 1}, "lastScrubTime": "2026-11-22T00:00:00Z",
             "lastScrubDamage": 3, "requests": [0, 7, 0, 1, 2], "requestsDenied": 1, "connections": 4}"#;
         let text = text_of(serde_json::from_str(body).unwrap());
         assert!(text.starts_with("health           damaged\n") && text.ends_with("\na\\u{1b}b\n"), "{text}");
+        assert!(text.contains("1.0 KiB free of 2.0 KiB: what takes space is refused"), "{text}");
+        assert!(text.contains("paused: 5 records written, 6 dropped"), "{text}");
         assert!(text.contains("2026-11-22T00:00:00Z, 3 damaged") && text.contains("10 requests, 1 denied, 2 failed"));
     }
 }
