@@ -54,6 +54,7 @@ impl ConsoleApplication {
             ("strongroom_disk_total_bytes", "gauge", disk.total_bytes),
             ("strongroom_disk_free_bytes", "gauge", disk.free_bytes),
             ("strongroom_log_disk_bytes", "gauge", disk.log_bytes),
+            ("strongroom_engine_bulk_stored_bytes", "gauge", stats.bulk_stored_bytes.unwrap_or(disk.bulk_bytes)),
             ("strongroom_bulk_disk_bytes", "gauge", disk.bulk_bytes),
             ("strongroom_other_disk_bytes", "gauge", disk.other_bytes),
             ("strongroom_live_bytes", "gauge", live),

@@ -68,3 +68,46 @@ fn checksum_of_every_algorithm_is_verified_kept_and_shown() {
         assert!(matches!(answer.status, 400 | 501), "{algorithm}: {answer}");
     }
 }
+
+/// A scrub compares contents with what was acknowledged of them; what is stored in any of these ways must not look damaged.
+#[test]
+fn a_scrub_finds_every_way_of_storing_to_match_its_etag_and_checksums() {
+    let node = fixture::node(&["box"], &[]);
+    let client = node.client();
+    client.put("box", "empty", "").ok();
+    for algorithm in ALGORITHMS {
+        let put =
+            client.request("PUT", "box", algorithm).header("x-amz-sdk-checksum-algorithm", algorithm.to_uppercase());
+        client.send(put.body(BODY)).expect(200, "");
+    }
+    client.put("box", "large", fixture::noise(1, 3 << 20)).ok();
+    let part = fixture::noise(2, 5 << 20);
+    for (key, headers) in [
+        ("parts", &[][..]),
+        ("sha256", &[("x-amz-checksum-algorithm", "SHA256")][..]),
+        ("crc32c", &[("x-amz-checksum-algorithm", "CRC32C"), ("x-amz-checksum-type", "FULL_OBJECT")][..]),
+    ] {
+        let create = client.request("POST", "box", key).query("uploads", "");
+        let create = headers.iter().fold(create, |request, (name, value)| request.header(name, *value));
+        let upload = client.send(create).expect(200, "").xml("UploadId");
+        let etags: Vec<String> = [&part[..], b"the end"]
+            .iter()
+            .zip(1..)
+            .map(|(body, number)| {
+                let put = client.upload_part("box", key, &upload, number, body);
+                put.expect(200, "").header("etag").expect("an ETag").to_owned()
+            })
+            .collect();
+        client.complete_upload("box", key, &upload, &etags).expect(200, "");
+        client.copy("box", key, "box", &format!("copy of {key}")).expect(200, "");
+    }
+    let upload = client.create_upload("box", "one small part");
+    let etag =
+        client.upload_part("box", "one small part", &upload, 1, BODY).header("etag").expect("an ETag").to_owned();
+    client.complete_upload("box", "one small part", &upload, &[etag]).expect(200, "");
+    client.copy("box", "one small part", "box", "copy of one small part").expect(200, "");
+    let data = node.data().to_str().expect("UTF-8").to_owned();
+    let scrub = tests::binary::run(&["scrub", "--json", &data]);
+    let report: serde_json::Value = serde_json::from_slice(&scrub.stdout).expect("JSON");
+    assert_eq!(report["clean"], true, "{report}");
+}

@@ -20,6 +20,7 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
         engine::Health::ReadOnly { reason } => ("read-only", vec![reason]),
         engine::Health::Damaged { damage } => ("damaged", damage),
     };
+    let running = state.store.maintenance_progress();
     let scrub = state.maintenance.last_scrub();
     let ended = scrub.and_then(|scrub| Timestamp::from_second(scrub.ended_seconds).ok());
     let (s3, console) = state.urls.get().map(|urls| (urls.s3.clone(), urls.console.clone())).unwrap_or_default();
@@ -54,10 +55,24 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
             written: state.audit.written(),
             dropped: state.audit.dropped(),
         },
+        maintenance: wire::MaintenanceStatus {
+            compaction: running.compaction.map(progress),
+            scrub: running.scrub.map(progress),
+            backup: running.backup.map(progress),
+        },
         last_scrub_time: ended.map(|at| at.to_string()),
         last_scrub_damage: scrub.map(|scrub| scrub.damage),
         requests: state.metrics.requests(),
         requests_denied: state.metrics.requests_denied(),
         connections: state.metrics.connections.load(std::sync::atomic::Ordering::Relaxed),
     })
+}
+
+fn progress(of: engine::Progress) -> wire::Progress {
+    wire::Progress {
+        segments_done: of.segments_done,
+        segments_total: of.segments_total,
+        bytes_done: of.bytes_done,
+        bytes_total: of.bytes_total,
+    }
 }

@@ -552,6 +552,8 @@ pub(super) struct Status {
     pub(super) disk: Disk,
     pub(super) engine: Engine,
     pub(super) audit: AuditStatus,
+    /// What runs now on the store, and how far it is.
+    pub(super) maintenance: MaintenanceStatus,
     /// When the last scrub ended.
     pub(super) last_scrub_time: Option<String>,
     /// How much damage it found.
@@ -576,6 +578,25 @@ pub(super) struct Disk {
     pub(super) low_water_bytes: u64,
     /// Whether less is free now.
     pub(super) is_low: bool,
+}
+
+/// Long work on the store; `null` for what doesn't run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MaintenanceStatus {
+    /// Also what the store begins by itself.
+    pub(super) compaction: Option<Progress>,
+    pub(super) scrub: Option<Progress>,
+    pub(super) backup: Option<Progress>,
+}
+
+/// How far something is. Totals are as they were counted when it began.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Progress {
+    pub(super) segments_done: u64,
+    pub(super) segments_total: u64,
+    pub(super) bytes_done: u64,
+    pub(super) bytes_total: u64,
 }
 
 /// How the audit log is.

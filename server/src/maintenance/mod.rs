@@ -2,6 +2,7 @@
 //!
 //! A scrub of a large disk takes hours, so whoever asks for one gets a number and asks again, and a caller who goes away ends nothing. The same place starts the scrub that is due, and tells the log when the store stops taking writes or meets damage, since nobody may be looking at that moment.
 
+mod contents;
 mod disk;
 mod report;
 
@@ -36,7 +37,7 @@ const LAST_SCRUB: &str = "last-scrub";
 /// What a job does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Reads everything and compares checksums.
+    /// Reads everything and compares checksums, ETags included.
     Scrub,
     /// Frees what is dead in the log.
     Compact,
@@ -198,7 +199,7 @@ impl Maintenance {
 
     fn scrub(&self) -> Result<Scrubbed, engine::Error> {
         let reads_before = self.damaged_reads.load(Relaxed);
-        let report = self.store.scrub()?;
+        let report = self.store.scrub_contents(contents::match_what_was_said)?;
         for damage in report.damage.iter().take(DAMAGE_LOGGED_MAX) {
             tracing::error!(alive = damage.alive, "scrub found damage: {damage}");
         }
