@@ -108,6 +108,7 @@ fn status_says_how_the_node_is() {
     assert!(field(&shown, "disk").contains(" free of ") && field(&shown, "last scrub") == "none yet", "{shown}");
     assert_eq!(field(&shown, "s3"), format!("http://{}", node.s3()));
     assert_eq!(field(&shown, "console"), format!("http://{}", node.console()));
+    assert_eq!(field(&shown, "runs now"), "no maintenance");
     let json = local(&node, &["status", "--json"]).json();
     assert!(json["engine"]["commits"].as_u64() > Some(0), "{json}");
     let nowhere = node.temporary().join("nowhere");

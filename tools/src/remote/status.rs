@@ -23,6 +23,7 @@ struct Status {
     disk: Disk,
     engine: Engine,
     audit: Audit,
+    maintenance: Maintenance,
     last_scrub_time: Option<String>,
     last_scrub_damage: Option<u64>,
     requests: Vec<u64>,
@@ -39,6 +40,21 @@ struct Disk {
     bulk_bytes: u64,
     other_bytes: u64,
     is_low: bool,
+}
+
+/// What runs now on the store.
+#[derive(Deserialize)]
+struct Maintenance {
+    compaction: Option<Progress>,
+    scrub: Option<Progress>,
+    backup: Option<Progress>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Progress {
+    bytes_done: u64,
+    bytes_total: u64,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +109,7 @@ fn text_of(it: Status) -> String {
             ),
         ),
         ("last scrub", scrub),
+        ("runs now", running(&it.maintenance)),
         (
             "since its start",
             format!(
@@ -121,6 +138,18 @@ fn text_of(it: Status) -> String {
     text
 }
 
+fn running(it: &Maintenance) -> String {
+    let works = [("compaction", &it.compaction), ("scrub", &it.scrub), ("backup", &it.backup)];
+    let shown: Vec<String> = works
+        .iter()
+        .filter_map(|(name, progress)| {
+            let Progress { bytes_done, bytes_total } = progress.as_ref()?;
+            Some(format!("{name}, {} of {}", size(*bytes_done), size(*bytes_total)))
+        })
+        .collect();
+    if shown.is_empty() { "no maintenance".to_owned() } else { shown.join("; ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,11 +160,13 @@ mod tests {
             "console": "http://127.0.0.1:9001", "health": "damaged", "problems": ["a\u001bb"], "durability": "strict",
             "disk": {"totalBytes": 2048, "freeBytes": 1024, "logBytes": 512, "bulkBytes": 0, "otherBytes": 0, "isLow": true},
             "audit": {"state": "paused", "written": 5, "dropped": 6},
+            "maintenance": {"compaction": null, "scrub": {"bytesDone": 512, "bytesTotal": 1024}, "backup": null},
             "engine": {"commits": 1, "syncs": 2, "segments": 1}, "lastScrubTime": "2026-11-22T00:00:00Z",
             "lastScrubDamage": 3, "requests": [0, 7, 0, 1, 2], "requestsDenied": 1, "connections": 4}"#;
         let text = text_of(serde_json::from_str(body).unwrap());
         assert!(text.starts_with("health           damaged\n") && text.ends_with("\na\\u{1b}b\n"), "{text}");
         assert!(text.contains("1.0 KiB free of 2.0 KiB: what takes space is refused"), "{text}");
+        assert!(text.contains("runs now         scrub, 512 bytes of 1.0 KiB\n"), "{text}");
         assert!(text.contains("paused: 5 records written, 6 dropped"), "{text}");
         assert!(text.contains("2026-11-22T00:00:00Z, 3 damaged") && text.contains("10 requests, 1 denied, 2 failed"));
     }
