@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[(&str, &str)] = &[
     (
         "engine/src",
-        "name codec clock sync vfs bucket object error multipart meta commit list report space doubt freed wakeup progress bugs format record gate segment bulk row request memtable index view apply effects footer reserve superblock queue core log worker found settle sorter backup replay compact sim fuzz vacuum maintain rebuild recover store examine scrub verify",
+        "name codec clock sync vfs bucket object error multipart meta commit list report space doubt freed wakeup progress bugs format record gate segment bulk row request memtable index view apply effects footer reserve superblock spare queue core log worker found settle sorter backup replay compact sim fuzz vacuum maintain prepare rebuild recover store examine scrub verify",
     ),
     (
         "policy/src",
@@ -27,7 +27,7 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "benches/src",
-        "arguments failure sign content process machine bare http load target fact limits work report shape decide node callers upkeep run",
+        "arguments failure sign content process machine bare http load target fact limits work report shape decide engine node callers upkeep run",
     ),
 ];
 

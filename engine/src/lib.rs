@@ -33,6 +33,7 @@ mod meta;
 mod multipart;
 mod name;
 mod object;
+mod prepare;
 mod progress;
 mod queue;
 mod rebuild;

@@ -131,6 +131,11 @@ impl FoundLog {
         }
         let here = |offset| End { header, file: Arc::clone(&opened), offset, next_seq: tail.last_seq + 1 };
         if tail.proven == length && tail.unproven.is_empty() {
+            // It may end here only because a write that had failed was cut off again, and only as far as the page cache knows:
+            // what was refused would come back with a power cut.
+            if room.durability == Durability::Strict {
+                opened.sync_data().map_err(failed("syncing the end of the log"))?;
+            }
             return Ok(Settled::End(here(length)));
         }
         if seeded(Bug::AppendToTorn) {

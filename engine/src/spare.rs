@@ -7,29 +7,21 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::core::Core;
 use crate::format::file;
-use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, lock};
-use crate::vfs::{OpenMode, VFile, Vfs};
+use crate::vfs::{VFile, Vfs};
 use crate::wakeup::Wakeup;
 
-/// How much is written and synced at a time, so that the log's own syncs never wait long.
-const PIECE_BYTES: usize = 256 << 10;
 /// Groups of fewer bytes than this are worth it: of larger ones the data takes the time.
 const GROUP_BYTES_MAX: u64 = 64 << 10;
 /// After so many groups it is known how large they are.
 const GROUPS_LEAST: u64 = 32;
-/// What must be free beyond the low-water mark, in segments.
-const FREE_SEGMENTS: u64 = 4;
-
 /// A file that is made ahead, or none.
 #[derive(Debug)]
 pub(crate) struct Spare {
     /// Whether it pays on this file system, and with this durability.
-    pays: bool,
+    pub(crate) pays: bool,
     state: Mutex<State>,
     pub(crate) wakeup: Wakeup,
 }
@@ -71,6 +63,21 @@ impl Spare {
         matches!(*lock(&self.state), State::Wanted)
     }
 
+    /// Whether one may be made now: from here on the caller makes it, and says what came of it.
+    pub(crate) fn begin(&self) -> bool {
+        let mut state = lock(&self.state);
+        let may_begin = self.pays && matches!(*state, State::None | State::Wanted);
+        if may_begin {
+            *state = State::Making;
+        }
+        may_begin
+    }
+
+    /// What came of making one: a file of so many bytes, or none.
+    pub(crate) fn finish(&self, made: Option<(Arc<dyn VFile>, u64)>) {
+        *lock(&self.state) = made.map_or(State::None, |(file, bytes)| State::Ready { file, bytes });
+    }
+
     /// Whether one of this size can be taken.
     pub(crate) fn is_ready(&self, bytes: u64) -> bool {
         self.pays && matches!(*lock(&self.state), State::Ready { bytes: ready, .. } if ready == bytes)
@@ -108,96 +115,6 @@ impl Spare {
         if matches!(*state, State::Ready { .. }) {
             let _ = vfs.remove(file::SPARE);
             *state = State::None;
-        }
-    }
-}
-
-impl Core {
-    /// The thread that makes it.
-    pub(crate) fn run_spare(&self) {
-        while self.spare.wakeup.wait() {
-            if self.spare.is_wanted() {
-                self.make_spare();
-            }
-        }
-    }
-
-    /// Makes one, if there is ample space and none is there. That it fails is nobody's loss: the next segment is then made
-    /// when it is needed.
-    pub(crate) fn make_spare(&self) {
-        let bytes = self.segment_bytes();
-        let ample = || {
-            let needed = self.low_water_bytes.saturating_add(self.reserve.missing_bytes());
-            let free = self.vfs.space().map_or(0, |space| space.free_bytes);
-            free >= needed.saturating_add(FREE_SEGMENTS * bytes)
-        };
-        {
-            let mut state = lock(&self.spare.state);
-            if !self.spare.pays || !matches!(*state, State::None | State::Wanted) {
-                return;
-            }
-            *state = State::Making;
-        }
-        let made = if ample() && self.poisoned().is_none() { self.write_zeros(bytes) } else { Ok(None) };
-        let ready = match made {
-            Ok(Some(file)) => State::Ready { file, bytes },
-            Ok(None) => State::None,
-            Err(_) => {
-                let _ = self.vfs.remove(file::SPARE);
-                State::None
-            }
-        };
-        *lock(&self.spare.state) = ready;
-    }
-
-    /// At the end: cuts off what the last segment was written ahead, so that the next start finds where it ends at once.
-    pub(crate) fn trim(&self) {
-        if !self.spare.pays || self.poisoned().is_some() || !self.damage.is_empty() {
-            return;
-        }
-        // Should any of this fail, the end is looked for.
-        if let Some(active) = self.active_extent()
-            && let Ok(segment) = self.segments.segment(active.id, true)
-            && segment.file.length().is_ok_and(|length| length > active.length)
-            && segment.file.set_length(active.length).is_ok()
-        {
-            let _ = segment.file.reserve(self.segment_bytes());
-        }
-    }
-
-    /// A file of zeros that are on the disk; nothing if the store is closed meanwhile.
-    fn write_zeros(&self, bytes: u64) -> io::Result<Option<Arc<dyn VFile>>> {
-        match self.vfs.remove(file::SPARE) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = self.vfs.open(file::SPARE, OpenMode::CreateNew)?;
-        match file.reserve(bytes) {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
-            _ => {}
-        }
-        let zeros = vec![0; PIECE_BYTES.min(usize::try_from(bytes).unwrap_or(PIECE_BYTES))];
-        let mut offset = 0;
-        while offset < bytes {
-            if self.closed.load(Ordering::Acquire) {
-                self.vfs.remove(file::SPARE)?;
-                return Ok(None);
-            }
-            let piece = zeros.len().min(usize::try_from(bytes - offset).unwrap_or(zeros.len()));
-            file.write_at(&zeros[..piece], offset)?;
-            file.sync_data()?;
-            offset += piece as u64;
-            self.leave_disk(piece as u64);
-        }
-        Ok(Some(file))
-    }
-
-    /// Leaves the disk to others for as long as writing so much may take at most.
-    fn leave_disk(&self, bytes: u64) {
-        if let Some(rate) = self.options.maintenance_bytes_per_second.filter(|rate| *rate > 0)
-            && self.inline.is_none()
-        {
-            self.spare.wakeup.pause(Duration::from_micros(bytes.saturating_mul(1_000_000) / rate));
         }
     }
 }
