@@ -40,12 +40,17 @@ impl Core {
         if !self.damage.is_empty() {
             return Err(Error::Invalid { what: "a damaged store cannot be backed up: examine it first" });
         }
+        let _one_at_a_time = lock(&self.backing_up);
         claim(&**destination, &self.uuid)?;
-        // Nothing is freed or unlinked meanwhile.
-        let _no_compaction = lock(&self.compacting);
         let _no_unlinking = self.bulk.hold();
-        let active = self.active_extent();
-        let sealed = self.segments.sealed();
+        let (active, sealed, _held) = {
+            let _no_compaction = lock(&self.compacting);
+            let (active, sealed) = (self.active_extent(), self.segments.sealed());
+            let newest = active.map(|active| active.id).max(sealed.keys().next_back().copied());
+            // What is in the backup is not freed meanwhile; newer segments may be.
+            self.backed_up_to.store(newest.unwrap_or(0), Ordering::Release);
+            (active, sealed, HeldSegments(self))
+        };
         let mut files = Files::new();
         let mut sealed_lengths = Files::new();
         for id in sealed.keys().filter(|id| active.is_none_or(|active| **id < active.id)) {
@@ -122,6 +127,15 @@ impl Core {
         write_list(&**destination, &self.uuid, report.seq, &files)?;
         remove_others(&**destination, &files)?;
         Ok(report)
+    }
+}
+
+/// While it lives, the segments of a backup stay.
+struct HeldSegments<'c>(&'c Core);
+
+impl Drop for HeldSegments<'_> {
+    fn drop(&mut self) {
+        self.0.backed_up_to.store(0, Ordering::Release);
     }
 }
 

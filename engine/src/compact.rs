@@ -195,7 +195,10 @@ impl Core {
 
     /// What the sealed segments hold, and what it would take to empty each of them.
     fn weigh(&self) -> Weighed {
-        let sealed = self.segments.sealed();
+        let mut sealed = self.segments.sealed();
+        // What a backup takes stays as it is, whatever is dead in it.
+        let backed_up_to = self.backed_up_to.load(Ordering::Acquire);
+        sealed.retain(|id, _| *id > backed_up_to);
         let stats = lock(&self.space).clone();
         let spared = lock(&self.spared).clone();
         let mut total = 0;

@@ -74,8 +74,12 @@ pub(crate) struct Core {
     pub(crate) meters: Meters,
     pub(crate) applier: Applier,
     pub(crate) maintenance: Wakeup,
-    /// Held while segments are emptied and freed, footed, scrubbed or copied.
+    /// Held while segments are emptied and freed, footed or scrubbed, and while it is settled what a backup takes.
     pub(crate) compacting: Mutex<()>,
+    /// Held while a backup is taken.
+    pub(crate) backing_up: Mutex<()>,
+    /// While a backup is taken: segments up to this id are in it, and stay. 0 for none.
+    pub(crate) backed_up_to: AtomicU64,
     /// While the index is copied: what was applied to it since that began.
     pub(crate) vacuuming: Mutex<Option<Vec<Arc<Memtable>>>>,
     /// The size of the index's file, in bytes.
@@ -318,6 +322,8 @@ impl Core {
             applier: Applier::default(),
             maintenance: Wakeup::default(),
             compacting: Mutex::default(),
+            backing_up: Mutex::default(),
+            backed_up_to: AtomicU64::new(0),
             vacuuming: Mutex::default(),
             index_file_bytes: AtomicU64::new(0),
             index_bytes_per_object: AtomicU64::new(0),

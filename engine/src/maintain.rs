@@ -127,8 +127,9 @@ impl Core {
         let spared = lock(&self.spared).clone();
         let space = lock(&self.space).clone();
         let (mut total, mut live) = (0, 0);
+        let backed_up_to = self.backed_up_to.load(Ordering::Acquire);
         for (id, sealed) in self.segments.sealed() {
-            if !spared.contains_key(&id) {
+            if !spared.contains_key(&id) && id > backed_up_to {
                 total += sealed.extent.length;
                 live += space.get(&id).map_or(0, |stat| u64::try_from(stat.live_bytes).unwrap_or(0));
             }

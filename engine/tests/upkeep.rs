@@ -103,6 +103,57 @@ fn a_scrub_goes_no_faster_than_it_may_and_says_how_far_it_is() {
 }
 
 #[test]
+fn compaction_goes_on_while_a_backup_is_taken_and_leaves_what_is_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let destination = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes: Some(64 << 10),
+        low_water_bytes: Some(0),
+        backup_bytes_per_second: Some(MIB as u64 / 2),
+        ..Options::default()
+    };
+    let store = Store::open(directory.path(), options).unwrap();
+    let bucket = new_bucket(&store, "datalake");
+    for n in 0..300 {
+        put(&store, bucket, &format!("k{}", n % 40), &bytes(3000, n));
+    }
+    for n in 0..4 {
+        put_bulk(&store, bucket, &format!("bulk{n}"), MIB);
+    }
+    let taken = std::thread::scope(|scope| {
+        let backup = scope.spawn(|| store.backup(destination.path(), false));
+        until(|| store.maintenance_progress().backup.filter(|progress| progress.bytes_done > 0));
+        // The instant is settled.
+        let before = store.stats().segments_freed;
+        for n in 300..900 {
+            put(&store, bucket, &format!("k{}", n % 40), &bytes(3000, n));
+        }
+        delete(&store, bucket, "bulk3", None);
+        _ = store.compact().unwrap();
+        // By the store itself, or just now.
+        let freed = store.stats().segments_freed - before;
+        assert!(freed > 10, "{freed}");
+        assert!(store.maintenance_progress().backup.is_some(), "the backup ended before compaction was tried");
+        backup.join().unwrap().unwrap()
+    });
+    assert!(taken.files_copied > 4, "{taken:?}");
+    // What was in the backup is freed afterwards: 40 objects of 3,000 bytes are left.
+    _ = store.compact().unwrap();
+    assert!(store.stats().log_stored_bytes < 400_000, "{:?}", store.stats());
+    let target = tempfile::tempdir().unwrap();
+    let restored = target.path().join("data");
+    restore(destination.path(), &restored).unwrap();
+    let copy = Store::open(&restored, Options::default()).unwrap();
+    assert_eq!(copy.health(), Health::Ok);
+    for n in 260..300 {
+        assert_eq!(get(&copy, bucket, &format!("k{}", n % 40)).unwrap(), bytes(3000, n));
+    }
+    assert_eq!(get(&copy, bucket, "bulk3").unwrap().len(), MIB);
+    copy.close().unwrap();
+    assert!(fsck(&restored, Options::default()).unwrap().is_clean());
+}
+
+#[test]
 fn a_backup_goes_no_faster_than_it_may_says_how_far_it_is_and_ends_with_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let destination = tempfile::tempdir().unwrap();

@@ -140,7 +140,8 @@ impl Store {
     }
 
     /// Frees everything that is dead in the log's sealed segments, and answers what that came to. Blocks for as long as
-    /// it takes; mutations and reads go on. Without it the same happens by itself, where it pays.
+    /// it takes; mutations and reads go on. Without it the same happens by itself, where it pays. Segments of which a backup
+    /// is being taken stay.
     ///
     /// # Errors
     /// `ReadOnly`, `NoSpace`, `Closed`, `Damaged`, `Io`; what was freed before stays freed.
