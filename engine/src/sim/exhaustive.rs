@@ -22,6 +22,7 @@ enum Operation {
     Configure(u8),
     Checkpoint,
     Compact,
+    /// Also the next segment is written ahead.
     Footers,
 }
 
@@ -68,6 +69,7 @@ impl Operation {
             Operation::Compact => store.compact().map(drop),
             Operation::Footers => {
                 store.core.write_footers();
+                store.core.make_spare();
                 Ok(())
             }
         }
