@@ -54,6 +54,10 @@ impl Core {
                 return;
             }
             let _one_at_a_time = lock(&self.compacting);
+            if id <= self.backed_up_to.load(Ordering::Acquire) {
+                // It is linked or copied as it was found.
+                continue;
+            }
             if self.write_footer(id).is_ok() {
                 lock(&self.footed).insert(id);
             }

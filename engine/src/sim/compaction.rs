@@ -1,6 +1,7 @@
 //! Compaction: what is dead stays dead, and a power cut at any moment loses nothing.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -174,4 +175,23 @@ fn a_power_cut_at_any_effect_of_a_compaction_loses_nothing() {
         effect += 1;
     }
     assert!(effect > 20, "{effect}");
+}
+
+#[test]
+fn what_a_backup_takes_gets_no_footer_and_is_not_freed_meanwhile() {
+    let disk = SimDisk::new(1);
+    let options = Options { segment_bytes: Some(4096), ..options() };
+    let store = open(&disk, options);
+    let bucket = bucket(&store);
+    (0..20).for_each(|n| _ = put(&store, bucket, &format!("k{}", n % 2), 900).unwrap());
+    let sealed = store.core.segments.sealed().into_keys().next_back().unwrap();
+    store.core.backed_up_to.store(sealed, Ordering::Release);
+    let before = disk.files("log/");
+    store.core.write_footers();
+    assert_eq!(disk.files("log/"), before);
+    assert_eq!(store.compact().unwrap().segments_freed, 0);
+    store.core.backed_up_to.store(0, Ordering::Release);
+    store.core.write_footers();
+    assert_ne!(disk.files("log/"), before, "footers are written when the backup is done");
+    assert!(store.compact().unwrap().segments_freed > 0);
 }
