@@ -313,7 +313,7 @@ impl Core {
         let tokens = self.lock_for(entry, change).await;
         let view = self.view.load_full();
         let Some(keep) = self.keep(&view, segment.id, entry, change)? else { return Ok(0) };
-        let mut walk = Walk::new(&*segment.file, segment.seed);
+        let mut walk = Walk::to_one(&*segment.file, segment.seed, entry.length);
         let met = walk.record_at(entry.offset.into())?.filter(|met| met.front.header.seq == entry.seq);
         let met = met.ok_or_else(|| damaged(entry, segment.id))?;
         let data = match walk.data_of(&met)? {

@@ -327,6 +327,6 @@ pub(crate) fn meta_of(file: &dyn VFile, seed: u32, entry: &Entry) -> io::Result<
     if let Some(meta) = &entry.meta {
         return Ok(Some(meta.clone()));
     }
-    let met = Walk::new(file, seed).record_at(entry.offset.into())?;
+    let met = Walk::to_one(file, seed, entry.length).record_at(entry.offset.into())?;
     Ok(met.filter(|met| met.front.header.seq == entry.seq).map(|met| met.front.meta()))
 }

@@ -115,7 +115,7 @@ impl Scrub<'_> {
     }
 
     fn record(&mut self, segment: &SegmentFile, entry: &Entry) -> Result<(), Error> {
-        let mut walk = Walk::new(&*segment.file, segment.seed);
+        let mut walk = Walk::to_one(&*segment.file, segment.seed, entry.length);
         let met = walk.record_at(entry.offset.into())?.filter(|met| met.front.header.seq == entry.seq);
         let what = match met {
             None => Some("a record does not match its checksum"),

@@ -150,6 +150,8 @@ pub(crate) struct Walk<'f> {
     seed: u32,
     window: Bytes,
     window_offset: u64,
+    /// How much is read at a time.
+    window_bytes: usize,
 }
 
 const WINDOW_BYTES: usize = 1 << 20;
@@ -162,7 +164,12 @@ fn flip(bytes: &mut [u8], bit: usize) {
 
 impl<'f> Walk<'f> {
     pub(crate) fn new(file: &'f dyn VFile, seed: u32) -> Walk<'f> {
-        Walk { file, seed, window: Bytes::new(), window_offset: 0 }
+        Walk { file, seed, window: Bytes::new(), window_offset: 0, window_bytes: WINDOW_BYTES }
+    }
+
+    /// To look at one record of so many bytes only.
+    pub(crate) fn to_one(file: &'f dyn VFile, seed: u32, length: u32) -> Walk<'f> {
+        Walk { window_bytes: length as usize, ..Walk::new(file, seed) }
     }
 
     /// The record at `offset`, or nothing if there is none whose front is intact.
@@ -258,7 +265,7 @@ impl<'f> Walk<'f> {
             return Ok(Some(bytes));
         }
         let rest = usize::try_from(self.file.length()?.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let mut window = vec![0; count.max(rest.min(WINDOW_BYTES))];
+        let mut window = vec![0; count.max(rest.min(self.window_bytes))];
         let read = self.file.read_at(&mut window, offset)?;
         window.truncate(read);
         self.window = window.into();
