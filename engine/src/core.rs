@@ -55,6 +55,8 @@ pub(crate) struct Core {
     /// Where no thread runs the committer: whether it waits, so that a test can gather a group.
     pub(crate) held: AtomicBool,
     pub(crate) index: Mutex<Index>,
+    /// Indexes that another took the place of and that may still be read.
+    pub(crate) replaced: Mutex<Vec<Index>>,
     pub(crate) bulk: Arc<BulkSegments>,
     pub(crate) segments: Segments,
     /// Why no mutation is accepted any more (I6).
@@ -307,6 +309,7 @@ impl Core {
             inline: None,
             held: AtomicBool::new(false),
             index: Mutex::new(index),
+            replaced: Mutex::default(),
             bulk,
             segments,
             poisoned: OnceLock::new(),

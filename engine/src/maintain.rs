@@ -33,6 +33,7 @@ impl Core {
             while let Ok(true) = self.compact_step(Thoroughness::Worthwhile, None, &mut done) {
                 self.write_footers();
             }
+            self.close_replaced();
             // Likewise; and a copy of the index that fails changes nothing.
             let _ = self.vacuum_if_grown();
             // Also where nothing could be done: who waits for what does not come waits in vain.

@@ -86,7 +86,9 @@ impl Core {
             self.apply_to_copy(&copy, &since)?;
         }
         let base = Arc::new(copy.snapshot()?);
-        copy.replace(&mut index)?;
+        let old = copy.replace(&mut index)?;
+        // Whoever reads goes on with what he began with.
+        lock(&self.replaced).push(old);
         if let Err(error) = self.vfs.sync_dir("") {
             // Nobody knows which of the two a power cut would leave, and segments are freed by what is in one of them.
             return Err(self.poison(&format!("the name of the index could not be synced: {error}")));
@@ -95,6 +97,12 @@ impl Core {
         let view = self.view.load_full();
         self.view.store(Arc::new(View { base, ..View::clone(&view) }));
         Ok(())
+    }
+
+    /// Closes the indexes that were replaced and that nobody reads any more.
+    pub(crate) fn close_replaced(&self) {
+        let closed: Vec<Index> = lock(&self.replaced).extract_if(.., |index| !index.is_read()).collect();
+        drop(closed);
     }
 
     /// What was applied since it was last asked for, if that is more than `few`.

@@ -1,6 +1,7 @@
 //! What is done to the index in redb: each in one transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -55,14 +56,14 @@ impl Redb {
         Ok(first_mark)
     }
 
-    pub(super) fn snapshot(&self) -> Result<RedbSnapshot, IndexError> {
+    pub(super) fn snapshot(&self, readers: &Arc<()>) -> Result<RedbSnapshot, IndexError> {
         guarded(|| {
             let transaction = redb!(self.0.begin_read());
             let mut tables = Vec::with_capacity(Table::ALL.len());
             for table in Table::ALL {
                 tables.push(redb!(transaction.open_table(definition(table))));
             }
-            Ok(RedbSnapshot { tables })
+            Ok(RedbSnapshot { tables, share: Arc::clone(readers) })
         })
     }
 

@@ -103,6 +103,8 @@ pub(crate) struct Index {
     fence: Arc<AtomicBool>,
     cache_bytes: usize,
     in_memory: bool,
+    /// Every snapshot has a share in it.
+    readers: Arc<()>,
 }
 
 impl fmt::Debug for Index {
@@ -141,7 +143,7 @@ impl Index {
         if plain::is_chosen() {
             let (plain, mark) = Plain::open(Arc::clone(&home), first_mark)?;
             let keeper = Some(Keeper::Plain(plain));
-            return Ok((Index { keeper, home, fence, cache_bytes, in_memory: false }, mark));
+            return Ok((Index { keeper, home, fence, cache_bytes, in_memory: false, readers: Arc::default() }, mark));
         }
         let is_new = home.is_empty().map_err(io_failed)?;
         let making = Arc::new(AtomicBool::new(is_new));
@@ -158,7 +160,7 @@ impl Index {
         match opened {
             Ok((database, mark)) => {
                 let keeper = Some(Keeper::Redb(database));
-                Ok((Index { keeper, home, fence, cache_bytes, in_memory: false }, mark))
+                Ok((Index { keeper, home, fence, cache_bytes, in_memory: false, readers: Arc::default() }, mark))
             }
             Err(error) => {
                 fence.store(true, Ordering::Release);
@@ -203,12 +205,17 @@ impl Index {
         if self.keeper.is_some() { Ok(()) } else { self.reopen(uuid) }
     }
 
-    /// Takes the place of `old`, whose file is replaced; nothing is written to that any more. The name is not durable yet.
-    pub(crate) fn replace(self, old: &mut Index) -> Result<(), IndexError> {
+    /// Takes the place of `old`, whose file is replaced; nothing is written to that any more. The name is not durable yet. Answers
+    /// `old`, which must live as long as it [is read](Index::is_read).
+    pub(crate) fn replace(self, old: &mut Index) -> Result<Index, IndexError> {
         self.home.rename(file::INDEX).map_err(io_failed)?;
         old.fence.store(true, Ordering::Release);
-        *old = self;
-        Ok(())
+        Ok(std::mem::replace(old, self))
+    }
+
+    /// Whether anybody still has a snapshot of it. redb fails the reads of a database that was dropped.
+    pub(crate) fn is_read(&self) -> bool {
+        Arc::strong_count(&self.readers) > 1
     }
 
     /// Writes nothing more.
@@ -230,7 +237,7 @@ impl Index {
     /// A snapshot of what is in the index now.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, IndexError> {
         match self.keeper()? {
-            Keeper::Redb(database) => Ok(Snapshot::Redb(database.snapshot()?)),
+            Keeper::Redb(database) => Ok(Snapshot::Redb(database.snapshot(&self.readers)?)),
             #[cfg(test)]
             Keeper::Plain(plain) => Ok(Snapshot::Plain(plain.snapshot())),
         }

@@ -1,6 +1,7 @@
 //! What is read of the index: rows as they were at one commit, one by one or in order.
 
 use std::fmt;
+use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
@@ -20,6 +21,8 @@ pub(crate) enum Snapshot {
 
 pub(crate) struct RedbSnapshot {
     pub(super) tables: Vec<ReadOnlyTable<&'static [u8], &'static [u8]>>,
+    /// In what keeps the database open.
+    pub(super) share: Arc<()>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -49,13 +52,14 @@ impl Snapshot {
     pub(crate) fn scan(&self, table: Table, from: &[u8], prefix: &[u8]) -> Result<Scan, IndexError> {
         match self {
             Snapshot::Redb(rows) => guarded(|| {
+                let share = Arc::clone(&rows.share);
                 let rows = &rows.tables[table as usize];
                 let range = match key::after(prefix) {
                     Some(end) if from < end.as_slice() => redb!(rows.range(from..end.as_slice())),
                     Some(_) => redb!(rows.range(from..from)),
                     None => redb!(rows.range(from..)),
                 };
-                let mut scan = RedbScan { range, row: None };
+                let mut scan = RedbScan { range, row: None, _share: share };
                 scan.step()?;
                 Ok(Scan::Redb(scan))
             }),
@@ -78,6 +82,7 @@ pub(crate) enum Scan {
 pub(crate) struct RedbScan {
     range: redb::Range<'static, &'static [u8], &'static [u8]>,
     row: Option<Row>,
+    _share: Arc<()>,
 }
 
 impl Scan {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::fixture::{bucket, delete, open, options, put, size_of};
 use super::{Faults, Rng, SimClock, SimDisk};
+use crate::row::Table;
+use crate::sync::lock;
 use crate::*;
 
 /// The power goes at the given call to the disk during a vacuum; answers whether that was over before.
@@ -119,4 +121,28 @@ fn an_index_in_memory_gets_its_place_on_the_disk_when_there_is_room() {
     for name in ["k000", "k199", "later"] {
         assert_eq!(size_of(&store, bucket, name), Some(20), "{name}");
     }
+}
+
+#[test]
+fn whoever_reads_when_the_index_is_replaced_goes_on_reading() {
+    let disk = SimDisk::new(1);
+    let store = open(&disk, options());
+    let bucket = bucket(&store);
+    (0..50).for_each(|n| _ = put(&store, bucket, &format!("k{n:02}"), 300).unwrap());
+    store.checkpoint().unwrap();
+    let view = store.core.view.load_full();
+    let mut scan = view.scan(Table::Current, &[], &[]).unwrap();
+    store.core.vacuum().unwrap();
+    store.core.close_replaced();
+    assert_eq!(lock(&store.core.replaced).len(), 1, "it is read");
+    let mut rows = 0;
+    while scan.next().unwrap().is_some() {
+        rows += 1;
+    }
+    assert_eq!(rows, 50);
+    drop(scan);
+    drop(view);
+    store.core.close_replaced();
+    assert_eq!(lock(&store.core.replaced).len(), 0);
+    assert_eq!(size_of(&store, bucket, "k07"), Some(300));
 }
