@@ -12,6 +12,13 @@ CHECKS = (
     "response_schema_conformance,negative_data_rejection,missing_required_header,unsupported_method,ignored_auth"
 )
 
+# S3 answers 501 to what it knows and this node hasn't, also where its handlers stand behind the admin API.
+OBJECTS = """
+[[operations]]
+include-path-regex = "/objects"
+checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 501]
+"""
+
 
 def sign_in(node):
     body = json.dumps({"accessKey": node.access_key, "secret": node.secret_key}).encode()
@@ -23,6 +30,7 @@ def sign_in(node):
 
 
 def run(node, tmp_path, *arguments):
+    (tmp_path / "schemathesis.toml").write_text(OBJECTS)
     tool = os.path.join(sysconfig.get_path("scripts"), "st")
     ran = subprocess.run(
         [
