@@ -35,6 +35,23 @@ pub(crate) enum Command {
     Bare,
 }
 
+/// What every command that measures on a disk takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Turns {
+    /// Where stores are made, in a temporary directory; use the disk to be measured.
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    pub(crate) directory: PathBuf,
+    /// How often each server, or each work, gets its turn.
+    #[arg(long, default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub(crate) rounds: usize,
+    /// How long a turn lasts, in seconds; large puts end after four objects.
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Write what was measured as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
     /// The strongroom binary.
@@ -46,15 +63,6 @@ pub(crate) struct Common {
     /// What our node does before it acknowledges a write.
     #[arg(long, default_value = "strict", value_parser = ["strict", "relaxed"])]
     pub(crate) durability: String,
-    /// Where nodes keep their data, in a temporary directory; use the disk to be measured.
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
-    pub(crate) directory: PathBuf,
-    /// How often each server gets its turn.
-    #[arg(long, default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
-    pub(crate) rounds: usize,
-    /// How long a turn lasts, in seconds; large puts end after four objects.
-    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
-    pub(crate) seconds: f64,
     /// Objects in the bucket that is listed and recovered.
     #[arg(long, default_value_t = 100_000, value_parser = RangedU64ValueParser::<usize>::new().range(2_000..=1_000_000))]
     pub(crate) objects: usize,
@@ -64,9 +72,8 @@ pub(crate) struct Common {
     /// Do only these parts; may be given again.
     #[arg(long, value_enum)]
     pub(crate) only: Vec<Part>,
-    /// Write everything as JSON, each round included.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) turns: Turns,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -84,21 +91,11 @@ pub(crate) struct Decide {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Engine {
-    /// Where stores are made, in a temporary directory; use the disk to be measured.
-    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
-    pub(crate) directory: PathBuf,
-    /// How often each work gets its turn.
-    #[arg(long, default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
-    pub(crate) rounds: usize,
-    /// How long a turn lasts, in seconds.
-    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
-    pub(crate) seconds: f64,
     /// Prefixes with 10, with 100 and with 1,000 keys each, in the store that is listed and rebuilt.
     #[arg(long, default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(2..=1000))]
     pub(crate) prefixes: usize,
-    /// Write everything as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) turns: Turns,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

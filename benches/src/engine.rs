@@ -42,20 +42,20 @@ const FILLING: usize = 512;
 /// Measures the engine and prints what was found.
 pub(crate) fn run(arguments: &Engine) -> Result<()> {
     let load_before = machine::load_average()?;
-    let place = tempfile::tempdir_in(&arguments.directory);
-    let place = place.context(format!("a directory in {}", arguments.directory.display()))?;
+    let place = tempfile::tempdir_in(&arguments.turns.directory);
+    let place = place.context(format!("a directory in {}", arguments.turns.directory.display()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("starting the runtime")?;
     let mut facts = puts(arguments, &runtime, place.path())?;
     facts.extend(index(arguments, &runtime, &place.path().join("listed"))?);
 
     println!("machine: {}", machine::line()?);
-    println!("data on: {}", machine::file_system(&arguments.directory)?);
-    println!("rounds: {} of {} s each, in turn", arguments.rounds, arguments.seconds);
+    println!("data on: {}", machine::file_system(&arguments.turns.directory)?);
+    println!("rounds: {} of {} s each, in turn", arguments.turns.rounds, arguments.turns.seconds);
     println!("load average: {load_before} before, {} after\n", machine::load_average()?);
     let header = ["", "median", "unit"].map(String::from).to_vec();
     let rows = facts.iter().map(|fact| vec![fact.name.clone(), number(Some(fact.value)), fact.unit.into()]);
     print!("{}", table(&std::iter::once(header).chain(rows).collect::<Vec<_>>()));
-    if let Some(path) = &arguments.json {
+    if let Some(path) = &arguments.turns.json {
         let facts = facts.iter().map(|fact| json!({ "name": fact.name, "value": fact.value, "unit": fact.unit }));
         let text = format!("{:#}\n", json!({ "facts": facts.collect::<Vec<_>>() }));
         std::fs::write(path, text).context(format!("writing {}", path.display()))?;
@@ -73,13 +73,13 @@ struct Turn {
 /// Durable puts of one client and of many, each round beside synced writes to a file that is made as a segment is.
 fn puts(arguments: &Engine, runtime: &tokio::runtime::Runtime, place: &Path) -> Result<Vec<Fact>> {
     eprintln!("puts");
-    let time = Duration::from_secs_f64(arguments.seconds);
+    let time = Duration::from_secs_f64(arguments.turns.seconds);
     let store = Store::open(&place.join("puts"), Options::default()).context("opening a store")?;
     let bucket = new_bucket(&store, "puts")?;
     let body = Bytes::copy_from_slice(Content::of(BODY_BYTES, 9).chunk(0));
     let (mut one, mut many, mut reserved, mut zeroed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut done = 0_usize;
-    for _ in 0..arguments.rounds {
+    for _ in 0..arguments.turns.rounds {
         reserved.push(synced_writes(&place.join("reserved"), Prepared::Reserved, time)?);
         zeroed.push(synced_writes(&place.join("zeroed"), Prepared::Zeroed, time)?);
         one.push(turn(time, || {
@@ -88,7 +88,7 @@ fn puts(arguments: &Engine, runtime: &tokio::runtime::Runtime, place: &Path) -> 
         })?);
     }
     let (before, written) = (store.stats(), machine::disk_written_bytes(place)?);
-    for _ in 0..arguments.rounds {
+    for _ in 0..arguments.turns.rounds {
         let (turned, puts) = runtime.block_on(at_once(&store, bucket, done, &body, time))?;
         done += puts;
         many.push(turned);
@@ -226,9 +226,9 @@ fn index(arguments: &Engine, runtime: &tokio::runtime::Runtime, directory: &Path
     ];
 
     eprintln!("lists");
-    let time = Duration::from_secs_f64(arguments.seconds);
+    let time = Duration::from_secs_f64(arguments.turns.seconds);
     let mut turns: Vec<Vec<Turn>> = (0..=buckets.len()).map(|_| Vec::new()).collect();
-    for _ in 0..arguments.rounds {
+    for _ in 0..arguments.turns.rounds {
         let mut page = 0_usize;
         for ((bucket, _), turns) in buckets.iter().zip(&mut turns) {
             turns.push(turn(time, || list(&store, *bucket, Some("/"), None, arguments.prefixes.min(PAGE_KEYS)))?);
@@ -251,7 +251,7 @@ fn index(arguments: &Engine, runtime: &tokio::runtime::Runtime, directory: &Path
 
     eprintln!("rebuilds");
     let (mut rates, mut per_core) = (Vec::new(), Vec::new());
-    for _ in 0..arguments.rounds {
+    for _ in 0..arguments.turns.rounds {
         std::fs::remove_file(directory.join("index.redb")).context("removing the index")?;
         let (started, before) = (Instant::now(), processor_time(std::process::id())?);
         let store = Store::open(directory, Options::default()).context("opening without an index")?;

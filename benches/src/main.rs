@@ -62,7 +62,7 @@ fn measure(common: &Common, other: Option<&Endpoint>) -> Result<()> {
         }
     })?;
     print!("{}", report.text());
-    if let Some(path) = &common.json {
+    if let Some(path) = &common.turns.json {
         std::fs::write(path, format!("{:#}\n", report.json())).context(format!("writing {}", path.display()))?;
     }
     Ok(())

@@ -38,8 +38,8 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
         arguments: common.serve_arg.clone(),
         state: None,
     };
-    let place =
-        tempfile::tempdir_in(&common.directory).context(format!("a directory in {}", common.directory.display()))?;
+    let place = tempfile::tempdir_in(&common.turns.directory)
+        .context(format!("a directory in {}", common.turns.directory.display()))?;
     let mut report = Report { about: about(common, &program)?, ..Report::default() };
     let wanted = |part| common.only.is_empty() || common.only.contains(&part);
     let small = works(common, wanted(Part::Small), wanted(Part::Large));
@@ -69,7 +69,7 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
             lists(common, &node, other, &limits, &mut report).await?;
         }
         if wanted(Part::Start) {
-            let facts = node::restarts(&program, node, &directory, common.objects, common.rounds).await?;
+            let facts = node::restarts(&program, node, &directory, common.objects, common.turns.rounds).await?;
             report.facts.extend(facts);
         }
         node::remove(&directory)?;
@@ -79,8 +79,8 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
         report.facts.extend(node::streaming(&program, &place.path().join("stream"), bytes).await?);
     }
     if wanted(Part::Upkeep) {
-        let (directory, time) = (place.path().join("upkeep"), Duration::from_secs_f64(common.seconds));
-        report.facts.extend(upkeep::beside_maintenance(&program, &directory, common.rounds, time).await?);
+        let (directory, time) = (place.path().join("upkeep"), Duration::from_secs_f64(common.turns.seconds));
+        report.facts.extend(upkeep::beside_maintenance(&program, &directory, common.turns.rounds, time).await?);
         report.facts.extend(upkeep::sustained(&program, &place.path().join("sustained")).await?);
     }
     report.about.push(("load average at the end", machine::load_average()?));
@@ -96,7 +96,7 @@ fn works(common: &Common, small: bool, large: bool) -> Vec<Work> {
         }
         for connections in [1, 16, 64] {
             let rate = (PUTS_A_SECOND_AND_CONNECTION * connections).min(PUTS_A_SECOND_MAX);
-            let objects_max = (rate as f64 * common.seconds).ceil() as usize;
+            let objects_max = (rate as f64 * common.turns.seconds).ceil() as usize;
             let kind = Kind::Put { bytes: 4 << 10, objects_max, payload: Payload::Signed };
             works.push(Work { name: "put 4 KiB signed", connections, kind });
         }
@@ -144,8 +144,8 @@ async fn requests(
         prepare(works, &target).await?;
         targets.push(target);
     }
-    let time = Duration::from_secs_f64(common.seconds);
-    let (measurements, facts) = interleave(works, &targets, common.rounds, time, limits).await?;
+    let time = Duration::from_secs_f64(common.turns.seconds);
+    let (measurements, facts) = interleave(works, &targets, common.turns.rounds, time, limits).await?;
     report.measurements.extend(measurements);
     report.facts.extend(facts);
     if node.target.log_counters().await?.is_none() {
@@ -181,8 +181,8 @@ async fn policies(
     let root = Target { name: "root, no policy".into(), ..node.target.clone() };
     let mut targets = vec![bare.target, root.clone()];
     targets.extend(callers::targets(&node.target));
-    let time = Duration::from_secs_f64(common.seconds);
-    let (measurements, facts) = interleave(&works, &targets, common.rounds, time, limits).await?;
+    let time = Duration::from_secs_f64(common.turns.seconds);
+    let (measurements, facts) = interleave(&works, &targets, common.turns.rounds, time, limits).await?;
     report.facts.extend(facts);
     report.facts.extend(callers::facts(&measurements, &root.name));
     report.measurements.extend(measurements);
@@ -213,8 +213,8 @@ async fn lists(
         targets.push(target);
     }
     report.remarks.push(format!("Lists are of a bucket of {keys} keys, a thousand to a prefix."));
-    let time = Duration::from_secs_f64(common.seconds);
-    let (measurements, facts) = interleave(&works, &targets, common.rounds, time, limits).await?;
+    let time = Duration::from_secs_f64(common.turns.seconds);
+    let (measurements, facts) = interleave(&works, &targets, common.turns.rounds, time, limits).await?;
     report.measurements.extend(measurements);
     report.facts.extend(facts);
     if other.is_some()
@@ -258,7 +258,7 @@ fn target_of(endpoint: &Endpoint) -> Result<Target> {
 }
 
 fn about(common: &Common, program: &Program) -> Result<Vec<(&'static str, String)>> {
-    let kind = machine::file_system(&common.directory)?;
+    let kind = machine::file_system(&common.turns.directory)?;
     let forgets = if machine::is_volatile(&kind) { ", where a sync costs nothing" } else { "" };
     let meaning = match common.durability.as_str() {
         "strict" => "strict: a put is synced before its answer",
@@ -271,7 +271,7 @@ fn about(common: &Common, program: &Program) -> Result<Vec<(&'static str, String
         ("hyper", hyper_version().to_owned()),
         ("machine", machine::line()?),
         ("data on", format!("{kind}{forgets}")),
-        ("rounds", format!("{} of {} s each, servers in turn", common.rounds, common.seconds)),
+        ("rounds", format!("{} of {} s each, servers in turn", common.turns.rounds, common.turns.seconds)),
         ("load average at the start", machine::load_average()?),
     ])
 }
