@@ -108,6 +108,8 @@ pub(crate) enum Part {
     Large,
     /// Gets of 4 KiB by callers with policies of 1, 100 and 1,000 statements.
     Policies,
+    /// Starts, gets, changes and lists with 10,000 permissions and service accounts.
+    Identities,
     /// Pages of lists.
     List,
     /// Starts on an empty directory and after kill -9.

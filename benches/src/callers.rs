@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::fact::{Fact, median};
 use crate::failure::{Context, Result};
-use crate::node::{ACCESS_KEY, SECRET_KEY};
+use crate::node::{ACCESS_KEY, CALLERS_SECRET_KEY, SECRET_KEY};
 use crate::sign::Credentials;
 use crate::target::Target;
 use crate::work::{BUCKET, Measurement, Window};
@@ -17,7 +17,6 @@ use crate::work::{BUCKET, Measurement, Window};
 const STATEMENTS: [usize; 3] = [1, 100, 1000];
 /// A permission of so many statements is well below the length that one may have.
 const STATEMENTS_PER_PERMISSION: usize = 40;
-const CALLERS_SECRET_KEY: &str = "benchmark-secret-of-no-value-either";
 
 /// Writes the state that a node with these callers begins with.
 pub(crate) fn write_state(file: &Path) -> Result<()> {

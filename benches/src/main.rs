@@ -2,7 +2,7 @@
 //!
 //! Speed is promised as ratios on one machine in one run; this is where the ratios come from. People run it and read it; nothing is asserted.
 //!
-//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `node` and `upkeep` have what only a node of ours does, `run` decides what is run, `report` shows it. `engine` measures the storage engine by itself, `shape` and `decide` the policy engine.
+//! Read bottom up: `sign`, `content` and `http` make one request cheap, `load` sends many, `process` and `machine` watch, `limits` bounds, `work` takes turns, `node`, `identities` and `upkeep` have what only a node of ours does, `run` decides what is run, `report` shows it. `engine` measures the storage engine by itself, `shape` and `decide` the policy engine.
 
 mod arguments;
 mod bare;
@@ -13,6 +13,7 @@ mod engine;
 mod fact;
 mod failure;
 mod http;
+mod identities;
 mod limits;
 mod load;
 mod machine;

@@ -36,6 +36,8 @@ pub(crate) struct Node {
 
 pub(crate) const ACCESS_KEY: &str = "BENCHMARKROOT";
 pub(crate) const SECRET_KEY: &str = "benchmark-secret-of-no-value";
+/// The secret key of everybody else.
+pub(crate) const CALLERS_SECRET_KEY: &str = "benchmark-secret-of-no-value-either";
 const REGION: &str = "us-east-1";
 
 impl Program {

@@ -10,6 +10,7 @@ use crate::arguments::{Common, Endpoint, Part};
 use crate::callers;
 use crate::fact::Fact;
 use crate::failure::{Context, Failure, Result};
+use crate::identities;
 use crate::limits::Limits;
 use crate::machine;
 use crate::node::{self, Node, Program};
@@ -60,6 +61,12 @@ pub(crate) async fn run(common: &Common, other: Option<&Endpoint>) -> Result<Rep
         callers::write_state(&state)?;
         let program = Program { state: Some(state), ..program.clone() };
         policies(common, &program, &place.path().join("policies"), &limits, &mut report).await?;
+    }
+    if wanted(Part::Identities) {
+        let time = Duration::from_secs_f64(common.turns.seconds);
+        let (measurements, facts) = identities::run(&program, place.path(), common.turns.rounds, time, &limits).await?;
+        report.measurements.extend(measurements);
+        report.facts.extend(facts);
     }
     if wanted(Part::List) || wanted(Part::Start) {
         let directory = place.path().join("filled");

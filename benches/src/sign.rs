@@ -49,21 +49,26 @@ pub(crate) struct Signer {
 impl Signer {
     /// A signer whose signatures are made now, for requests to `host` (with its port).
     pub(crate) fn new(credentials: &Credentials, host: &str) -> Signer {
-        Signer::at(credentials, host, Timestamp::now())
+        Signer::of_service(credentials, host, "s3")
     }
 
-    fn at(credentials: &Credentials, host: &str, now: Timestamp) -> Signer {
+    /// The same for another service than S3.
+    pub(crate) fn of_service(credentials: &Credentials, host: &str, service: &str) -> Signer {
+        Signer::at(credentials, host, service, Timestamp::now())
+    }
+
+    fn at(credentials: &Credentials, host: &str, service: &str, now: Timestamp) -> Signer {
         let timestamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let date = &timestamp[..8];
         let mut key = mac(format!("AWS4{}", credentials.secret_key).as_bytes());
-        for part in [date, &credentials.region, "s3", "aws4_request"] {
+        for part in [date, &credentials.region, service, "aws4_request"] {
             key.update(part.as_bytes());
             key = mac(&key.finalize().into_bytes());
         }
         Signer {
             access_key: credentials.access_key.clone(),
             host: host.to_owned(),
-            scope: format!("{date}/{}/s3/aws4_request", credentials.region),
+            scope: format!("{date}/{}/{service}/aws4_request", credentials.region),
             timestamp,
             key,
         }
@@ -146,6 +151,7 @@ mod tests {
         let signer = Signer::at(
             &credentials,
             "examplebucket.s3.amazonaws.com",
+            "s3",
             "2013-05-24T00:00:00Z".parse().expect("a literal time"),
         );
         let query = [("max-keys", "2"), ("prefix", "J")];

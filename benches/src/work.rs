@@ -164,7 +164,7 @@ pub(crate) fn listed_key(number: usize) -> String {
     format!("{:06}/{:06}", number / KEYS_PER_PREFIX, number % KEYS_PER_PREFIX)
 }
 
-fn get_key(bytes: u64, number: usize) -> String {
+pub(crate) fn get_key(bytes: u64, number: usize) -> String {
     format!("get-{bytes}/{number:06}")
 }
 
