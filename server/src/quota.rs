@@ -15,6 +15,9 @@ use crate::protocol::error::{Code, S3Result};
 /// The key of a bucket's quota among its configuration rows.
 const ROW: &str = "quota";
 
+/// The largest quota, in bytes: what numbers of JSON hold exactly everywhere.
+pub const QUOTA_BYTES_MAX: u64 = (1 << 53) - 1;
+
 /// How much a bucket may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -70,6 +70,33 @@ impl State {
         *self.draining.borrow()
     }
 
+    /// A state over a data directory without listeners, background work or audit log, its store with relaxed durability.
+    #[cfg(test)]
+    pub(crate) fn for_tests(config: Config) -> State {
+        use crate::identity::sealed::MasterKey;
+        let options = engine::Options { durability: engine::Durability::Relaxed, ..engine::Options::default() };
+        let store = Store::open(&config.data, options).expect("the directory is usable");
+        let rows = crate::identity_rows::EngineRows::shared(&store);
+        State {
+            auth: AuthConfig::s3(config.region.clone()),
+            identities: IdentityStore::open(rows, MasterKey::from_bytes([42; 32]), None).expect("rows are readable"),
+            bucket_policies: Arc::new(BucketPolicies::load(&store)),
+            quotas: Arc::new(BucketQuotas::load(&store)),
+            usage: Arc::new(MonthlyUsage::load(&store)),
+            maintenance: Maintenance::new(store.clone(), &config.data),
+            store,
+            signing_keys: SigningKeyCache::default(),
+            admin_auth: AuthConfig::of_service("strongroom", config.region.clone()),
+            sign_ins: SignIns::default(),
+            audit: Audit::off(),
+            metrics: Arc::new(Metrics::default()),
+            large_uploads: Arc::new(Semaphore::new(1)),
+            urls: OnceLock::new(),
+            draining: tokio::sync::watch::channel(false).1,
+            config,
+        }
+    }
+
     /// Canonical id and display name of an account, for `<Owner>`.
     pub fn owner(&self, account_id: &str) -> (String, String) {
         match self.identities.snapshot().account(account_id) {

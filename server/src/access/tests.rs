@@ -4,25 +4,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{Attributes, Body, ETag, ObjectKey, Options, Precondition, Put, Store};
+use engine::{Attributes, Body, ETag, ObjectKey, Precondition, Put};
 use policy::{Action, ConditionKey, Context as _, Lookup};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
 
 use super::authenticate::Caller;
 use super::authorize::judge_operation;
 use super::context::{Noted, RequestContext};
 use super::facts::{Facts, Tagged};
-use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::bucket_policy::BucketPolicies;
 use crate::config::{Config, Network};
 use crate::declare;
 use crate::identity::plan::Mode;
-use crate::identity::sealed::MasterKey;
-use crate::identity::store::IdentityStore;
-use crate::identity_rows::EngineRows;
-use crate::maintenance::Maintenance;
-use crate::metrics::Metrics;
 use crate::protocol::error::Code;
 use crate::protocol::operation::{On, Operation};
 use crate::protocol::row_tests;
@@ -49,27 +42,7 @@ async fn state(directory: &Path) -> State {
     let mut config = Config::new(directory.to_owned());
     let network = Network { cidr: "127.0.0.0/8".parse().unwrap(), vpc: "vpc-1".into(), vpce: Some("vpce-1".into()) };
     config.networks.push(network);
-    let options = Options { durability: engine::Durability::Relaxed, ..Options::default() };
-    let store = Store::open(directory, options).unwrap();
-    let key = MasterKey::from_bytes([42; 32]);
-    let state = State {
-        auth: AuthConfig::s3(config.region.clone()),
-        config,
-        identities: IdentityStore::open(EngineRows::shared(&store), key, None).unwrap(),
-        bucket_policies: Arc::new(BucketPolicies::load(&store)),
-        quotas: Arc::default(),
-        usage: Arc::new(crate::usage::MonthlyUsage::load(&store)),
-        maintenance: Maintenance::new(store.clone(), directory),
-        store,
-        signing_keys: SigningKeyCache::default(),
-        admin_auth: AuthConfig::of_service("strongroom", "us-east-1"),
-        sign_ins: crate::sign_in::SignIns::default(),
-        audit: crate::audit::Audit::off(),
-        metrics: Arc::new(Metrics::default()),
-        large_uploads: Arc::new(Semaphore::new(1)),
-        urls: Default::default(),
-        draining: watch::channel(false).1,
-    };
+    let state = State::for_tests(config);
     declare::apply(&state, "state.json", ACCOUNT, Mode::Bootstrap, false).await.unwrap();
     for (bucket, key) in [("box", "k"), ("src", "k"), ("src", "t")] {
         let attributes = Attributes { tags: vec![("team".into(), "blue".into())], ..Attributes::default() };

@@ -11,16 +11,14 @@ use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::page::{Listing, Row};
 use super::wire;
+use crate::declare::{VERSIONING_RULE, versioning_from, versioning_name};
 use crate::protocol::error::Code;
-use crate::quota::Quota;
+use crate::quota::{QUOTA_BYTES_MAX, Quota};
 use crate::s3::bucket::create;
 use crate::state::State;
 
 /// What a list of buckets can be sorted by.
 pub(super) const SORTS: [&str; 4] = ["name", "bytes", "objects", "createTime"];
-
-/// The largest quota, in bytes: what numbers of JSON hold exactly everywhere.
-const QUOTA_BYTES_MAX: u64 = (1 << 53) - 1;
 
 /// `POST /buckets`
 pub(super) async fn create(call: &Call) -> Result<Answer> {
@@ -150,12 +148,7 @@ async fn set(call: &Call, bucket: &Bucket, versioning: Versioning) -> Result<Arc
 }
 
 fn read_versioning(text: &str) -> Result<Versioning> {
-    match text {
-        "off" => Ok(Versioning::Unversioned),
-        "enabled" => Ok(Versioning::Enabled),
-        "suspended" => Ok(Versioning::Suspended),
-        _ => Err(Refusal::invalid("versioning", "must be off, enabled or suspended")),
-    }
+    versioning_from(text).ok_or_else(|| Refusal::invalid("versioning", VERSIONING_RULE))
 }
 
 fn read_quota(quota: wire::Quota) -> Result<Quota> {
@@ -178,11 +171,7 @@ fn show(state: &State, bucket: &Bucket) -> wire::Bucket {
     wire::Bucket {
         name: bucket.name.to_string(),
         create_time: created.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
-        versioning: match bucket.versioning {
-            Versioning::Unversioned => "off",
-            Versioning::Enabled => "enabled",
-            Versioning::Suspended => "suspended",
-        },
+        versioning: versioning_name(bucket.versioning),
         usage: usage_of(state, bucket),
         quota: quota.map(|quota| wire::Quota { bytes: quota.bytes }),
         lock: false,

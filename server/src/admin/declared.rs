@@ -55,7 +55,7 @@ impl Switches {
 pub(super) fn state_of(state: &State) -> Value {
     let buckets = |account: &str| {
         let own = state.store.buckets().into_iter().filter(|bucket| bucket.owner == account);
-        own.map(|bucket| bucket.name.to_string()).collect()
+        own.map(|bucket| declare::bucket_state(state, &bucket)).collect()
     };
     print::state_of(&state.identities.snapshot(), buckets)
 }

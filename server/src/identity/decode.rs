@@ -232,6 +232,16 @@ impl<'a> Object<'a> {
         Ok(self.optional(field, parse)?.map(Some))
     }
 
+    /// Takes a value or `null`, which is told from an absent field.
+    pub(super) fn nullable_value(&mut self, field: &'static str) -> Option<Option<&'a RawValue>> {
+        self.value(field).map(|raw| Some(raw).filter(|raw| raw.get() != "null"))
+    }
+
+    /// Takes a whole number that is not negative.
+    pub(super) fn number(&mut self, field: &'static str) -> Result<Option<u64>, StateError> {
+        self.typed(field, "must be a whole number that is not negative")
+    }
+
     /// Refuses what was not taken. `known` is for the suggestion.
     pub(super) fn finish(self, known: &[&str]) -> Result<(), StateError> {
         let Some((name, _)) = self.fields.first() else { return Ok(()) };

@@ -13,7 +13,7 @@ use super::name::AccountId;
 use super::planner::Planner;
 use super::rows::RowKey;
 use super::snapshot::Snapshot;
-use super::state::{DeclaredAccount, State, StateError};
+use super::state::{DeclaredAccount, DeclaredBucket, State, StateError, message_with_place};
 use super::store::{CommitError, IdentityStore, Prepared};
 use super::timestamp::whole_seconds;
 
@@ -36,8 +36,8 @@ pub struct Plan {
     pub lines: Vec<PlanLine>,
     /// What was left as it is and would deserve a look.
     pub notes: Vec<String>,
-    /// The declared buckets with their owners; the caller creates those that are absent.
-    pub buckets: Vec<(AccountId, String)>,
+    /// The declared buckets with their owners; the caller creates those that are absent, and sets what is declared of them.
+    pub buckets: Vec<(AccountId, DeclaredBucket)>,
     /// The accounts that are deleted; the caller refuses the plan when one of them still owns buckets.
     pub deleted_accounts: Vec<AccountId>,
     prepared: Prepared,
@@ -127,12 +127,6 @@ fn explain(refused: Refused, state: &State, base: &Snapshot) -> StateError {
     let place = declared.map_or(top.clone(), |it| top.within(&format!("account {:?}", it.name.as_str())));
     let permission = declared.and_then(|it| it.permissions.iter().find(|it| it.name == *name));
     let place = place.within(&format!("permission {:?}", name.as_str()));
-    let message = match (permission.and_then(|it| it.policy_position), refused.position()) {
-        (Some((line, column)), Some((below, inside))) => {
-            let column = if below == 1 { column + inside - 1 } else { inside };
-            format!("{} (line {}, column {column} of this file)", refused.message(), line + below - 1)
-        }
-        _ => refused.to_string(),
-    };
-    place.error(message)
+    let position = permission.and_then(|it| it.policy_position);
+    place.error(message_with_place(&refused.message(), position, refused.position()))
 }

@@ -19,7 +19,8 @@ use super::rows::{Record, RowKey, account_key, permission_key, service_account_k
 use super::service_account::ServiceAccount;
 use super::snapshot::Snapshot;
 use super::state::{
-    DeclaredAccount, DeclaredPermission, DeclaredRoot, DeclaredServiceAccount, DeclaredUser, State, StateError,
+    DeclaredAccount, DeclaredBucket, DeclaredPermission, DeclaredRoot, DeclaredServiceAccount, DeclaredUser, State,
+    StateError,
 };
 use super::timestamp::whole_seconds;
 use super::user::{PasswordHash, User};
@@ -31,7 +32,7 @@ pub(super) struct Planner<'a> {
     now: Timestamp,
     pub(super) lines: Vec<PlanLine>,
     pub(super) notes: Vec<String>,
-    pub(super) buckets: Vec<(AccountId, String)>,
+    pub(super) buckets: Vec<(AccountId, DeclaredBucket)>,
     pub(super) deleted_accounts: Vec<AccountId>,
     pub(super) first: Vec<Change>,
     pub(super) puts: Vec<Change>,

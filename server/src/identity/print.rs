@@ -9,10 +9,10 @@ use super::permission::{Definition, Dialect, Scope};
 use super::service_account::ServiceAccount;
 use super::snapshot::Snapshot;
 
-/// The state of `snapshot` in the form that [`State::parse`](super::state::State::parse) reads, without secrets and passwords. `buckets` answers the names of an account's buckets, which are not identities.
+/// The state of `snapshot` in the form that [`State::parse`](super::state::State::parse) reads, without secrets and passwords. `buckets` answers an account's buckets in that form, which are not identities.
 ///
 /// A policy is printed as a string, so that the file's bytes stay what they are.
-pub fn state_of(snapshot: &Snapshot, buckets: impl Fn(&str) -> Vec<String>) -> Value {
+pub fn state_of(snapshot: &Snapshot, buckets: impl Fn(&str) -> Vec<Value>) -> Value {
     // The operator's account comes first, as it must on an empty node.
     let mut accounts: Vec<_> = snapshot.accounts().collect();
     accounts.sort_by_key(|account| !account.operator);
@@ -36,7 +36,7 @@ pub fn state_of(snapshot: &Snapshot, buckets: impl Fn(&str) -> Vec<String>) -> V
             .users(id)
             .map(|user| json!({"name": user.name.as_str(), "role": user.role.as_str(), "enabled": user.enabled}));
         object.insert("users".into(), users.collect());
-        object.insert("buckets".into(), buckets(id).into_iter().map(|name| json!({"name": name})).collect());
+        object.insert("buckets".into(), buckets(id).into());
         Value::Object(object)
     });
     json!({"accounts": accounts.collect::<Vec<Value>>()})
@@ -73,7 +73,7 @@ fn permission(compiled: &CompiledPermission) -> Value {
 fn service_account(snapshot: &Snapshot, service_account: &ServiceAccount) -> Value {
     let account = service_account.account_id.as_str();
     let names = service_account.permissions.iter().map(|id| {
-        let found = snapshot.permissions(account).find(|it| it.permission.id == *id);
+        let found = snapshot.permission_by_id(account, id);
         // The id of a permission that can't be read stands for it: a state file takes ids too.
         found.map_or(id.as_str(), |it| it.permission.name.as_str()).to_owned()
     });

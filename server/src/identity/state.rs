@@ -50,8 +50,8 @@ pub struct DeclaredAccount {
     pub service_accounts: Vec<DeclaredServiceAccount>,
     /// `users`.
     pub users: Vec<DeclaredUser>,
-    /// Names of `buckets`.
-    pub buckets: Vec<String>,
+    /// `buckets`.
+    pub buckets: Vec<DeclaredBucket>,
 }
 
 /// A declared root key.
@@ -110,6 +110,50 @@ pub struct DeclaredUser {
     pub enabled: Option<bool>,
 }
 
+/// A declared bucket. Whoever makes it compiles its policy and knows what can be set on a bucket that is there.
+#[derive(Clone, Debug)]
+pub struct DeclaredBucket {
+    /// `name`.
+    pub name: String,
+    /// `versioning`: `off`, `enabled` or `suspended`.
+    pub versioning: Option<String>,
+    /// The text of `policy`; `null` removes it.
+    pub policy: Option<Option<String>>,
+    /// `quota`, in bytes; `null` removes it.
+    pub quota: Option<Option<u64>>,
+    /// Where the policy stands in the file, line and column from 1, when it is an object in JSON.
+    pub policy_position: Option<(usize, usize)>,
+    place: Place,
+}
+
+impl DeclaredBucket {
+    /// An error about a field of this bucket.
+    pub fn error(&self, field: &str, message: impl Into<String>) -> StateError {
+        self.place.field_error(field, message)
+    }
+
+    /// An error about its policy, of which the first fault stands at this line and column of the document.
+    pub fn policy_error(&self, message: &str, fault: Option<(usize, usize)>) -> StateError {
+        self.error("policy", message_with_place(message, self.policy_position, fault))
+    }
+}
+
+/// A message with its place: in the state file where that is known, else in the policy.
+pub(super) fn message_with_place(
+    message: &str,
+    policy: Option<(usize, usize)>,
+    fault: Option<(usize, usize)>,
+) -> String {
+    match (policy, fault) {
+        (Some((line, column)), Some((below, inside))) => {
+            let column = if below == 1 { column + inside - 1 } else { inside };
+            format!("{message} (line {}, column {column} of this file)", line + below - 1)
+        }
+        (None, Some((line, column))) => format!("{message} (line {line}, column {column} of the policy)"),
+        (_, None) => message.to_owned(),
+    }
+}
+
 impl State {
     /// Reads a state file's `text`: TOML when `file` ends in `.toml`, else JSON.
     ///
@@ -156,14 +200,14 @@ fn account(place: Place, raw: &RawValue, document: &Document<'_>) -> Result<Decl
         })?,
         service_accounts: items(&mut object, &place, "service account", "serviceAccounts", service_account)?,
         users: items(&mut object, &place, "user", "users", user)?,
-        buckets: items(&mut object, &place, "bucket", "buckets", bucket)?,
+        buckets: items(&mut object, &place, "bucket", "buckets", |place, raw| bucket(place, raw, document))?,
     };
     let known = ["name", "accountId", "canonicalId", "displayName", "email", "root"];
     object.finish(&[&known[..], &["permissions", "serviceAccounts", "users", "buckets"]].concat())?;
     unique(&place, "permission", declared.permissions.iter().map(|it| it.name.as_str()))?;
     unique(&place, "service account", declared.service_accounts.iter().map(|it| it.name.as_str()))?;
     unique(&place, "user", declared.users.iter().map(|it| it.name.as_str()))?;
-    unique(&place, "bucket", declared.buckets.iter().map(String::as_str))?;
+    unique(&place, "bucket", declared.buckets.iter().map(|it| it.name.as_str()))?;
     Ok(declared)
 }
 
@@ -239,11 +283,31 @@ fn user(place: Place, raw: &RawValue) -> Result<DeclaredUser, StateError> {
     Ok(DeclaredUser { name, role, password, enabled })
 }
 
-fn bucket(place: Place, raw: &RawValue) -> Result<String, StateError> {
-    let mut object = Object::read(place, raw)?;
-    let name = object.required("name", |text| check_bucket_name("name", text).map(|()| text.to_owned()))?;
-    object.finish(&["name"])?;
-    Ok(name)
+/// A bucket is an object, or just its name.
+fn bucket(place: Place, raw: &RawValue, document: &Document<'_>) -> Result<DeclaredBucket, StateError> {
+    let check = |text: &str| check_bucket_name("name", text).map(|()| text.to_owned());
+    if let Ok(name) = serde_json::from_str::<String>(raw.get()) {
+        let name = check(&name).map_err(|invalid| place.field_error(invalid.field, invalid.reason))?;
+        let place = place.within(&format!("bucket {name:?}"));
+        return Ok(DeclaredBucket { name, versioning: None, policy: None, quota: None, policy_position: None, place });
+    }
+    let mut object = Object::read(place.clone(), raw)?;
+    let name = object.required("name", check)?;
+    let versioning = object.text("versioning")?;
+    let policy = object.nullable_value("policy");
+    let text = policy.map(|raw| raw.map(|raw| policy_text(&place, raw)).transpose()).transpose()?;
+    let position = policy.flatten().filter(|raw| raw.get().starts_with('{')).and_then(|raw| document.position(raw));
+    let quota = object.nullable_value("quota").map(|raw| raw.map(|raw| quota(&place, raw)).transpose()).transpose()?;
+    object.finish(&["name", "versioning", "policy", "quota"])?;
+    Ok(DeclaredBucket { name, versioning, policy: text, quota, policy_position: position, place })
+}
+
+fn quota(place: &Place, raw: &RawValue) -> Result<u64, StateError> {
+    let place = place.within("quota");
+    let mut object = Object::read(place.clone(), raw)?;
+    let bytes = object.number("bytes")?.ok_or_else(|| place.field_error("bytes", "is missing"))?;
+    object.finish(&["bytes"])?;
+    Ok(bytes)
 }
 
 /// Reads the list `field` of things that are called `noun`.

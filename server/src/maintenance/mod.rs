@@ -6,7 +6,7 @@ mod contents;
 mod disk;
 mod report;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +22,12 @@ pub use report::{BackedUp, Compacted, Damage, JobAnswer, Progress, Scrubbed};
 use crate::backup::{self, BackupError};
 use crate::clock;
 
-/// Jobs whose outcome is kept.
-const JOBS_KEPT_MAX: usize = 16;
+/// How long the outcome of a job is kept at least: whoever waits for it asks once a second.
+const OUTCOME_KEPT_FOR: Duration = Duration::from_secs(60);
+/// The last jobs of each kind whose outcome is kept however long they are over.
+const OUTCOMES_OF_A_KIND: usize = 16;
+/// The most jobs that are remembered, but for the last of each kind.
+const JOBS_KEPT_MAX: usize = 1_024;
 /// Damage that a scrub writes to the log, a line each; the rest is counted.
 const DAMAGE_LOGGED_MAX: usize = 100;
 /// How often health and the schedule are looked at.
@@ -77,7 +81,7 @@ struct Job {
     id: u64,
     work: Work,
     began: Instant,
-    took: Option<Duration>,
+    ended: Option<Instant>,
     progress: Progress,
 }
 
@@ -126,13 +130,9 @@ impl Maintenance {
         }
         // Numbers of two runs of the node differ, so that nobody takes another run's job for the one it began.
         let id = jobs.back().map_or(clock::now_seconds().unsigned_abs(), |job| job.id + 1);
-        if jobs.len() == JOBS_KEPT_MAX
-            && let Some(ended) = jobs.iter().position(|job| job.progress != Progress::Running)
-        {
-            jobs.remove(ended);
-        }
-        let kind = work.kind();
-        jobs.push_back(Job { id, work: work.clone(), began: Instant::now(), took: None, progress: Progress::Running });
+        let (kind, began) = (work.kind(), Instant::now());
+        forget_old(&mut jobs, began);
+        jobs.push_back(Job { id, work: work.clone(), began, ended: None, progress: Progress::Running });
         drop(jobs);
         tracing::info!(job = id, "{kind} begins");
         let this = Arc::clone(self);
@@ -157,13 +157,13 @@ impl Maintenance {
     pub fn job(&self, id: u64) -> Option<JobAnswer> {
         let jobs = lock(&self.jobs);
         let job = jobs.iter().find(|job| job.id == id)?;
-        let seconds = job.took.unwrap_or_else(|| job.began.elapsed()).as_secs();
+        let seconds = job.ended.unwrap_or_else(Instant::now).duration_since(job.began).as_secs();
         Some(JobAnswer { job: id, kind: job.work.kind().to_owned(), seconds, progress: job.progress.clone() })
     }
 
     fn end(&self, id: u64, progress: Progress) {
         if let Some(job) = lock(&self.jobs).iter_mut().find(|job| job.id == id) {
-            job.took = Some(job.began.elapsed());
+            job.ended = Some(Instant::now());
             job.progress = progress;
         }
     }
@@ -302,6 +302,23 @@ impl Maintenance {
     }
 }
 
+/// Forgets jobs that are long over. Short jobs that follow each other quickly don't take the place of a long one's outcome before it was asked for.
+fn forget_old(jobs: &mut VecDeque<Job>, now: Instant) {
+    let mut of_kind: HashMap<&'static str, usize> = HashMap::new();
+    let mut kept = 0;
+    // From the newest on; jobs of one kind end in the order in which they began.
+    let keeps = jobs.iter().rev().map(|job| {
+        let newer = of_kind.entry(job.work.kind()).or_default();
+        *newer += 1;
+        let is_recent = job.ended.is_none_or(|ended| now.saturating_duration_since(ended) < OUTCOME_KEPT_FOR);
+        let keep = *newer <= OUTCOMES_OF_A_KIND || (is_recent && kept < JOBS_KEPT_MAX);
+        kept += usize::from(keep);
+        keep
+    });
+    let mut keeps: Vec<bool> = keeps.collect();
+    jobs.retain(|_| keeps.pop().unwrap_or(true));
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these hold is whole at every moment, also after a panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -354,17 +371,37 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = store(directory.path());
         let maintenance = Maintenance::new(store.clone(), directory.path());
-        let first = maintenance.begin(Work::Compact).unwrap();
+        let first = maintenance.begin(Work::Scrub).unwrap();
         ended(&maintenance, first).await;
-        for _ in 0..JOBS_KEPT_MAX {
+        for _ in 0..20 {
             let id = maintenance.begin(Work::Compact).unwrap();
             ended(&maintenance, id).await;
         }
-        assert_eq!((maintenance.job(first), lock(&maintenance.jobs).len()), (None, JOBS_KEPT_MAX));
+        assert!(maintenance.job(first).is_some(), "compactions beside a scrub don't evict its outcome");
         store.close().unwrap();
         let id = maintenance.begin(Work::Compact).unwrap();
         let progress = ended(&maintenance, id).await;
         assert!(matches!(&progress, Progress::Failed { code, .. } if code == "Ended"), "{progress:?}");
+    }
+
+    #[test]
+    fn of_many_jobs_the_last_minute_and_the_last_of_each_kind_are_remembered() {
+        let begin = Instant::now();
+        let job = |id: u64, work: Work, second: u64| Job {
+            id,
+            work,
+            began: begin,
+            ended: Some(begin + Duration::from_secs(second)),
+            progress: Progress::Done { report: serde_json::Value::Null },
+        };
+        let mut jobs: VecDeque<Job> = (0..2_000).map(|id| job(id, Work::Compact, 100)).collect();
+        jobs.push_front(job(9_000, Work::Scrub, 1));
+        forget_old(&mut jobs, begin + Duration::from_secs(110));
+        let ids: Vec<u64> = jobs.iter().map(|job| job.id).collect();
+        assert_eq!((ids[0], ids[1], ids.len()), (9_000, 2_000 - JOBS_KEPT_MAX as u64, JOBS_KEPT_MAX + 1));
+        forget_old(&mut jobs, begin + Duration::from_secs(200));
+        let ids: Vec<u64> = jobs.iter().map(|job| job.id).collect();
+        assert_eq!((ids[0], ids[1], ids.len()), (9_000, 1_984, OUTCOMES_OF_A_KIND + 1));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::s3::receive::Payload;
 use crate::state::State;
 
 /// The most buckets of one account ([quota](https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html)).
-const BUCKETS_PER_ACCOUNT_MAX: usize = 10_000;
+pub const BUCKETS_PER_ACCOUNT_MAX: usize = 10_000;
 /// The region where re-creating one's own bucket succeeds, for historical reasons that clients rely on.
 const CLASSIC_REGION: &str = "us-east-1";
 

@@ -1,17 +1,18 @@
 //! Declared state: what `--bootstrap` makes at start and `strongroom apply` at any time, through the same plan.
 
+mod bucket;
+
 use std::fmt;
 
-use engine::{NewBucket, Versioning};
 use jiff::Timestamp;
 
-use crate::identity::name::AccountId;
-use crate::identity::plan::{Mode, Plan};
+use crate::identity::plan::Mode;
 use crate::identity::state as declared;
 use crate::identity::store::CommitError;
-use crate::protocol::name;
 use crate::s3::receive::blocking;
 use crate::state::State;
+
+pub use bucket::{VERSIONING_RULE, bucket_state, versioning_from, versioning_name};
 
 /// What a declared state came to.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
     let identities = state.identities.clone();
     let plan = blocking(move || identities.plan(&parsed, mode, Timestamp::now())).await;
     let plan = plan.map_err(|error| ApplyError::Storage(error.message.clone()))?.map_err(|error| refused(&error))?;
-    let buckets = new_buckets(state, &plan)?;
+    let buckets = bucket::steps(state, &plan, mode)?;
     for account in &plan.deleted_accounts {
         if let Some(bucket) = state.store.buckets().iter().find(|bucket| bucket.owner == account.as_str()) {
             return Err(ApplyError::Refused(format!(
@@ -59,7 +60,7 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
         }
     }
     let mut changes: Vec<String> = plan.lines.iter().map(ToString::to_string).collect();
-    changes.extend(buckets.iter().map(|(_, bucket)| format!("+ bucket \"{bucket}\"")));
+    changes.extend(buckets.iter().map(bucket::BucketStep::line));
     let applied = Applied { changes, notes: plan.notes.clone() };
     if dry_run || applied.changes.is_empty() {
         return Ok(applied);
@@ -73,42 +74,15 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
         CommitError::Changed => ApplyError::Refused(format!("{file}: {error}")),
         CommitError::Storage { .. } => ApplyError::Storage(format!("{file}: {error}")),
     })?;
-    for (owner, bucket) in buckets {
-        let new = NewBucket {
-            name: bucket,
-            owner: owner.to_string(),
-            versioning: Versioning::Unversioned,
-            attributes: Default::default(),
-        };
-        match state.store.create_bucket(new).await {
-            Ok(_) => {}
-            Err(engine::Error::BucketExists(existing)) if existing.owner == owner.as_str() => {}
-            Err(error) => return Err(ApplyError::Storage(format!("{file}: a bucket can't be created: {error}"))),
-        }
+    for step in buckets {
+        let line = step.line();
+        step.execute(state).await.map_err(|error| {
+            let reason = error.cause.as_ref().unwrap_or(&error.message);
+            ApplyError::Storage(format!("{file}: not done: {line}: {reason}"))
+        })?;
     }
     Ok(applied)
 }
 
-/// The declared buckets that aren't there yet.
-fn new_buckets(state: &State, plan: &Plan) -> Result<Vec<(AccountId, engine::BucketName)>, ApplyError> {
-    let mut buckets = Vec::new();
-    for (owner, bucket) in &plan.buckets {
-        let parsed = engine::BucketName::parse(bucket).ok().filter(|name| !name::is_reserved(name));
-        let Some(parsed) = parsed else {
-            return Err(ApplyError::Refused(format!(
-                "bucket {bucket:?} is not a valid bucket name: 3 to 63 lower-case letters, digits, dots and hyphens"
-            )));
-        };
-        match state.store.bucket(bucket) {
-            Err(_) => buckets.push((owner.clone(), parsed)),
-            Ok(existing) if existing.owner == owner.as_str() => {}
-            Ok(existing) => {
-                return Err(ApplyError::Refused(format!(
-                    "bucket {bucket:?} belongs to account {}: a bucket's owner can't be changed",
-                    existing.owner
-                )));
-            }
-        }
-    }
-    Ok(buckets)
-}
+#[cfg(test)]
+mod tests;
