@@ -2,6 +2,8 @@
 //!
 //! The engine's backup knows nothing of keys. Without the key a restored node starts with none of its secrets, so each backup records which key it needs, and the key itself goes with it only when somebody asked for that.
 
+mod unusable;
+
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,10 +12,12 @@ use std::path::{Path, PathBuf};
 
 use engine::{BackupReport, Store};
 
-use crate::identity::private_file::{self, MASTER_KEY_FILE, ROOT_CREDENTIALS_FILE};
+use crate::identity::private_file::{self, MASTER_KEY_FILE, PrivateFileError, ROOT_CREDENTIALS_FILE};
 use crate::identity::sealed::MasterKey;
 use crate::identity::store::IdentityStore;
 use crate::identity_rows::EngineRows;
+
+pub use unusable::{why_unopened, why_unusable};
 
 /// The file of a backup that names the key which its secrets are sealed under: the fingerprint, and a line end.
 pub const FINGERPRINT_FILE: &str = "secret.key.fingerprint";
@@ -47,6 +51,24 @@ impl std::error::Error for BackupError {}
 
 fn failed(path: &Path, error: impl fmt::Display) -> BackupError {
     BackupError::Failed(format!("{}: {error}", path.display()))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> BackupError {
+    BackupError::Failed(why_unusable(path, error))
+}
+
+/// Why the engine took no backup into `destination`. What an earlier backup there has is whole in any case.
+fn not_taken(destination: &Path, error: engine::Error) -> BackupError {
+    let shown = destination.display();
+    match error {
+        engine::Error::Invalid { what } => BackupError::Conflict(format!("{shown}: {what}")),
+        engine::Error::NoSpace => BackupError::Failed(unusable::full(destination)),
+        engine::Error::Io(error) => unusable(destination, &error),
+        engine::Error::Closed => BackupError::Failed(format!(
+            "{shown}: the node ended before the backup was complete: take it again, it goes on from there"
+        )),
+        error => failed(destination, error),
+    }
 }
 
 /// Refuses to open a backup as if it were a data directory: its files may be those of the store that it was taken of.
@@ -93,19 +115,13 @@ pub fn take(store: &Store, data: &Path, destination: &Path, with_key: bool) -> R
     };
     // Others may not look into it: what was deleted or forbidden since may still be readable there.
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(destination);
-    made.map_err(|error| failed(destination, error))?;
-    let write = |name: &str, content: &[u8]| {
-        let path = destination.join(name);
-        private_file::write_private(&path, content).map_err(|error| BackupError::Failed(error.to_string()))
-    };
+    made.map_err(|error| unusable(destination, &error))?;
+    let write = |name: &str, content: &[u8]| write_private(&destination.join(name), content);
     if let Some(fingerprint) = &fingerprint {
         // First: it marks the directory as a backup of this store, also if what follows is cut off.
         write(FINGERPRINT_FILE, format!("{fingerprint}\n").as_bytes())?;
     }
-    let report = store.backup(destination, true).map_err(|error| match error {
-        engine::Error::Invalid { what } => BackupError::Conflict(what.to_owned()),
-        error => failed(destination, error),
-    })?;
+    let report = store.backup(destination, true).map_err(|error| not_taken(destination, error))?;
     if let Some(key) = key {
         write(MASTER_KEY_FILE, &key)?;
         // Root's secret can be read by whoever has the key, so it is no further secret.
@@ -149,7 +165,7 @@ pub fn restore(backup: &Path, data: &Path) -> Result<Restored, BackupError> {
                 "{shown} holds no finished backup ({LIST_FILE} is missing): name the directory that strongroom backup wrote"
             )));
         }
-        Err(error) => return Err(failed(backup, error)),
+        Err(error) => return Err(unusable(backup, &error)),
     }
     if !names_in(data)?.is_empty() {
         let data = data.display();
@@ -162,10 +178,15 @@ pub fn restore(backup: &Path, data: &Path) -> Result<Restored, BackupError> {
         None => read_private(&key_path)?,
     };
     let root = read_private(&backup.join(ROOT_CREDENTIALS_FILE))?;
-    let report = engine::restore(backup, data).map_err(|error| BackupError::Failed(error.to_string()))?;
-    let write = |name: &str, content: &[u8]| {
-        private_file::write_private(&data.join(name), content).map_err(|error| BackupError::Failed(error.to_string()))
-    };
+    let report = engine::restore(backup, data).map_err(|error| match error {
+        engine::OpenError::Io { path, source, .. } => unusable(&path, &source),
+        engine::OpenError::Damaged { what, .. } => BackupError::Failed(format!(
+            "the backup in {shown} is damaged: {what}: restore another one, and remove what came into {}",
+            data.display()
+        )),
+        error => BackupError::Failed(error.to_string()),
+    })?;
+    let write = |name: &str, content: &[u8]| write_private(&data.join(name), content);
     if let Some(root) = root {
         write(ROOT_CREDENTIALS_FILE, &root)?;
     }
@@ -213,10 +234,10 @@ fn check_destination(data: &Path, destination: &Path, fingerprint: Option<&str>)
 fn names_in(directory: &Path) -> Result<Vec<std::ffi::OsString>, BackupError> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|error| failed(directory, error))?,
+        entries => entries.map_err(|error| unusable(directory, &error))?,
     };
     let names = entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>();
-    let names = names.map_err(|error| failed(directory, error))?;
+    let names = names.map_err(|error| unusable(directory, &error))?;
     Ok(names.into_iter().filter(|name| name != "lost+found").collect())
 }
 
@@ -259,11 +280,18 @@ fn read_key(path: &Path, fingerprint: &str) -> Result<Option<Vec<u8>>, BackupErr
 fn read_private(path: &Path) -> Result<Option<Vec<u8>>, BackupError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(|error| failed(path, error))?,
+        file => file.map_err(|error| unusable(path, &error))?,
     };
     let mut bytes = Vec::new();
-    file.take(PRIVATE_BYTES_MAX).read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
+    file.take(PRIVATE_BYTES_MAX).read_to_end(&mut bytes).map_err(|error| unusable(path, &error))?;
     Ok(Some(bytes))
+}
+
+fn write_private(path: &Path, content: &[u8]) -> Result<(), BackupError> {
+    private_file::write_private(path, content).map_err(|error| match error {
+        PrivateFileError::Io { source, .. } => unusable(path.parent().unwrap_or(path), &source),
+        error => BackupError::Failed(error.to_string()),
+    })
 }
 
 #[cfg(test)]

@@ -55,8 +55,12 @@ pub struct Config {
     pub allow_network_filesystem: bool,
     /// How often everything that is stored is read and compared with its checksums. Default: every 30 days.
     pub scrub_interval: Option<Duration>,
-    /// How fast compaction copies and a scrub reads, in bytes a second; none: as fast as the disk allows. Default: 256 MiB.
+    /// How fast compaction copies, in bytes a second; none: as fast as the disk allows. Default: 256 MiB.
     pub maintenance_bytes_per_second: Option<u64>,
+    /// How fast a scrub reads, in bytes a second; 0: as fast as the disk allows, none: as fast as compaction copies.
+    pub scrub_bytes_per_second: Option<u64>,
+    /// How fast a backup copies, likewise.
+    pub backup_bytes_per_second: Option<u64>,
     /// Bounds on what clients may hold open.
     pub limits: Limits,
 }
@@ -217,6 +221,8 @@ impl Config {
             allow_network_filesystem: false,
             scrub_interval: Some(Duration::from_secs(30 * 86_400)),
             maintenance_bytes_per_second: Some(256 << 20),
+            scrub_bytes_per_second: None,
+            backup_bytes_per_second: None,
             limits: Limits::default(),
         }
     }

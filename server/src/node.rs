@@ -391,10 +391,13 @@ fn open_store(
         durability,
         allow_network_filesystem: config.allow_network_filesystem,
         maintenance_bytes_per_second: config.maintenance_bytes_per_second,
+        scrub_bytes_per_second: config.scrub_bytes_per_second,
+        backup_bytes_per_second: config.backup_bytes_per_second,
         ..Options::default()
     };
     backup::check_is_no_backup(&config.data).map_err(|error| StartError(error.to_string()))?;
-    let store = Store::open(&config.data, options).map_err(|error| StartError(error.to_string()))?;
+    let store =
+        Store::open(&config.data, options).map_err(|error| StartError(backup::why_unopened(&config.data, &error)))?;
     let rows = EngineRows::shared(&store);
     let failed = |error: &dyn fmt::Display| StartError(error.to_string());
     let needed = IdentityStore::key_fingerprint(rows.as_ref()).map_err(|error| failed(&error))?;

@@ -213,3 +213,74 @@ fn nothing_is_written_over() {
     assert!(line.contains("is missing"), "{line}");
     refused(3, &["fsck", text(&target)]);
 }
+
+#[test]
+fn a_directory_that_can_t_be_used_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let mut node = serve(&data);
+    fill(&node.client());
+    let (plain, backup) = (directory.path().join("plain"), directory.path().join("backup"));
+    std::fs::write(&plain, "x").expect("writable");
+    let below = plain.join("below");
+    for online in [true, false] {
+        if !online {
+            assert!(node.terminate().success(), "{}", node.log());
+        }
+        for destination in [&plain, &below, std::path::Path::new("/proc/strongroom")] {
+            let line = refused(1, &["backup", text(&data), text(destination)]);
+            assert!(line.contains(text(destination)) && !line.contains("os error"), "{line}");
+            assert!(line.contains("name a directory") || line.contains("check the path"), "{line}");
+        }
+        for command in ["scrub", "compact", "fsck", "inspect", "backup"] {
+            for (wrong, what) in [
+                (&plain, "is a file"),
+                (&below, "is not there"),
+                (&directory.path().to_owned(), "is no data directory"),
+            ] {
+                let mut arguments = vec![command, text(wrong)];
+                arguments.extend((command == "backup").then_some(text(&backup)));
+                let line = refused(3, &arguments);
+                assert!(line.contains(text(wrong)) && line.contains(what), "{arguments:?}: {line}");
+                assert!(line.contains("name a data directory"), "{line}");
+            }
+        }
+    }
+    run(0, &["backup", text(&data), text(&backup)]);
+    for target in [&plain, &below] {
+        let line = refused(1, &["restore", text(&backup), text(target)]);
+        assert!(line.contains("name a directory") && !line.contains("os error"), "{line}");
+    }
+}
+
+/// As a shell in a mount namespace of its own, in which `disk` is a file system of that many bytes.
+fn on_a_disk_of(bytes: usize, disk: &std::path::Path, script: &str) -> std::process::Output {
+    let script = format!("mount -t tmpfs -o size={bytes} tmpfs '{}' && {script}", disk.display());
+    let program: &[&str] = if rustix::process::geteuid().is_root() {
+        &["unshare", "--mount", "sh", "-c", &script]
+    } else {
+        &["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &script]
+    };
+    std::process::Command::new(program[0]).args(&program[1..]).output().expect("unshare is there")
+}
+
+#[test]
+fn a_full_and_a_read_only_disk_are_said_to_be_that() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (data, disk) = (directory.path().join("data"), directory.path().join("disk"));
+    let mut node = serve(&data);
+    fill(&node.client());
+    assert!(node.terminate().success(), "{}", node.log());
+    std::fs::create_dir(&disk).expect("writable");
+    let backup = format!("'{}' backup '{}' '{}/backup'", tests::binary::path().display(), text(&data), text(&disk));
+    let remount = format!("mount -o remount,ro '{}' && {backup}", text(&disk));
+    for (bytes, script, words) in
+        [(1 << 20, &backup, "is full: free space there"), (64 << 20, &remount, "mounted read-only")]
+    {
+        let output = on_a_disk_of(bytes, &disk, script);
+        let line = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(line.contains(&format!("{}/backup", text(&disk))) && line.contains(words), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+}

@@ -87,7 +87,13 @@ fn a_user_is_made_with_a_link_given_a_password_and_disabled() {
     let made = local(&node, &["user", "create", "eve", "--role", "auditor"]).ok();
     // Where the console really is: the settings that the command would read say another port.
     assert!(made.contains(&format!("http://{}/#link=", node.console())), "{made}");
-    assert!(local(&node, &["user", "link", "eve"]).ok().contains("within 15 minutes"));
+    let link = local(&node, &["user", "link", "eve"]).ok();
+    assert!(link.contains("within 15 minutes"), "{link}");
+    // The line without a browser is one that the shell and the node take.
+    let curl = link.lines().find_map(|line| line.strip_prefix("without a browser: ")).expect("a line for curl");
+    let command = format!("{} --silent --fail", curl.replace("NEW PASSWORD", "a-password-of-eve"));
+    let done = std::process::Command::new("sh").args(["-c", &command]).output().expect("a shell");
+    assert!(done.status.success(), "{command}: {done:?}");
     let password = file(&node, "password", "correct horse\n");
     let changed = local(&node, &["user", "password", "eve", "--password-file", &password]).ok();
     assert!(!changed.contains("correct horse"), "{changed}");
@@ -123,4 +129,40 @@ fn accounts_have_nouns_of_their_own() {
     root.send(root.target("DELETE", "/theirs")).expect(204, "");
     local(&node, &["account", "delete", "research", "--yes"]).ok();
     assert_eq!(local(&node, &["account", "list", "--json"]).json().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn versions_of_a_service_account_are_listed_and_gone_back_to() {
+    let node = node();
+    for (name, actions) in [("read", "read-only"), ("write", "write-only")] {
+        local(&node, &["permission", "create", name, "--all-buckets", "--actions", actions]).ok();
+    }
+    let own = file(&node, "own", "my-own-secret-key\n");
+    local(&node, &["service-account", "create", "worker", "-p", "read", "--key-id", "AKOWN", "--secret-from", &own])
+        .ok();
+    local(&node, &["service-account", "edit", "worker", "--permission", "write", "--description", "writes"]).ok();
+    local(&node, &["service-account", "rotate", "worker"]).ok();
+    let history = local(&node, &["service-account", "history", "worker"]).ok();
+    let lines: Vec<&str> = history.lines().collect();
+    assert!(lines[0].starts_with("VERSION") && lines.len() == 4, "{history}");
+    assert!(lines[1].starts_with("3 ") && lines[1].ends_with("secretKey"), "{history}");
+    assert!(lines[3].starts_with("1 ") && lines[3].ends_with("created"), "{history}");
+    let shown = local(&node, &["service-account", "history", "worker", "--diff"]).ok();
+    for line in [
+        "  - permissions: read",
+        "  + permissions: write",
+        "  + description: writes",
+        "  + secretKey: (another secret)",
+    ] {
+        assert!(shown.lines().any(|it| it == line), "no {line} in {shown}");
+    }
+    assert!(!shown.contains("my-own-secret-key"), "{shown}");
+    let json = local(&node, &["service-account", "history", "worker", "--json"]).json();
+    assert_eq!(json.as_array().map(Vec::len), Some(3));
+    let done = local(&node, &["service-account", "revert", "worker", "1"]).ok();
+    assert!(done.contains("as it was in version 1"), "{done}");
+    let now = local(&node, &["service-account", "show", "worker"]).ok();
+    assert_eq!((field(&now, "permissions"), field(&now, "access key")), ("read".into(), "AKOWN".into()));
+    local(&node, &["service-account", "revert", "worker", "77"]).fails(3, &["worker", "history"]);
+    local(&node, &["service-account", "history", "nix"]).fails(3, &["service-account list"]);
 }

@@ -62,6 +62,54 @@ fn once_written(node: &tests::Node, arguments: &[&str], lines: usize) -> String 
 }
 
 #[test]
+fn the_audit_log_is_followed_until_somebody_ends_it() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Child, Stdio};
+    let node = node();
+    let follow = |arguments: &[&str]| -> Child {
+        let mut command = tests::binary::command();
+        command.args(["audit", "search", "--follow", "--data"]).arg(node.data()).args(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    };
+    let mut shown = follow(&[]);
+    let mut lines = BufReader::new(shown.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    // The head is printed before anything is asked, so one record tells that the place is known.
+    assert!(lines.next().expect("a head").starts_with("TIME "));
+    let mut json = follow(&["--json", "--event", "DeleteBucket"]);
+    let mut bounded = follow(&["--limit", "2"]);
+    let mut unread = follow(&["--json"]);
+    drop(unread.stdout.take());
+    assert!(unread.wait().expect("it ends when nobody reads").success(), "{unread:?}");
+    let mut created = Vec::new();
+    let first = loop {
+        let name = format!("lake{}", created.len());
+        local(&node, &["bucket", "create", &name]).ok();
+        created.push(name);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        if bounded.try_wait().expect("a child").is_some() {
+            break lines.next().expect("a record");
+        }
+        assert!(created.len() < 100, "nothing is followed");
+    };
+    assert!(first.contains("CreateBucket"), "{first}");
+    local(&node, &["bucket", "delete", "lake0", "--yes"]).ok();
+    let deleted = lines.find(|line| line.contains("DeleteBucket")).expect("a record");
+    assert!(deleted.contains("buckets/lake0") && deleted.contains(" 204"), "{deleted}");
+    let mut text = String::new();
+    bounded.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
+    assert_eq!(text.lines().count(), 3, "a head and two records: {text}");
+    let mut line = String::new();
+    BufReader::new(json.stdout.take().expect("a pipe")).read_line(&mut line).expect("UTF-8");
+    let record: Value = serde_json::from_str(&line).expect("a record a line");
+    assert_eq!(record["eventName"], "DeleteBucket");
+    assert!(json.wait().expect("its reader is gone").success());
+    let id = rustix::process::Pid::from_child(&shown);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    assert!(shown.wait().expect("a child").success(), "Ctrl-C is how it ends");
+    local(&node, &["audit", "search", "--follow", "--from", "2026-01-01"]).fails(2, &["--follow"]);
+}
+
+#[test]
 fn audit_settings_are_shown_and_changed() {
     let node = node();
     let shown = local(&node, &["audit", "settings"]).ok();

@@ -74,7 +74,10 @@ impl fmt::Display for CallError {
 impl From<io::Error> for CallError {
     fn from(error: io::Error) -> CallError {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => CallError::Absent,
+            // What isn't a directory has no socket in it either; whoever needs one says so.
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused => {
+                CallError::Absent
+            }
             _ => CallError::Io(error),
         }
     }

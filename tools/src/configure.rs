@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::input::{self, STATE_BYTES_MAX};
 use crate::references;
 use crate::settings::{Given, Settings, Surroundings, Values};
+use crate::size::bytes_of;
 
 /// Form of the log on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -91,7 +92,7 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
         let days = one(given, |text| number(text, 0, 3_650))?;
         config.scrub_interval = (days > 0).then(|| Duration::from_secs(days * 86_400));
     }
-    config.maintenance_bytes_per_second = maintenance_rate(settings, config.maintenance_bytes_per_second)?;
+    rates(settings, &mut config)?;
     if let Some(given) = settings.find("connections-max") {
         config.limits.connections_max = one(given, |text| number(text, 1, 1_000_000))? as usize;
     }
@@ -131,11 +132,30 @@ pub(crate) fn allows_network_filesystem(settings: &Settings) -> Result<bool, Fai
     Ok(allowed)
 }
 
-/// `--maintenance-rate`, in bytes a second.
-fn maintenance_rate(settings: &Settings, default: Option<u64>) -> Result<Option<u64>, Failure> {
-    let Some(given) = settings.find("maintenance-rate") else { return Ok(default) };
-    let rate = one(given, |text| number(text, 0, 1 << 20))?;
-    Ok((rate > 0).then_some(rate << 20))
+/// `--maintenance-rate` for all work, and the rates of one kind of it. Compaction's takes the place of the common one, which is then given to the others.
+fn rates(settings: &Settings, config: &mut Config) -> Result<(), Failure> {
+    if let Some(given) = settings.find("maintenance-rate") {
+        let mebibytes = one(given, |text| number(text, 0, RATE_BYTES_MAX >> 20))?;
+        config.maintenance_bytes_per_second = (mebibytes > 0).then_some(mebibytes << 20);
+    }
+    let rate = |name: &str| settings.find(name).map(|given| one(given, bytes_per_second)).transpose();
+    config.scrub_bytes_per_second = rate("scrub-bytes-per-second")?;
+    config.backup_bytes_per_second = rate("backup-bytes-per-second")?;
+    if let Some(compaction) = rate("compaction-bytes-per-second")? {
+        let common = config.maintenance_bytes_per_second.unwrap_or(0);
+        config.scrub_bytes_per_second.get_or_insert(common);
+        config.backup_bytes_per_second.get_or_insert(common);
+        config.maintenance_bytes_per_second = (compaction > 0).then_some(compaction);
+    }
+    Ok(())
+}
+
+/// The highest rate that is taken: 1 TiB a second.
+const RATE_BYTES_MAX: u64 = 1 << 40;
+
+fn bytes_per_second(text: &str) -> Result<u64, &'static str> {
+    let bytes = bytes_of(text).filter(|bytes| *bytes <= RATE_BYTES_MAX);
+    bytes.ok_or("write a size of at most 1TiB, such as 64MiB or 67108864, or 0 for no bound")
 }
 
 /// The console of the node that these settings describe; a node that listens everywhere is asked on loopback.

@@ -9,7 +9,9 @@ use server::backup;
 use server::maintenance::Scrubbed;
 
 use crate::args::{Fsck, Inspect, Inspected};
+use crate::broken;
 use crate::failure::{Exit, Failure};
+use crate::job::unopened;
 use crate::output::{self, counted, size, visible_line};
 
 /// How much of a long answer is written at a time, in bytes.
@@ -50,11 +52,25 @@ pub(crate) fn fsck(arguments: &Fsck, json: bool) -> Result<ExitCode, Failure> {
     let options = options();
     // What is wrong with an index that is there is a fault; that there is none is not.
     let had_index = directory.join("index.redb").exists();
-    let report = match arguments.repair_index {
-        true => engine::repair_index(directory, options),
-        false => engine::fsck(directory, options),
+    let advice = match (had_index, arguments.repair_index) {
+        (true, false) => format!(
+            "if its index is what is damaged, which holds no data of its own: strongroom fsck {} --repair-index",
+            directory.display()
+        ),
+        _ => "restore a backup with strongroom restore".to_owned(),
     };
-    let report = report.map_err(|error| unexaminable(directory, &error))?;
+    let report = broken::guarded(&advice, || {
+        let report = match arguments.repair_index {
+            true => engine::repair_index(directory, options),
+            false => engine::fsck(directory, options),
+        };
+        report.map_err(|error| match &error {
+            engine::OpenError::Damaged { what, .. } => {
+                Failure::failed(format!("{} is damaged: {what}: {advice}", directory.display()))
+            }
+            error => unexaminable(directory, error),
+        })
+    })?;
     let index_faults = index_faults(&report, had_index && !arguments.repair_index);
     let scrubbed = Scrubbed::from(&report.scrub);
     let clean = scrubbed.clean && index_faults.is_empty();
@@ -141,18 +157,14 @@ fn options() -> Options {
 
 /// Why a directory can't be looked at.
 fn unexaminable(directory: &Path, error: &engine::OpenError) -> Failure {
-    let shown = directory.display();
     match error {
-        engine::OpenError::InUse(_) => Failure::failed(format!(
-            "{shown} is in use: strongroom scrub {shown} checks it while its node runs; for this, stop the node"
-        )),
-        engine::OpenError::NotADataDirectory(_) => {
-            Failure::not_found(format!("{shown} is no data directory: name one that strongroom serve made"))
+        engine::OpenError::InUse(_) => {
+            let shown = directory.display();
+            Failure::failed(format!(
+                "{shown} is in use: strongroom scrub {shown} checks it while its node runs; for this, stop the node"
+            ))
         }
-        engine::OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            Failure::not_found(format!("{shown} is not there: name a data directory"))
-        }
-        error => Failure::failed(error.to_string()),
+        error => unopened(directory, error),
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! A scrub takes longer than any answer should, and a person who interrupts the command must not leave half a backup behind; so the node works on its own, and here it is only waited for.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::{Options, Store};
+use engine::{OpenError, Options, Store};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use server::backup;
@@ -16,6 +16,7 @@ use crate::admin::{Request, call_node_if_any};
 use crate::args::Local;
 use crate::configure;
 use crate::failure::Failure;
+use crate::output::size;
 use crate::refusal::{accepted, not_understood};
 
 /// How often a job is asked about, at first and at last.
@@ -60,11 +61,21 @@ impl Site {
         let mut line = ProgressLine { shown: false };
         let mut pause = ASK_AFTER.0;
         loop {
-            let answer = call_node_if_any(&self.data, ask)?.filter(|answer| answer.status != 404);
-            let answer = answer.ok_or_else(|| Failure::failed(format!("the node ended before the {name} did")))?;
+            let answer = call_node_if_any(&self.data, ask)?.ok_or_else(|| {
+                Failure::failed(format!("the node ended before the {name} did: start it and try again"))
+            })?;
+            if answer.status == 404 {
+                // A node that was started meanwhile knows no work of the one before, and outcomes are kept for a while only.
+                return Err(Failure::failed(format!(
+                    "what became of the {name} is not known any more: the node was started anew, or has ended much other work since; its log has it"
+                )));
+            }
             let job: JobAnswer = parse(&accepted(answer, name)?)?;
             match job.progress {
-                Progress::Running => line.show(&format!("{name}: {} s", job.seconds)),
+                Progress::Running if line.is_seen() => {
+                    line.show(&format!("{name}: {} s{}", job.seconds, self.how_far(name)));
+                }
+                Progress::Running => {}
                 Progress::Done { report } => {
                     return serde_json::from_value(report).map(Some).map_err(|error| not_understood(&error));
                 }
@@ -82,16 +93,33 @@ impl Site {
         }
     }
 
+    /// How far the node is with its work, for a line that is looked at; nothing where it doesn't say.
+    fn how_far(&self, name: &str) -> String {
+        let ask = Request { method: "GET", target: "/api/v1/status", host: "strongroom", headers: &[], body: b"" };
+        let answer = call_node_if_any(&self.data, ask).ok().flatten().filter(|answer| answer.status == 200);
+        let status: Option<serde_json::Value> = answer.and_then(|answer| serde_json::from_slice(&answer.body).ok());
+        let of = |field: &str| {
+            // The work is called as its call is, but for compaction.
+            let name = if name == "compact" { "compaction" } else { name };
+            status.as_ref()?["maintenance"][name][field].as_u64()
+        };
+        match (of("bytesDone"), of("bytesTotal")) {
+            (Some(done), Some(total)) => format!(", {} of {}", size(done), size(total)),
+            _ => String::new(),
+        }
+    }
+
     /// Opens the directory, works on it, and closes it: for when no node runs there.
     ///
     /// # Errors
     /// There is no data directory, somebody has it open, or the work fails.
     pub(crate) fn offline<R>(&self, work: impl FnOnce(&Store) -> Result<R, Failure>) -> Result<R, Failure> {
-        if !self.data.join("FORMAT").is_file() {
-            let data = self.data.display();
-            return Err(Failure::not_found(format!(
-                "{data} is no data directory: name one that strongroom serve made"
-            )));
+        if let Err(error) = std::fs::metadata(self.data.join("FORMAT")) {
+            let path = &self.data;
+            return Err(match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => no_data_directory(path),
+                _ => Failure::failed(backup::why_unusable(path, &error)),
+            });
         }
         backup::check_is_no_backup(&self.data).map_err(|error| Failure::conflict(error.to_string()))?;
         let options = Options {
@@ -100,11 +128,35 @@ impl Site {
             maintenance_bytes_per_second: None,
             ..Options::default()
         };
-        let store = Store::open(&self.data, options).map_err(|error| Failure::failed(error.to_string()))?;
+        let store = Store::open(&self.data, options).map_err(|error| unopened(&self.data, &error))?;
         let done = work(&store)?;
         store.close().map_err(|error| Failure::failed(format!("{}: {error}", self.data.display())))?;
         Ok(done)
     }
+}
+
+/// Why a data directory can't be opened by a command that makes none.
+pub(crate) fn unopened(directory: &Path, error: &OpenError) -> Failure {
+    let is_none = !matches!(directory.join("FORMAT").try_exists(), Ok(true));
+    match error {
+        OpenError::NotADataDirectory(_) => no_data_directory(directory),
+        OpenError::Io { source, .. } | OpenError::NotWritable(_, source)
+            if is_none && matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+        {
+            no_data_directory(directory)
+        }
+        error => Failure::failed(backup::why_unopened(directory, error)),
+    }
+}
+
+fn no_data_directory(directory: &Path) -> Failure {
+    let shown = directory.display();
+    let what = match directory.symlink_metadata() {
+        Err(_) => "is not there",
+        Ok(found) if found.is_file() => "is a file",
+        Ok(_) => "is no data directory",
+    };
+    Failure::not_found(format!("{shown} {what}: name a data directory, which strongroom serve makes"))
 }
 
 fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Failure> {
@@ -117,13 +169,15 @@ struct ProgressLine {
 }
 
 impl ProgressLine {
+    fn is_seen(&self) -> bool {
+        std::io::stderr().is_terminal()
+    }
+
     fn show(&mut self, text: &str) {
         let mut terminal = std::io::stderr().lock();
-        if terminal.is_terminal() {
-            // Whoever can't see it misses nothing.
-            let _ = write!(terminal, "\r{text}\x1b[K").and_then(|()| terminal.flush());
-            self.shown = true;
-        }
+        // Whoever can't see it misses nothing.
+        let _ = write!(terminal, "\r{text}\x1b[K").and_then(|()| terminal.flush());
+        self.shown = true;
     }
 }
 

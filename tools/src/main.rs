@@ -6,9 +6,11 @@ mod admin;
 mod apply;
 mod args;
 mod backup;
+mod broken;
 mod config;
 mod configure;
 mod documents;
+mod ended;
 mod examine;
 mod failure;
 mod health;
@@ -26,12 +28,16 @@ mod refusal;
 mod remote;
 mod serve;
 mod settings;
+mod size;
 mod test;
 
 use std::process::ExitCode;
 
 use args::{Asked, Command};
 use failure::Failure;
+
+/// What to do about a data directory that a command gave up on.
+const CHECK_IT: &str = "check the data directory with strongroom fsck";
 
 fn main() -> ExitCode {
     let done = match args::parse(std::env::args_os()) {
@@ -65,11 +71,11 @@ fn run(cli: args::Cli) -> Result<ExitCode, Failure> {
         Command::Apply(arguments) => apply::apply(&arguments, json),
         Command::State(arguments) => apply::state(&arguments, json),
         Command::Fsck(arguments) => examine::fsck(&arguments, json),
-        Command::Inspect(arguments) => examine::inspect(&arguments, json),
-        Command::Scrub(arguments) => maintain::scrub(&arguments, json),
-        Command::Compact(arguments) => maintain::compact(&arguments, json),
-        Command::Backup(arguments) => backup::backup(&arguments, json),
-        Command::Restore(arguments) => backup::restore(&arguments, json),
+        Command::Inspect(arguments) => broken::guarded(CHECK_IT, || examine::inspect(&arguments, json)),
+        Command::Scrub(arguments) => broken::guarded(CHECK_IT, || maintain::scrub(&arguments, json)),
+        Command::Compact(arguments) => broken::guarded(CHECK_IT, || maintain::compact(&arguments, json)),
+        Command::Backup(arguments) => broken::guarded(CHECK_IT, || backup::backup(&arguments, json)),
+        Command::Restore(arguments) => broken::guarded(CHECK_IT, || backup::restore(&arguments, json)),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man { output } => documents::man(output.as_deref()),
         Command::Config { command } => config::config(command, json),

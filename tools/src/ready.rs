@@ -42,6 +42,8 @@ pub(crate) struct Page<'a> {
     pub(crate) credentials: Option<(&'a str, &'a str)>,
     /// Where root's credentials are kept.
     pub(crate) credentials_file: &'a Path,
+    /// Whether the operator gave them, so that they are in no file of the node's, or other ones are.
+    pub(crate) root_is_given: bool,
     /// Whether nobody but this machine reaches the node.
     pub(crate) loopback_only: bool,
     /// Whether clients don't know who signed the certificate.
@@ -67,10 +69,9 @@ impl Page<'_> {
         )?;
         writeln!(page, "  console  {}  (admin API, health, metrics)", self.console)?;
         if let Some((access_key, _)) = self.credentials {
-            // Credentials that the operator gave are in no file of the node's.
-            let file = match self.credentials_file.exists() {
-                true => format!(" and in {}", self.credentials_file.display()),
-                false => String::new(),
+            let file = match self.root_is_given {
+                false => format!(" and in {}", self.credentials_file.display()),
+                true => String::new(),
             };
             writeln!(page, "  root     access key {access_key}; its secret is in the lines below{file}")?;
         }
@@ -190,6 +191,7 @@ mod tests {
             region: "us-east-1",
             credentials: Some(("AKNEW", "new/secret")),
             credentials_file: &file,
+            root_is_given: false,
             loopback_only: true,
             self_signed: false,
         };
@@ -199,6 +201,9 @@ mod tests {
             sh(&format!("{line}; printf %s \"$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY\""))
         };
         assert_eq!(export(&page), "AKNEW new/secret");
+        assert!(page.text().contains("and in "));
+        page.root_is_given = true;
+        assert!(!page.text().contains("and in "), "the file may hold what root had before");
         assert!(page.text().contains("http://BUCKET.localhost:9000") && page.text().contains("--listen '[::]:9000'"));
         page.credentials = None;
         page.loopback_only = false;

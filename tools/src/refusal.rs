@@ -100,7 +100,7 @@ fn advice(code: &str) -> &'static str {
         "ServiceAccountNotFound" => "List those there are with: strongroom service-account list",
         "UserNotFound" => "List those there are with: strongroom user list",
         "AccountNotFound" => "List those there are with: strongroom account list",
-        "RevisionNotFound" => "List those there are with: strongroom permission history NAME",
+        "RevisionNotFound" => "List those there are with the history command of the same noun",
         "BucketNotFound" => "List those there are with: strongroom bucket list",
         "PermissionInUse" => {
             "Take it from them first: strongroom service-account edit NAME --remove-permission PERMISSION"

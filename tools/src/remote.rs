@@ -9,6 +9,8 @@ mod audit;
 mod bucket;
 mod endpoint;
 mod explain;
+mod follow;
+mod history;
 mod list;
 mod node;
 mod noun;

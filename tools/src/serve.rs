@@ -144,6 +144,8 @@ impl StopSignals {
 /// What is said of a configuration after the node has taken it.
 struct Summary {
     data: PathBuf,
+    /// Whether the operator gave root's credentials, which are in no file of the node's then.
+    root_is_given: bool,
     region: String,
     durability: Durability,
     loopback_only: bool,
@@ -158,6 +160,7 @@ impl Summary {
             .map_err(|error| Failure::failed(format!("{}: no absolute path: {error}", config.data.display())))?;
         Ok(Summary {
             data,
+            root_is_given: config.root_credentials.is_some(),
             region: config.region.clone(),
             durability: config.durability,
             loopback_only: config.listen.iter().all(|listen| listen.address.ip().is_loopback()),
@@ -217,6 +220,7 @@ impl Summary {
                 region: &self.region,
                 credentials,
                 credentials_file,
+                root_is_given: self.root_is_given,
                 loopback_only: self.loopback_only,
                 self_signed: self.self_signed,
             };
@@ -225,12 +229,12 @@ impl Summary {
         }
         tracing::info!(s3 = %node.s3_urls().join(" "), console = node.console_url(), data = %self.data.display(), "serving");
         if let Some((access_key, _)) = credentials {
-            match credentials_file.exists() {
-                true => {
+            match self.root_is_given {
+                false => {
                     let file = credentials_file.display();
                     tracing::info!("root's access key is {access_key}; its secret key is in {file}");
                 }
-                false => tracing::info!("root's access key is {access_key}, as given"),
+                true => tracing::info!("root's access key is {access_key}, as given"),
             }
         }
         Ok(())

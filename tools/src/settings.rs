@@ -72,8 +72,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
     one(
         "maintenance-rate",
         "MIB",
-        "How fast compaction copies and a scrub reads, in MiB a second; 0 without a bound",
+        "How fast compaction copies, a scrub reads and a backup copies, in MiB a second; 0 without a bound",
         "256",
+    ),
+    one(
+        "compaction-bytes-per-second",
+        "SIZE",
+        "How fast compaction copies, where it is to differ from --maintenance-rate, such as 64MiB; 0 without a bound",
+        "",
+    ),
+    one("scrub-bytes-per-second", "SIZE", "How fast a scrub reads, likewise", ""),
+    one(
+        "backup-bytes-per-second",
+        "SIZE",
+        "How fast a backup copies, likewise; files that are linked take no time",
+        "",
     ),
     one("connections-max", "N", "Connections open at once", "4096"),
     one("head-timeout", "SECONDS", "Time to send a request's head", "30"),

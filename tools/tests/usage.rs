@@ -74,6 +74,9 @@ fn every_usage_error_is_one_line_with_exit_2() {
         &["man", "man1"],
         &["serve", "--scrub-interval", "often"],
         &["serve", "--maintenance-rate", "-1"],
+        &["serve", "--scrub-bytes-per-second", "fast"],
+        &["serve", "--backup-bytes-per-second", "2TiB"],
+        &["serve", "--compaction-bytes-per-second", "-1"],
     ] {
         refused(directory.path(), arguments, &[]);
     }

@@ -15,7 +15,7 @@ const LIMITS: (usize, usize) = (100, 1_000);
 /// What may be kept of the log, in bytes: one full file to 1 TiB.
 const KEPT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 40;
 
-/// `GET /audit`: newest first; the operator sees all accounts' records, others those of their own.
+/// `GET /audit`: newest first, or with `after` what was recorded since, oldest first; the operator sees all accounts' records, others those of their own.
 pub(super) async fn search(call: &Call) -> Result<Answer> {
     let Some(path) = call.state.audit.path().map(ToOwned::to_owned) else {
         return Err(Refusal::not_found("AuditOff", "The audit log is off: start the node without --audit-log off."));
@@ -37,7 +37,16 @@ pub(super) async fn search(call: &Call) -> Result<Answer> {
         Some(Ok(limit)) if (1..=LIMITS.1).contains(&limit) => limit,
         Some(_) => return Err(Refusal::invalid("limit", format!("must be a number from 1 to {}", LIMITS.1))),
     };
-    let cursor = text("cursor").map(|text| read_cursor(&text)).transpose()?;
+    let cursor = text("cursor").map(|text| read_cursor("cursor", &text)).transpose()?;
+    let after = text("after");
+    if let Some(after) = &after {
+        if cursor.is_some() {
+            return Err(Refusal::invalid("after", "can't be given with cursor"));
+        }
+        // By this the search tells records of its own kind.
+        let _ = call.noted.set(serde_json::json!({"after": after}));
+    }
+    let place = after.as_deref().filter(|after| *after != "end").map(|text| read_cursor("after", text)).transpose()?;
     let (account, own) = (call.account()?, call.caller()?.account());
     let search = Search {
         // An operator who names no other account sees everything, what nobody signed too.
@@ -54,7 +63,11 @@ pub(super) async fn search(call: &Call) -> Result<Answer> {
     let searched = move || {
         // Who asks right after a request looks for it.
         state.audit.flush();
-        search.run(&path, cursor, limit)
+        match (after, place) {
+            (None, _) => search.run(&path, cursor, limit),
+            (Some(_), None) => Cursor::end(&path).map(|end| (Vec::new(), Some(end))),
+            (Some(_), Some(place)) => search.after(&path, place, limit).map(|(found, place)| (found, Some(place))),
+        }
     };
     let found = blocking(searched).await?;
     let (records, next) = found.map_err(|error| Refusal::internal(&error))?;
@@ -107,8 +120,8 @@ fn show(call: &Call) -> wire::AuditSettings {
     }
 }
 
-fn read_cursor(text: &str) -> Result<Cursor> {
+fn read_cursor(field: &'static str, text: &str) -> Result<Cursor> {
     let parts = text.split_once('-').and_then(|(file, before)| Some((file.parse().ok()?, before.parse().ok()?)));
-    let (file, before) = parts.ok_or_else(|| Refusal::invalid("cursor", "is not one that X-Next-Cursor gave"))?;
+    let (file, before) = parts.ok_or_else(|| Refusal::invalid(field, "is not one that X-Next-Cursor gave"))?;
     Ok(Cursor { file, before })
 }

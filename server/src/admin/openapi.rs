@@ -165,6 +165,11 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
                 "Records on a page",
             ));
             parameters.push(query("cursor", text(), "Where the page begins: X-Next-Cursor of the one before"));
+            parameters.push(query(
+                "after",
+                text(),
+                "What was recorded since, oldest first: end, or X-Next-Cursor of the one before, which is always told then",
+            ));
             parameters.push(query("from", text(), "Not before this date or time"));
             parameters.push(query("to", text(), "Before this date or time"));
             parameters.push(query("event", text(), "eventName"));

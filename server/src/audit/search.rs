@@ -1,7 +1,7 @@
-//! Searching the log, newest records first, file by file from its end; a search that finds little stops after a bounded amount and says where it goes on.
+//! Searching the log, newest records first, file by file from its end, or what was written after a place, oldest first; a search that finds little stops after a bounded amount and says where it goes on.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub struct Search {
     pub text: Option<String>,
 }
 
-/// Where a search goes on: before this byte of the file with this number.
+/// Where a search goes on: before this byte of the file with this number, or from it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The file's number; the newest file has the one that it will get.
@@ -88,6 +88,58 @@ impl Search {
         Ok((found, None))
     }
 
+    /// At most `limit` records that were written from `place` on, oldest first, and where to go on. Searches of this kind are left out, so that whoever follows the log doesn't meet their own asking. Reads files, like [`Search::run`].
+    ///
+    /// # Errors
+    /// The files can't be read.
+    pub fn after(&self, path: &Path, place: Cursor, limit: usize) -> io::Result<(Vec<Value>, Cursor)> {
+        let (newest, newest_file) = newest_of(path)?;
+        // A log that was removed begins anew.
+        let mut place = if place.file > newest { Cursor { file: newest, before: 0 } } else { place };
+        let mut found = Vec::new();
+        let mut read = 0;
+        let unread = place.file..newest;
+        let full = numbers(path)?.into_iter().filter(|number| unread.contains(number));
+        let files = full.map(|number| (number, None)).chain([(newest, newest_file)]);
+        for (number, file) in files {
+            let mut file = match file {
+                Some(file) => file,
+                // Removed as the oldest meanwhile; or there is no log yet.
+                None => match File::open(numbered(path, number)) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    file => file?,
+                },
+            };
+            if number != place.file {
+                place = Cursor { file: number, before: 0 };
+            }
+            if place.before > file.metadata()?.len() {
+                place.before = 0;
+            }
+            file.seek(SeekFrom::Start(place.before))?;
+            let mut lines = BufReader::with_capacity(64 << 10, file);
+            let mut line = Vec::new();
+            loop {
+                line.clear();
+                let length = lines.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)? as u64;
+                // The last one is still being written; a longer one than ours is passed over in pieces.
+                if length == 0 || (line.last() != Some(&b'\n') && length < LINE_BYTES_MAX as u64) {
+                    break;
+                }
+                (place.before, read) = (place.before + length, read + length);
+                if let Judged::Fits(record) = self.judge(&line)
+                    && !is_following(&record)
+                {
+                    found.push(record);
+                }
+                if found.len() == limit || read > READ_BYTES_MAX {
+                    return Ok((found, place));
+                }
+            }
+        }
+        Ok((found, place))
+    }
+
     fn judge(&self, line: &[u8]) -> Judged {
         let Ok(text) = std::str::from_utf8(line) else { return Judged::Other };
         if self.text.as_ref().is_some_and(|wanted| !text.to_lowercase().contains(wanted)) && self.from.is_none() {
@@ -126,6 +178,39 @@ impl Search {
             && self.text.as_ref().is_none_or(|wanted| text.to_lowercase().contains(wanted));
         if fits { Judged::Fits(record) } else { Judged::Other }
     }
+}
+
+impl Cursor {
+    /// The end of the log as it is now.
+    ///
+    /// # Errors
+    /// The files can't be read.
+    pub fn end(path: &Path) -> io::Result<Cursor> {
+        let (file, newest) = newest_of(path)?;
+        let before = newest.map_or(Ok(0), |newest| newest.metadata().map(|it| it.len()))?;
+        Ok(Cursor { file, before })
+    }
+}
+
+/// The newest file and the number that it will get; none where there is no log yet.
+fn newest_of(path: &Path) -> io::Result<(u64, Option<File>)> {
+    loop {
+        let number = |full: Vec<u64>| full.last().map_or(1, |last| last + 1);
+        let before = number(numbers(path)?);
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            file => Some(file?),
+        };
+        // Else it was set aside in between, which happens once in 64 MiB.
+        if number(numbers(path)?) == before {
+            return Ok((before, file));
+        }
+    }
+}
+
+/// Whether a record is of a call that asked for what comes after a place.
+fn is_following(record: &Value) -> bool {
+    record["requestParameters"]["after"].is_string() && record["eventName"] == "ListAuditRecords"
 }
 
 enum Judged {
@@ -209,6 +294,41 @@ mod tests {
         assert!(none.run(&path, None, 4).unwrap().0.is_empty());
         let late = Search { from: Some("2026-11-22T05:28:00Z".parse().unwrap()), ..Search::default() };
         assert_eq!(late.run(&path, None, 10).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn what_is_written_after_a_place_is_found_once_and_oldest_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let (all, search) = (Search::default(), Search { event: Some("B".into()), ..Search::default() });
+        let minutes = |records: &[Value]| -> Vec<String> {
+            records.iter().map(|it| it["eventTime"].as_str().unwrap()[14..16].to_owned()).collect()
+        };
+        let begin = Cursor::end(&path).unwrap();
+        assert_eq!(begin, Cursor { file: 1, before: 0 });
+        assert_eq!(all.after(&path, begin, 10).unwrap(), (vec![], begin));
+        std::fs::write(&path, line(0, "A") + &line(1, "B") + &line(2, "A") + "cut o").unwrap();
+        let (found, place) = all.after(&path, begin, 2).unwrap();
+        assert_eq!(minutes(&found), ["00", "01"]);
+        let (found, place) = all.after(&path, place, 2).unwrap();
+        assert_eq!(minutes(&found), ["02"]);
+        assert_eq!(all.after(&path, place, 2).unwrap(), (vec![], place));
+        // The file is set aside, and another one follows.
+        std::fs::write(&path, line(0, "A") + &line(1, "B") + &line(2, "A") + &line(3, "B")).unwrap();
+        std::fs::rename(&path, numbered(&path, 1)).unwrap();
+        let own = line(4, "ListAuditRecords")
+            .replace("\"resources\"", "\"requestParameters\":{\"after\":\"end\"},\"resources\"");
+        std::fs::write(&path, own + &line(5, "ListAuditRecords") + &line(6, "B")).unwrap();
+        assert_eq!(minutes(&all.after(&path, place, 10).unwrap().0), ["03", "05", "06"]);
+        let (found, place) = search.after(&path, place, 10).unwrap();
+        assert_eq!(minutes(&found), ["03", "06"]);
+        assert_eq!(place, Cursor::end(&path).unwrap());
+        // A log that somebody removed begins anew.
+        for file in [numbered(&path, 1), path.clone()] {
+            std::fs::remove_file(file).unwrap();
+        }
+        std::fs::write(&path, line(7, "B")).unwrap();
+        assert_eq!(minutes(&search.after(&path, place, 10).unwrap().0), ["07"]);
     }
 
     #[test]

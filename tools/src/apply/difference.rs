@@ -59,9 +59,9 @@ impl Difference {
                 "account" => continue,
                 noun => {
                     let list = list_of(noun)?;
-                    let by_name = |account: &Value| {
-                        account[list].as_array().and_then(|all| all.iter().find(|it| it["name"] == name)).cloned()
-                    };
+                    // A bucket of which nothing but its being there is declared may be written as its name.
+                    let is_it = |it: &&Value| it["name"] == name || **it == name;
+                    let by_name = |account: &Value| account[list].as_array()?.iter().find(is_it).cloned();
                     let Some(new) = by_name(account) else { continue };
                     (by_name(&old_account).unwrap_or(Value::Null), new)
                 }
@@ -121,7 +121,7 @@ fn field_lines(sign: char, field: &str, old: &Value, new: &Value) -> Vec<String>
 fn value_text(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
-        // Root's key, the one object there is, has a secret in it.
+        // Root's key has a secret in it.
         Value::Object(object) => {
             let shown = object.iter().filter(|(field, _)| !SECRETS.contains(&field.as_str()));
             let fields: Vec<String> = shown.map(|(field, value)| format!("{field} {}", value_text(value))).collect();
@@ -224,6 +224,23 @@ mod tests {
             ["~ policy:", "  -       \"Action\": \"s3:GetObject\"", "  +       \"Action\": \"s3:PutObject\""]
         );
         assert_eq!(difference.below("+ permission \"new\""), ["+ type: \"all-buckets\"", "+ actions: \"read-only\""]);
+    }
+
+    #[test]
+    fn what_buckets_declare_stands_below_them_however_they_are_written() {
+        let before = json!({"accounts": [{"name": "main", "buckets": ["bare",
+            {"name": "lake", "versioning": "enabled", "quota": {"bytes": 1024}, "policy": "{\"Statement\": []}"}]}]});
+        let declared = json!({"accounts": [{"name": "main", "buckets": ["lone",
+            {"name": "bare", "versioning": "suspended"}, {"name": "lake", "quota": null, "policy": null},
+            {"name": "sea", "quota": {"bytes": 7}}]}]});
+        let mut difference = Difference::new(&before, &declared);
+        assert_eq!(difference.below("~ bucket \"bare\": versioning"), ["~ versioning: none -> \"suspended\""]);
+        assert_eq!(
+            difference.below("~ bucket \"lake\": quota, policy"),
+            ["~ quota: bytes 1024 -> none", "~ policy:", "  - {", "  -   \"Statement\": []", "  - }"]
+        );
+        assert_eq!(difference.below("+ bucket \"sea\""), ["+ quota: bytes 7"]);
+        assert!(difference.below("+ bucket \"lone\"").is_empty());
     }
 
     #[test]

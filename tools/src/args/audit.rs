@@ -13,7 +13,8 @@ pub(crate) enum AuditCommand {
 With --json each record is a line of its own, in the shape of AWS CloudTrail's.
 
 Example: strongroom audit search --by worker --refused --from 2026-11-01
-         strongroom audit search --event DeleteBucket --limit 1000 --json")]
+         strongroom audit search --event DeleteBucket --limit 1000 --json
+         strongroom audit search --follow --refused")]
     Search(AuditSearch),
     /// Show what the audit log records and keeps, or change it; changes are the operator's
     #[command(after_help = "\
@@ -48,9 +49,12 @@ pub(crate) struct AuditSearch {
     /// Only those that have this text anywhere, in any case
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) limit: u64,
+    /// At most so many; with --follow, end after so many [default: 100; with --follow without a bound]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// Print what is recorded from now on, until Ctrl-C
+    #[arg(short, long, conflicts_with_all = ["from", "to"])]
+    pub(crate) follow: bool,
 }
 
 #[derive(Debug, Args)]

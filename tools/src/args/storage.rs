@@ -7,13 +7,13 @@ use clap::{Args, ValueEnum};
 pub(super) const FSCK_HELP: &str = "\
 It changes nothing, unless --repair-index is given. Each damage is one line: bucket, key, version, what is wrong, and where. The index is no data: what is wrong with it alone is repaired by --repair-index, and by serve.
 
-Exit codes: 0 nothing is wrong; 1 something is, or the directory can't be checked, for example since a node runs on it (strongroom scrub checks that).
+Exit codes: 0 nothing is wrong; 1 something is, or the directory can't be checked, for example since a node runs on it (strongroom scrub checks that); 3 there is no such data directory.
 
 Example: strongroom fsck ./strongroom-data
          strongroom fsck ./strongroom-data --repair-index";
 
 pub(super) const SCRUB_HELP: &str = "\
-The running node does it, at its --maintenance-rate, while it serves; without one this program does. Nothing is repaired: each damage is one line with bucket, key, version and place. A scrub that is under way already is waited for. Interrupting this command doesn't end the node's scrub.
+The running node does it, at its --scrub-bytes-per-second or --maintenance-rate, while it serves; without one this program does. Nothing is repaired: each damage is one line with bucket, key, version and place. A scrub that is under way already is waited for. Interrupting this command doesn't end the node's scrub.
 
 Exit codes: 0 nothing is damaged; 1 something is, or the scrub failed; 3 there is no such data directory.
 

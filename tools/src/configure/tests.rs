@@ -217,6 +217,25 @@ fn every_setting_has_a_name_that_is_flag_variable_and_key() {
     }
 }
 
+#[test]
+fn a_rate_of_one_s_own_leaves_the_common_one_to_the_others() {
+    let rates = |flags: &[(&'static str, &str)]| {
+        let flags: Values = flags.iter().map(|(name, value)| (*name, vec![(*value).into()])).collect();
+        let config = configure(&Settings::from_flags(&flags), Config::new("x".into())).unwrap();
+        (config.maintenance_bytes_per_second, config.scrub_bytes_per_second, config.backup_bytes_per_second)
+    };
+    assert_eq!(rates(&[]), (Some(256 << 20), None, None));
+    assert_eq!(rates(&[("maintenance-rate", "0")]), (None, None, None));
+    assert_eq!(rates(&[("scrub-bytes-per-second", "64MiB")]), (Some(256 << 20), Some(64 << 20), None));
+    assert_eq!(rates(&[("backup-bytes-per-second", "0")]), (Some(256 << 20), None, Some(0)));
+    let compaction = ("compaction-bytes-per-second", "1000");
+    assert_eq!(rates(&[compaction]), (Some(1_000), Some(256 << 20), Some(256 << 20)));
+    assert_eq!(
+        rates(&[compaction, ("maintenance-rate", "0"), ("scrub-bytes-per-second", "1kb")]),
+        (Some(1_000), Some(1_000), Some(0))
+    );
+}
+
 /// The commented file of the package, as somebody has it who takes all `#` away.
 #[test]
 fn packaged_file_has_every_setting_with_its_default() {

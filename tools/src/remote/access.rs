@@ -86,14 +86,21 @@ pub(super) fn of_service_account(body: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// A few actions by name, many by how many there are beyond these.
+/// What people ask for first: whether somebody may list, read, write, delete, and hand out access.
+const ASKED_FIRST: [&str; 5] =
+    ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:PutBucketPolicy"];
+
+/// A few actions by name, of many those that are asked for first, and how many there are beyond these.
 fn actions(actions: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let names: Vec<&str> = actions.iter().take(SHOWN).map(String::as_str).collect();
-    match actions.len() {
-        0 => "nothing".to_owned(),
-        count if count > SHOWN => format!("{} and {} more", names.join(", "), count - SHOWN),
-        _ => names.join(", "),
+    if actions.is_empty() {
+        return "nothing".to_owned();
+    }
+    let asked = ASKED_FIRST.iter().filter(|name| actions.iter().any(|action| action == *name)).copied();
+    let others = actions.iter().map(String::as_str).filter(|action| !ASKED_FIRST.contains(action));
+    let names: Vec<&str> = asked.chain(others).take(ASKED_FIRST.len()).collect();
+    match actions.len() - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 
@@ -103,5 +110,21 @@ fn values(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(self::values).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_actions_those_are_named_that_people_ask_for() {
+        let text = |names: &[&str]| actions(&names.iter().map(|name| format!("s3:{name}")).collect::<Vec<_>>());
+        assert_eq!(text(&[]), "nothing");
+        assert_eq!(text(&["GetObjectAcl", "GetObject"]), "s3:GetObject, s3:GetObjectAcl");
+        assert_eq!(
+            text(&["A", "B", "C", "D", "E", "GetObject", "ListBucket"]),
+            "s3:ListBucket, s3:GetObject, s3:A, s3:B, s3:C and 2 more"
+        );
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::follow::follow;
 use super::node::{Call, Node, parse};
 use super::table::{fields, table};
 use crate::args::{AuditCommand, AuditSearch, AuditSettings, NounArguments};
@@ -14,12 +15,14 @@ use crate::output::{self, size};
 use crate::refusal::text_of;
 
 /// The largest page that the API answers.
-const PAGE_MAX: u64 = 1_000;
+pub(super) const PAGE_MAX: u64 = 1_000;
+/// Records that are searched for unless somebody says.
+const LIMIT: u64 = 100;
 
 /// A record as far as it is shown.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+pub(super) struct Shown {
     event_time: String,
     event_name: String,
     #[serde(rename = "sourceIPAddress")]
@@ -69,6 +72,7 @@ struct Settings {
 pub(crate) fn audit(arguments: &NounArguments<AuditCommand>, json: bool) -> Result<ExitCode, Failure> {
     let node = Node::open(&arguments.connection)?;
     match &arguments.command {
+        AuditCommand::Search(arguments) if arguments.follow => follow(&node, arguments, json)?,
         AuditCommand::Search(arguments) => search(&node, arguments, json)?,
         AuditCommand::Settings(arguments) => settings(&node, arguments, json)?,
     }
@@ -79,9 +83,10 @@ pub(crate) fn audit(arguments: &NounArguments<AuditCommand>, json: bool) -> Resu
 fn search(node: &Node, arguments: &AuditSearch, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     let (mut found, mut cursor) = (0, None);
+    let limit = arguments.limit.unwrap_or(LIMIT);
     loop {
-        let page = (arguments.limit - found).min(PAGE_MAX);
-        let answer = node.answer(search_call(arguments, page, cursor.as_deref()))?;
+        let page = (limit - found).min(PAGE_MAX);
+        let answer = node.answer(search_call(arguments, page, ("cursor", cursor.as_deref())))?;
         cursor = answer.header("x-next-cursor").map(str::to_owned);
         let records: Vec<Box<RawValue>> = parse(&text_of(answer)?)?;
         found += records.len() as u64;
@@ -93,7 +98,7 @@ fn search(node: &Node, arguments: &AuditSearch, json: bool) -> Result<(), Failur
             }
         }
         // A page that holds nothing has a cursor where the search has read as much as it does at once.
-        if found >= arguments.limit || cursor.is_none() {
+        if found >= limit || cursor.is_none() {
             break;
         }
     }
@@ -104,7 +109,8 @@ fn search(node: &Node, arguments: &AuditSearch, json: bool) -> Result<(), Failur
     }
 }
 
-fn search_call(arguments: &AuditSearch, page: u64, cursor: Option<&str>) -> Call {
+/// A call for a page, which begins at a place if there is one.
+pub(super) fn search_call(arguments: &AuditSearch, page: u64, place: (&'static str, Option<&str>)) -> Call {
     let refused = match (arguments.refused, arguments.accepted) {
         (true, _) => Some("true"),
         (false, true) => Some("false"),
@@ -118,7 +124,7 @@ fn search_call(arguments: &AuditSearch, page: u64, cursor: Option<&str>) -> Call
         ("bucket", arguments.bucket.as_deref()),
         ("refused", refused),
         ("q", arguments.search.as_deref()),
-        ("cursor", cursor),
+        place,
     ];
     let mut call = Call::new("GET", "/audit", "audit log").query("limit", page.to_string());
     for (name, value) in filters {
@@ -129,9 +135,9 @@ fn search_call(arguments: &AuditSearch, page: u64, cursor: Option<&str>) -> Call
     call
 }
 
-const COLUMNS: [&str; 7] = ["TIME", "EVENT", "BY", "FROM", "RESOURCE", "RESULT", "BECAUSE"];
+pub(super) const COLUMNS: [&str; 7] = ["TIME", "EVENT", "BY", "FROM", "RESOURCE", "RESULT", "BECAUSE"];
 
-fn row(it: &Shown) -> Vec<String> {
+pub(super) fn row(it: &Shown) -> Vec<String> {
     let identity = &it.user_identity;
     let by = identity.user_name.as_ref().or(identity.access_key_id.as_ref()).unwrap_or(&identity.kind);
     // To the second, which orders what people look at; a program gets all of it.

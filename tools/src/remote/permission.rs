@@ -7,16 +7,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::history::{self, Version};
 use super::node::{Call, Node, parse};
 use super::noun::{Noun, Resource, status};
-use super::table::table;
 use crate::args::{
     Named, NounArguments, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyDialect,
     PolicyFile,
 };
 use crate::failure::{Exit, Failure};
 use crate::input;
-use crate::output::{self, Paint, visible};
+use crate::output::{self, visible};
 use crate::refusal::lines_of;
 
 /// Longest file that is sent: beyond what the node takes, so that the node can say so.
@@ -50,12 +50,19 @@ struct Users {
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct Revision {
     revision: u32,
     time: String,
     by: String,
     changed: Vec<String>,
     diff: String,
+}
+
+impl Revision {
+    fn into_version(self) -> Version {
+        let Revision { revision, time, by, changed, diff } = self;
+        Version { revision, time, by, changed, difference: diff }
+    }
 }
 
 #[derive(Deserialize)]
@@ -151,6 +158,7 @@ fn create(permissions: &Noun<'_, Shown>, arguments: &PermissionCreate) -> Result
     if arguments.disabled {
         body.insert("enabled".into(), false.into());
     }
+    require_actions(&arguments.definition)?;
     if !define(&arguments.definition, &mut body)? || !body.contains_key("type") {
         return Err(Failure::usage(
             "what the permission grants is missing: pass --policy FILE, or --bucket, --prefix or --all-buckets with --actions",
@@ -212,6 +220,17 @@ fn define(definition: &PermissionDefinition, body: &mut Map<String, Value>) -> R
     Ok(body.len() > before)
 }
 
+/// Refuses buckets without what may be done in them, which the API would ask for in its own words.
+fn require_actions(definition: &PermissionDefinition) -> Result<(), Failure> {
+    let names_buckets = !definition.buckets.is_empty() || definition.prefix.is_some() || definition.all_buckets;
+    if names_buckets && definition.actions.is_none() {
+        return Err(Failure::usage(
+            "what may be done in these buckets is missing: pass --actions all-operations, read-only or write-only",
+        ));
+    }
+    Ok(())
+}
+
 fn dialect_name(dialect: PolicyDialect) -> &'static str {
     match dialect {
         PolicyDialect::Aws => "aws",
@@ -249,34 +268,9 @@ fn history(permissions: &Noun<'_, Shown>, named: &Named, diff: bool) -> Result<(
     if permissions.json {
         return output::print(&body);
     }
-    let versions: Vec<Version> = parse(&body)?;
-    let changed = |version: &Version| {
-        if version.changed.is_empty() && version.revision == 1 {
-            "created".to_owned()
-        } else {
-            version.changed.join(", ")
-        }
-    };
-    if !diff {
-        let row = |it: &Version| vec![it.revision.to_string(), it.time.clone(), it.by.clone(), changed(it)];
-        let rows: Vec<Vec<String>> = versions.iter().map(row).collect();
-        return output::print(&table(&["VERSION", "TIME", "BY", "CHANGED"], &rows));
-    }
-    let paint = Paint::for_stdout();
-    let mut text = String::new();
-    for version in &versions {
-        let head = format!("version {}, {}, by {}: {}", version.revision, version.time, version.by, changed(version));
-        text.push_str(&format!("{}\n", paint.bold(&visible(&head))));
-        for line in visible(&version.diff).lines() {
-            let line = match line.as_bytes().first() {
-                Some(b'+') => paint.green(line),
-                Some(b'-') => paint.red(line),
-                _ => line.to_owned(),
-            };
-            text.push_str(&format!("  {line}\n"));
-        }
-    }
-    output::print(&text)
+    let versions: Vec<Revision> = parse(&body)?;
+    let versions: Vec<Version> = versions.into_iter().map(Revision::into_version).collect();
+    output::print(&history::text_of(&versions, diff))
 }
 
 fn policy(permissions: &Noun<'_, Shown>, command: &PolicyFile) -> Result<(), Failure> {
@@ -301,6 +295,7 @@ fn policy(permissions: &Noun<'_, Shown>, command: &PolicyFile) -> Result<(), Fai
 
 fn check(node: &Node, definition: &PermissionDefinition, json: bool) -> Result<ExitCode, Failure> {
     let mut fields = Map::new();
+    require_actions(definition)?;
     if !define(definition, &mut fields)? || !fields.contains_key("type") {
         return Err(Failure::usage(
             "what is to be checked is missing: pass --policy FILE, or --bucket, --prefix or --all-buckets with --actions",

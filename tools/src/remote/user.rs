@@ -28,6 +28,7 @@ struct Shown {
 #[serde(rename_all = "camelCase")]
 struct Link {
     path: String,
+    link: String,
     expiration_sec: i64,
 }
 
@@ -101,8 +102,13 @@ fn link(users: &Noun<'_, Shown>, name: &str) -> Result<(), Failure> {
     }
     let link: Link = parse(&body)?;
     let minutes = link.expiration_sec / 60;
-    let url = format!("{}{}", users.node.console()?, link.path);
-    output::print(&format!("to choose a password, once and within {minutes} minutes: {url}"))
+    let console = users.node.console()?;
+    // A body in quotes of the shell: tokens have neither quotes nor backslashes.
+    let body = format!("{{\"link\": \"{}\", \"password\": \"NEW PASSWORD\"}}", link.link);
+    output::print(&format!(
+        "to choose a password, once and within {minutes} minutes: {console}{}\nwithout a browser: curl {console}/api/v1/auth/session -d '{body}'",
+        link.path
+    ))
 }
 
 /// Sets another user's password, or changes one's own, for which the node asks for the old one and for no right.
