@@ -49,6 +49,12 @@ fn root_signs_in_by_variables_and_a_user_by_a_file() {
     assert_eq!(as_eve(&["permission", "list", "--json"]).json()[0]["name"], "p");
     as_eve(&["permission", "delete", "p", "--yes"]).fails(4, &["permission \"p\""]);
     as_eve(&["user", "list"]).fails(4, &["users"]);
+    as_eve(&["permission", "list", "--account", "nix"]).fails(3, &["account"]);
+    // Each token ends with its command, also that of one who named an account that isn't there.
+    let tokens = local(&node, &["audit", "search", "--search", "auth/token", "--json"]).ok();
+    let answered =
+        |status: &str| tokens.lines().filter(|line| line.contains(&format!("\"httpStatus\":{status},"))).count();
+    assert_eq!((answered("201"), answered("204")), (4, 4), "{tokens}");
     let mut wrong = command(&node, &["permission", "list", "--endpoint", &url, "--user", "main/eve"]);
     Ran::of(wrong.env("STRONGROOM_PASSWORD", "another one")).fails(4, &["signing in", "eve"]);
     let mut nobody = command(&node, &["permission", "list", "--endpoint", &url]);

@@ -163,6 +163,6 @@ fn versions_of_a_service_account_are_listed_and_gone_back_to() {
     assert!(done.contains("as it was in version 1"), "{done}");
     let now = local(&node, &["service-account", "show", "worker"]).ok();
     assert_eq!((field(&now, "permissions"), field(&now, "access key")), ("read".into(), "AKOWN".into()));
-    local(&node, &["service-account", "revert", "worker", "77"]).fails(3, &["worker", "history"]);
+    local(&node, &["service-account", "revert", "worker", "77"]).fails(3, &["worker", "service-account history"]);
     local(&node, &["service-account", "history", "nix"]).fails(3, &["service-account list"]);
 }

@@ -19,16 +19,58 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, Failu
 
 /// Prints the page of strongroom(1); into a directory writes that, `strongroom.1`, and a page for each command, such as `strongroom-policy-check.1`.
 pub(crate) fn man(directory: Option<&Path>) -> Result<ExitCode, Failure> {
+    let mut command = Cli::command();
+    command.build();
     let Some(directory) = directory else {
-        let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command())
-            .render(&mut page)
-            .map_err(|error| Failure::failed(format!("the man page can't be made: {error}")))?;
-        output::print(&String::from_utf8_lossy(&page))?;
+        output::print(&page(&command)?)?;
         return Ok(ExitCode::SUCCESS);
     };
-    std::fs::create_dir_all(directory)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
-        .map_err(|error| Failure::failed(format!("man pages in {}: {error}", directory.display())))?;
+    let failed =
+        |path: &Path, error: std::io::Error| Failure::failed(format!("man pages in {}: {error}", path.display()));
+    std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+    let mut commands = vec![&command];
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands());
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        let file = directory.join(format!("{name}.1"));
+        std::fs::write(&file, page(command)?).map_err(|error| failed(&file, error))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A page whose synopsis is the usage line: what is required, and in which order.
+fn page(command: &clap::Command) -> Result<String, Failure> {
+    let mut page = Vec::new();
+    // The manual's usual name is so long that it runs into those of our commands.
+    clap_mangen::Man::new(command.clone())
+        .manual("Strongroom")
+        .source(concat!("strongroom ", env!("CARGO_PKG_VERSION")))
+        // An empty one would be no argument at all, and the source would stand in its place.
+        .date(" ")
+        .render(&mut page)
+        .map_err(|error| Failure::failed(format!("the man page can't be made: {error}")))?;
+    let page = String::from_utf8_lossy(&page).into_owned();
+    let usage = command.clone().render_usage().to_string();
+    let usage: Vec<&str> = usage.trim_start_matches("Usage:").lines().map(str::trim).collect();
+    let synopsis = usage.join("\n.br\n").replace('\\', "\\e").replace('-', "\\-");
+    let Some((before, rest)) = page.split_once(SYNOPSIS) else { return Ok(page) };
+    let after = rest.find("\n.SH ").and_then(|end| rest.get(end..)).unwrap_or_default();
+    Ok(format!("{before}{SYNOPSIS}{synopsis}{after}"))
+}
+
+const SYNOPSIS: &str = ".SH SYNOPSIS\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_says_what_is_required_and_in_which_order() {
+        let mut command = Cli::command();
+        command.build();
+        let backup = command.find_subcommand("backup").unwrap();
+        let page = page(backup).unwrap();
+        assert!(page.contains(".SH SYNOPSIS\nstrongroom backup [OPTIONS] <DIR> <DEST>\n.SH DESCRIPTION\n"), "{page}");
+        assert!(page.starts_with(".ie") && page.contains(".TH strongroom-backup 1 \" \" \"strongroom "), "{page}");
+    }
 }

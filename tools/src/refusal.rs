@@ -72,7 +72,7 @@ pub(crate) fn check(answer: &Answer, input: &str, file: Option<&str>) -> Result<
     if !names.is_empty() && refusal.code != "PermissionInUse" {
         message = format!("{} ({})", message.trim_end_matches('.'), names.join(", "));
     }
-    let advice = advice(&refusal.code);
+    let advice = advice(&refusal.code, input);
     if !advice.is_empty() {
         let end = if message.ends_with('.') { " " } else { ". " };
         message = format!("{message}{end}{advice}");
@@ -94,13 +94,17 @@ fn exit_of(status: u16, code: &str) -> Exit {
 }
 
 /// What to do, where the node's text doesn't say it.
-fn advice(code: &str) -> &'static str {
+fn advice(code: &str, input: &str) -> &'static str {
     match code {
+        "RevisionNotFound" if input.starts_with("service account ") => {
+            "List those there are with: strongroom service-account history NAME"
+        }
+        "RevisionNotFound" if input.starts_with("user ") => "List those there are with: strongroom user history NAME",
         "PermissionNotFound" => "List those there are with: strongroom permission list",
         "ServiceAccountNotFound" => "List those there are with: strongroom service-account list",
         "UserNotFound" => "List those there are with: strongroom user list",
         "AccountNotFound" => "List those there are with: strongroom account list",
-        "RevisionNotFound" => "List those there are with the history command of the same noun",
+        "RevisionNotFound" => "List those there are with: strongroom permission history NAME",
         "BucketNotFound" => "List those there are with: strongroom bucket list",
         "PermissionInUse" => {
             "Take it from them first: strongroom service-account edit NAME --remove-permission PERMISSION"

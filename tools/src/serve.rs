@@ -76,7 +76,14 @@ async fn run_node(config: Config, announce: Announce, ended: impl Future<Output 
     let started = tokio::select! {
         node = &mut starting => Some(node),
         () = signals.stop() => None,
-        () = &mut ended => None,
+        // A test that gets no ready line must not take that for a success.
+        () = &mut ended => {
+            let node = starting.await.map_err(|error| Failure::failed(error.to_string()))?;
+            shut_down(node).await?;
+            return Err(Failure::failed(
+                "standard input is at its end, with which the node ends: keep it open until the node is to end, for example sleep 600 | strongroom test",
+            ));
+        }
     };
     let node = match started {
         Some(node) => node.map_err(|error| Failure::failed(error.to_string()))?,

@@ -93,7 +93,7 @@ fn with_buckets(state: Option<StateSource>, names: &[String]) -> Result<Option<S
     let mut account: RawObject = serde_json::from_str(first).map_err(wrong)?;
     let mut buckets: Vec<Value> = member(&account, "buckets").map_err(wrong)?;
     for name in names {
-        if !buckets.iter().any(|present| present.get("name").and_then(Value::as_str) == Some(name)) {
+        if !buckets.iter().any(|present| present.get("name").unwrap_or(present).as_str() == Some(name)) {
             buckets.push(json!({ "name": name }));
         }
     }

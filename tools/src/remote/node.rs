@@ -257,7 +257,8 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         if matches!(self.way, Way::Endpoint { proof: Proof::Session { .. }, .. }) {
-            // A token that stays behind expires by itself.
+            // One signs out oneself, whosever nouns were meant. A token that stays behind expires by itself.
+            self.account = None;
             let _ = self.exchange(&Call::new("DELETE", "/auth/token", "signing out"));
         }
     }

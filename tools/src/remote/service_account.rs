@@ -15,6 +15,9 @@ use crate::args::{Named, NounArguments, ServiceAccountCommand, ServiceAccountCre
 use crate::failure::Failure;
 use crate::output;
 
+/// How a date that never comes is written, and shown.
+const NEVER: &str = "never";
+
 /// A service account as far as it is shown.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,7 +81,7 @@ impl Resource for Shown {
 
 impl Shown {
     fn expires(&self) -> String {
-        self.expiration_date.clone().unwrap_or_else(|| "never".into())
+        self.expiration_date.clone().unwrap_or_else(|| NEVER.into())
     }
 }
 
@@ -125,11 +128,9 @@ fn create(service_accounts: &Noun<'_, Shown>, arguments: &ServiceAccountCreate) 
     let mut body = Map::new();
     body.insert("name".into(), arguments.name.clone().into());
     body.insert("permissions".into(), arguments.permissions.clone().into());
-    let texts = [
-        ("description", &arguments.description),
-        ("expirationDate", &arguments.expires),
-        ("accessKey", &arguments.key_id),
-    ];
+    let expires = arguments.expires.clone().filter(|it| it != NEVER);
+    let texts =
+        [("description", &arguments.description), ("expirationDate", &expires), ("accessKey", &arguments.key_id)];
     for (field, value) in texts {
         if let Some(value) = value {
             body.insert(field.into(), value.clone().into());
@@ -194,7 +195,7 @@ fn tell(body: &str, what: &str, mut destination: Destination, json: bool) -> Res
             fields(&[
                 ("access key", made.access_key),
                 ("secret", secret),
-                ("expires", made.expiration_date.unwrap_or_else(|| "never".into())),
+                ("expires", made.expiration_date.unwrap_or_else(|| NEVER.into())),
             ])
         ));
     }
@@ -219,7 +220,7 @@ fn edit(service_accounts: &Noun<'_, Shown>, arguments: &ServiceAccountEdit) -> R
         body.insert("expirationDate".into(), Value::Null);
     }
     if let Some(expires) = &arguments.expires {
-        body.insert("expirationDate".into(), expires.clone().into());
+        body.insert("expirationDate".into(), Some(expires.clone()).filter(|it| it != NEVER).into());
     }
     if !arguments.permissions.is_empty() {
         body.insert("permissions".into(), arguments.permissions.clone().into());
