@@ -167,9 +167,13 @@ pub fn restore(backup: &Path, data: &Path) -> Result<Restored, BackupError> {
         }
         Err(error) => return Err(unusable(backup, &error)),
     }
-    if !names_in(data)?.is_empty() {
-        let data = data.display();
-        return Err(BackupError::Conflict(format!("{data} is not empty: name a directory that is missing or empty")));
+    let there = names_in(data)?;
+    if !there.is_empty() {
+        let shown = data.display();
+        // FORMAT comes last, so that these are what a restore leaves that was cut off.
+        let is_cut_off = there.iter().all(|name| name == "log" || name == "bulk");
+        let what = if is_cut_off { "holds what a restore left that was cut off: remove it, or" } else { "is not empty:" };
+        return Err(BackupError::Conflict(format!("{shown} {what} name a directory that is missing or empty")));
     }
     let fingerprint = read_fingerprint(backup)?;
     let key_path = backup.join(MASTER_KEY_FILE);
@@ -335,5 +339,15 @@ mod tests {
         let error = restore(root.path(), &root.path().join("new")).unwrap_err();
         assert!(matches!(&error, BackupError::NotFound(text) if text.contains("holds no finished backup")), "{error}");
         assert!(!root.path().join("new").exists());
+        // What is left of a restore that was cut off is told from anything else.
+        let (backup, half) = (root.path().join("backup"), root.path().join("half"));
+        fs::create_dir_all(half.join("bulk")).unwrap();
+        fs::create_dir(&backup).unwrap();
+        fs::write(backup.join(LIST_FILE), "").unwrap();
+        let error = restore(&backup, &half).unwrap_err();
+        assert!(matches!(&error, BackupError::Conflict(text) if text.contains("was cut off: remove it")), "{error}");
+        fs::write(half.join("holiday.jpg"), "").unwrap();
+        let error = restore(&backup, &half).unwrap_err();
+        assert!(matches!(&error, BackupError::Conflict(text) if text.contains("is not empty: name")), "{error}");
     }
 }

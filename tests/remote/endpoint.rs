@@ -53,7 +53,7 @@ fn root_signs_in_by_variables_and_a_user_by_a_file() {
     // Each token ends with its command, also that of one who named an account that isn't there.
     let tokens = local(&node, &["audit", "search", "--search", "auth/token", "--json"]).ok();
     let answered =
-        |status: &str| tokens.lines().filter(|line| line.contains(&format!("\"httpStatus\":{status},"))).count();
+        |status: &str| tokens.lines().filter(|line| line.contains(&format!("\"httpStatus\":{status}"))).count();
     assert_eq!((answered("201"), answered("204")), (4, 4), "{tokens}");
     let mut wrong = command(&node, &["permission", "list", "--endpoint", &url, "--user", "main/eve"]);
     Ran::of(wrong.env("STRONGROOM_PASSWORD", "another one")).fails(4, &["signing in", "eve"]);
