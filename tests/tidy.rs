@@ -27,7 +27,7 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "benches/src",
-        "arguments failure sign content process machine bare http load target fact limits work report shape decide engine node callers upkeep run",
+        "arguments failure sign content process machine bare http load target fact limits work report shape decide engine node callers identities upkeep run",
     ),
 ];
 
