@@ -20,14 +20,16 @@ use crate::audit::{Audit, AuditSettings};
 use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::backup;
 use crate::bucket_policy::BucketPolicies;
+use crate::clock;
 use crate::config::{AUDIT_LOG_FILE, AuditLog, Config, Durability};
 use crate::console::ConsoleApplication;
 use crate::declare;
 use crate::http::serve::{Security, Shared, serve};
-use crate::identity::name::AccessKey;
+use crate::identity::name::{AccessKey, Name};
 use crate::identity::plan::Mode;
 pub use crate::identity::private_file::ROOT_CREDENTIALS_FILE;
 use crate::identity::private_file::{self, MASTER_KEY_FILE};
+use crate::identity::rows::RowKey;
 use crate::identity::sealed::SecretKey;
 use crate::identity::store::IdentityStore;
 use crate::identity_rows::EngineRows;
@@ -42,6 +44,9 @@ use crate::usage::MonthlyUsage;
 /// How often certificate files are looked at.
 #[cfg(feature = "tls")]
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
+
+/// The user whom the first start's link makes.
+const FIRST_USER_NAME: &str = "admin";
 
 /// Why a node didn't start: one line that says what to do.
 #[derive(Debug)]
@@ -209,6 +214,27 @@ impl Node {
     /// The operator's root key, when it was made or given at this start.
     pub fn root_credentials(&self) -> Option<&FreshCredentials> {
         self.root_credentials.as_ref()
+    }
+
+    /// A one-time link by which the operator comes to a user of their own: whoever opens it within 15 minutes chooses the password of the admin `admin`, who is made by it. Only while the operator's account has no user; each call makes another link, and the one before opens nothing any more.
+    ///
+    /// It is a secret: for a terminal, never for a log.
+    pub fn first_link(&self) -> Option<String> {
+        let snapshot = self.state.identities.snapshot();
+        let operator = snapshot.operator()?.account_id.clone();
+        // One whose row can't be read is there all the same.
+        let is_user = |row: &RowKey| matches!(row, RowKey::User { account, .. } if *account == operator);
+        if snapshot.users(operator.as_str()).next().is_some() || snapshot.damaged_rows().any(is_user) {
+            return None;
+        }
+        let name = Name::parse(FIRST_USER_NAME).expect("the first user's name is a name");
+        match self.state.sign_ins.links.make(operator, name, None, clock::now_seconds()) {
+            Ok(token) => Some(format!("{}/#link={token}", self.console_url)),
+            Err(error) => {
+                tracing::error!(%error, "no one-time link can be made");
+                None
+            }
+        }
     }
 
     /// What the operator should know, a line each.
@@ -476,3 +502,6 @@ async fn watch_certificates(certificates: Arc<crate::http::tls::Certificates>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

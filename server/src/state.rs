@@ -97,6 +97,12 @@ impl State {
         }
     }
 
+    /// Ends the sessions of everybody who was shut out. Called after each change of identities, before it is answered.
+    pub fn end_stale_sessions(&self) {
+        let (snapshot, now) = (self.identities.snapshot(), jiff::Timestamp::now());
+        self.sign_ins.sessions.retain(|signed_in| signed_in.is_current(&snapshot, now));
+    }
+
     /// Canonical id and display name of an account, for `<Owner>`.
     pub fn owner(&self, account_id: &str) -> (String, String) {
         match self.identities.snapshot().account(account_id) {

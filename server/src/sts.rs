@@ -116,6 +116,7 @@ async fn run(
         headers: &head.headers,
         host_bucket: None,
         body_sha256: Some(&hash),
+        path_twice: false,
     };
     let config = AuthConfig {
         external_hosts: state.auth.external_hosts.clone(),

@@ -96,6 +96,66 @@ fn a_bucket_policy_is_downloaded_replaced_and_told_when_it_is_public() {
     root.get("/buckets/box/policy").refused(404, "NoSuchBucketPolicy");
 }
 
+#[test]
+fn a_bucket_policy_that_locks_out_its_author_is_stored_only_when_they_confirm_it() {
+    let node = node(json!({
+        "buckets": [{"name": "box"}],
+        "users": [{"name": "sto", "password": "sto-password", "role": "storage-admin"}]}));
+    let sto = Admin::nobody(&node).with_user("sto", "sto-password");
+    let closed = fixture::policy(
+        &json!([{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::box", "arn:aws:s3:::box/*"]}]),
+    );
+    let message = sto.put("/buckets/box/policy", &closed).refused(403, "AccessDenied");
+    assert!(message.contains("x-amz-confirm-remove-self-bucket-access"), "{message}");
+    sto.get("/buckets/box/policy").refused(404, "NoSuchBucketPolicy");
+    let confirm = [("x-amz-confirm-remove-self-bucket-access", "true")];
+    sto.send("PUT", "/buckets/box/policy", Some(closed.to_string()), &confirm).json(200);
+    // Root may always change it.
+    Admin::root(&node).put("/buckets/box/policy", &closed).json(200);
+}
+
+#[test]
+fn a_simulation_takes_callers_as_logs_name_them_and_says_what_no_request_is() {
+    let vpc = fixture::policy(
+        &json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-111bbb22"}}}]),
+    );
+    let node = tests::NodeBuilder::serve()
+        .arguments(&["--durability", "relaxed", "--network", "127.0.21.0/24=vpc-111bbb22"])
+        .account(json!({
+            "buckets": [{"name": "box"}],
+            "permissions": [{"name": "vpc", "type": "policy", "dialect": "aws", "policy": vpc}],
+            "serviceAccounts": [fixture::service_account("app", &["vpc"])]}))
+        .start();
+    let root = Admin::root(&node);
+    let shown = root.get("/service-accounts/app").json(200);
+    let ask = |principal: &serde_json::Value, context: serde_json::Value| {
+        root.post("/simulate", &json!({"principal": principal, "action": "s3:GetObject", "resource": "arn:aws:s3:::box/k", "context": context}))
+    };
+    for name in ["id", "name", "arn", "accessKey"] {
+        let inside = ask(&shown[name], json!({"aws:SourceIp": "127.0.21.5"})).json(200);
+        assert_eq!(inside["decision"], "Allow", "{name}: the network follows from the address");
+        assert_eq!(ask(&shown[name], json!({"aws:SourceIp": "127.0.22.5"})).json(200)["decision"], "ImplicitDeny");
+    }
+    let root_arn = shown["arn"].as_str().expect("an ARN").replace("user/app", "root");
+    assert_eq!(ask(&json!(root_arn), json!({})).json(200)["allowed"], true);
+    ask(&json!("app"), json!({"aws:SourceIp": "300.1.1.1"})).refused(400, "InvalidArgument");
+    let explanation = &ask(&json!("app"), json!({})).json(200)["explanation"];
+    assert!(
+        explanation["nearlyOmitted"].is_u64() && explanation["nearly"][0]["actionMatches"] == true,
+        "{explanation}"
+    );
+    for (action, resource) in [("s3:GetObject", "arn:aws:s3:::box"), ("s3:ListBucket", "arn:aws:s3:::box/k")] {
+        let body = json!({"principal": "app", "action": action, "resource": resource});
+        let message = root.post("/simulate", &body).refused(400, "InvalidArgument");
+        assert!(message.starts_with("resource is a"), "{message}");
+    }
+    // Names that stand for others can't be taken.
+    for name in ["root", "anonymous"] {
+        root.post("/service-accounts", &json!({"name": name, "permissions": ["vpc"]})).refused(400, "InvalidArgument");
+        root.put("/service-accounts/app", &json!({"name": name})).refused(400, "InvalidArgument");
+    }
+}
+
 /// The story of a denied request: made, explained, mended, allowed.
 #[test]
 fn a_simulation_names_the_statement_and_what_it_lacked_and_agrees_with_the_request() {

@@ -143,6 +143,41 @@ fn a_one_time_link_lets_its_holder_choose_a_password_once() {
     nobody.with_user("tom", "tom-chose-this");
 }
 
+#[test]
+fn a_link_is_for_the_user_and_password_that_it_was_made_for() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let made = || {
+        root.post("/users", &json!({"name": "tom", "role": "auditor"})).json(201);
+        root.post("/auth/link", &json!({"user": "tom"})).json(201)["link"].clone()
+    };
+    let open = |link: &Value| {
+        Admin::nobody(&node).post("/auth/session", &json!({"link": link, "password": "chosen-by-the-holder"}))
+    };
+    let link = made();
+    root.delete("/users/tom").json(204);
+    root.post("/users", &json!({"name": "tom", "role": "admin"})).json(201);
+    open(&link).refused(403, "AuthenticationFailed");
+    root.delete("/users/tom").json(204);
+    let link = made();
+    root.put("/users/tom", &json!({"password": "set-by-an-admin"})).json(200);
+    open(&link).refused(403, "AuthenticationFailed");
+    Admin::nobody(&node).with_user("tom", "set-by-an-admin");
+}
+
+#[test]
+fn a_form_of_another_site_begins_no_session_and_signing_out_looks_at_no_account() {
+    let node = node(eve());
+    let nobody = Admin::nobody(&node);
+    let mut form = nobody.request("POST", "/auth/session", None, &[("origin", "https://elsewhere.example")]);
+    form.body = json!({"user": "eve", "password": "eve-password"}).to_string().into();
+    form.set("content-type", "text/plain");
+    Answer(nobody.client.send_as_is(&form)).refused(415, "UnsupportedMediaType");
+    let eve = nobody.with_user("eve", "eve-password");
+    eve.delete("/auth/token?account=nowhere").json(204);
+    eve.get("/auth/token").refused(401, "InvalidToken");
+}
+
 /// D15: disabling a user, deleting one, changing a password or a secret left old sessions alive in caches.
 #[test]
 fn d15_a_session_ends_with_what_it_was_begun_with() {
@@ -160,7 +195,9 @@ fn d15_a_session_ends_with_what_it_was_begun_with() {
     root.put("/users/eve", &json!({"enabled": false})).json(200);
     first.get("/permissions").refused(401, "InvalidToken");
     root.put("/users/eve", &json!({"enabled": true})).json(200);
-    second.get("/permissions").json(200);
+    // Whoever was thrown out stays out, also where the session wasn't tried meanwhile.
+    second.get("/permissions").refused(401, "InvalidToken");
+    let second = eve();
     root.put("/users/eve", &json!({"role": "auditor"})).json(200);
     second.post("/permissions", &everything("p")).refused(403, "AccessDenied");
     root.put("/users/eve", &json!({"password": "eve-other-password"})).json(200);
@@ -174,6 +211,8 @@ fn d15_a_session_ends_with_what_it_was_begun_with() {
     root.delete("/service-accounts/app/enabled").json(204);
     session.get("/auth/session").refused(401, "InvalidToken");
     root.set("/service-accounts/app/enabled").json(200);
+    session.get("/auth/session").refused(401, "InvalidToken");
+    let session = app();
     session.get("/auth/session").json(200);
     root.send("POST", "/service-accounts/app/rotate", None, &[]).json(200);
     session.get("/auth/session").refused(401, "InvalidToken");

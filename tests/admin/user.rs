@@ -32,6 +32,40 @@ fn users_are_made_listed_changed_and_deleted_by_admins() {
     root.get("/users/tom").refused(404, "UserNotFound");
 }
 
+#[test]
+fn versions_of_a_user_are_kept_without_passwords_and_can_be_gone_back_to() {
+    let mut node = node(json!({}));
+    let root = Admin::root(&node);
+    root.post("/users", &json!({"name": "e.v@x y", "role": "auditor", "password": "eve-password"})).json(201);
+    let path = "/users/e.v@x%20y";
+    root.put(path, &json!({"role": "admin"})).json(200);
+    root.put(path, &json!({"password": "eve-other-password", "enabled": false})).json(200);
+    root.put(path, &json!({"enabled": false})).json(200);
+    node.kill_9();
+    node.restart();
+    let root = Admin::root(&node);
+    let answer = root.get(&format!("{path}/history"));
+    let history = answer.json(200);
+    assert_eq!(history.as_array().map(Vec::len), Some(3), "what changes nothing makes no version: {history}");
+    assert_eq!((&history[0]["revision"], &history[0]["changed"]), (&json!(3), &json!(["password", "enabled"])));
+    assert_eq!((&history[1]["role"], &history[2]["role"]), (&json!("admin"), &json!("auditor")));
+    assert!(history[0]["by"].as_str().is_some_and(|by| by.ends_with(":root")), "{history}");
+    assert!(!answer.0.text().contains("argon2") && !answer.0.text().contains("eve-"), "{history}");
+    let reverted = root.post(&format!("{path}/revert"), &json!({"revision": 1})).json(200);
+    assert_eq!((&reverted["role"], &reverted["enabled"]), (&json!("auditor"), &json!(true)));
+    // The password stays what it was made last.
+    let nobody = Admin::nobody(&node);
+    nobody
+        .post("/auth/token", &json!({"user": "e.v@x y", "password": "eve-password"}))
+        .refused(403, "AuthenticationFailed");
+    nobody.with_user("e.v@x y", "eve-other-password");
+    root.post(&format!("{path}/revert"), &json!({"revision": 9})).refused(404, "RevisionNotFound");
+    // A later namesake has a history of their own.
+    root.delete(path).json(204);
+    root.post("/users", &json!({"name": "e.v@x y", "role": "auditor"})).json(201);
+    assert_eq!(root.get(&format!("{path}/history")).json(200).as_array().map(Vec::len), Some(1));
+}
+
 /// D5: a user changed their own password through the admin API and passed their policy along.
 #[test]
 fn d5_a_user_changes_only_their_own_password_and_no_unknown_field_is_taken() {

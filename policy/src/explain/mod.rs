@@ -22,6 +22,7 @@ pub use text::{HEADER_BYTES_MAX, header_text};
 
 /// A decision with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Explanation {
     /// The request in one line.
@@ -46,6 +47,7 @@ pub struct Explanation {
 
 /// One statement and how the request compares with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StatementTrace {
     /// The name of the policy.

@@ -53,7 +53,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         let records = [Record::Account(account.clone()), Record::Root(root.clone())];
         Ok((records.map(Change::Put).to_vec(), ()))
     };
-    call.state.identities.change_with(&call.by()?, make).await?;
+    call.change(make).await?;
     let made = wire::NewAccount {
         account: show(&account),
         root: wire::Credentials {
@@ -119,7 +119,7 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
         }
         Ok::<_, Refusal>((vec![Change::Put(Record::Account(next.clone()))], next))
     };
-    let (_, account) = call.state.identities.change_with(&call.by()?, make).await?;
+    let (_, account) = call.change(make).await?;
     Ok(Answer::ok(&show(&account))?.with(header::ETAG, etag(&account)))
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
         }
         Ok((vec![Change::Delete(account_key(existing))], ()))
     };
-    call.state.identities.change_with(&call.by()?, make).await?;
+    call.change(make).await?;
     Ok(Answer::nothing())
 }
 

@@ -41,6 +41,7 @@ pub(super) async fn sign_out(call: &Call) -> Result<Answer> {
 
 /// `POST /auth/session`
 pub(super) async fn begin_session(call: &Call) -> Result<Answer> {
+    require_json(call)?;
     let body: wire::SignInBody = call.json()?;
     let signed_in = match &body.link {
         Some(link) => open_link(call, link, &body).await?,
@@ -82,7 +83,7 @@ pub(super) async fn change_password(call: &Call) -> Result<Answer> {
         let next = User { password: hash.clone(), updated_at: call.time(), ..existing.as_ref().clone() };
         Ok::<_, Refusal>((vec![Change::Put(Record::User(next))], ()))
     };
-    call.state.identities.change_with(&by, make).await?;
+    call.change_by(&by, make).await?;
     Ok(Answer::nothing())
 }
 
@@ -91,7 +92,7 @@ pub(super) async fn link(call: &Call) -> Result<Answer> {
     let body: wire::LinkBody = call.json()?;
     let (snapshot, account) = (call.snapshot(), call.account_id()?);
     let user = snapshot.user(account.as_str(), &body.user).ok_or_else(Refusal::user_not_found)?;
-    let link = call.state.sign_ins.links.make(account, user.name.clone(), false, call.now);
+    let link = call.state.sign_ins.links.make(account, user.name.clone(), Some(user.password.clone()), call.now);
     let link = link.map_err(|error| Refusal::internal(&error))?;
     let path = format!("/#link={link}");
     Answer::created(&wire::Link { link, path, expiration_sec: LINK_SECONDS })
@@ -149,20 +150,23 @@ async fn open_link(call: &Call, token: &str, body: &wire::SignInBody) -> Result<
         Ok::<_, Refusal>((vec![Change::Put(Record::User(user))], ()))
     };
     let by = format!("arn:aws:iam::{}:user/console/{}", link.account, link.user);
-    call.state.identities.change_with(&by, make).await?;
+    call.change_by(&by, make).await?;
     Ok(SignedIn::User { account: link.account, name: link.user, password: hash })
 }
 
 fn linked_user(call: &Call, snapshot: &Snapshot, link: &Link, password: &PasswordHash) -> Result<User> {
     let password = password.clone();
-    match snapshot.user(link.account.as_str(), link.user.as_str()) {
-        Some(user) if user.enabled => Ok(User { password, updated_at: call.time(), ..user.as_ref().clone() }),
-        None if link.makes_admin => Ok(User {
+    match (snapshot.user(link.account.as_str(), link.user.as_str()), &link.password) {
+        (Some(user), Some(before)) if user.enabled && user.password == *before => {
+            Ok(User { password, updated_at: call.time(), ..user.as_ref().clone() })
+        }
+        (None, None) => Ok(User {
             account_id: link.account.clone(),
             name: link.user.clone(),
             role: Role::Admin,
             password,
             enabled: true,
+            revision: 1,
             created_at: call.time(),
             updated_at: call.time(),
         }),
@@ -170,9 +174,26 @@ fn linked_user(call: &Call, snapshot: &Snapshot, link: &Link, password: &Passwor
     }
 }
 
+/// Begins a session of whoever was just verified, unless they have been shut out meanwhile.
 fn begin(call: &Call, signed_in: SignedIn, kind: Kind) -> Result<(String, Session)> {
     let begun = call.state.sign_ins.sessions.begin(signed_in, kind, call.now);
-    begun.map_err(|error| Refusal::internal(&error))
+    let (token, session) = begun.map_err(|error| Refusal::internal(&error))?;
+    if session.signed_in.is_current(&call.snapshot(), call.time()) {
+        return Ok((token, session));
+    }
+    call.state.sign_ins.sessions.end(&token);
+    Err(failed())
+}
+
+/// Refuses what a form of another site could send: it would sign a browser in as somebody whom its user doesn't know of.
+fn require_json(call: &Call) -> Result<()> {
+    let kind = call.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let message = "A session begins with a body of Content-Type application/json.";
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message))
 }
 
 fn attempt(call: &Call, name: &str) -> Result<()> {

@@ -17,6 +17,9 @@ use crate::quota::{QUOTA_BYTES_MAX, Quota};
 use crate::s3::bucket::create;
 use crate::state::State;
 
+/// S3's header by which the author of a bucket policy confirms that it may lock them out.
+const CONFIRM_HEADER: &str = "x-amz-confirm-remove-self-bucket-access";
+
 /// What a list of buckets can be sorted by.
 pub(super) const SORTS: [&str; 4] = ["name", "bytes", "objects", "createTime"];
 
@@ -124,6 +127,15 @@ pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
         let details = serde_json::to_value(&errors.errors).unwrap_or_default();
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, errors.code, errors.message).details(details)
     })?;
+    let confirmed =
+        call.head.headers.get(CONFIRM_HEADER).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+    let action = policy::Action::PutBucketPolicy;
+    if !confirmed && call.caller()?.is_denied_by(&call.circumstances(), action, &bucket, &policy) {
+        let message = format!(
+            "The policy would keep you from changing it again. Send {CONFIRM_HEADER}: true to store it all the same."
+        );
+        return Err(Refusal::denied(message));
+    }
     call.state.bucket_policies.set(&call.state.store, bucket.id, Some(policy)).await?;
     Answer::ok(&show(&call.state, &bucket))
 }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::answer::{Answer, Refusal, Result};
 use super::caller::{Caller, Circumstances, not_signed_in};
 use crate::identity::account::Account;
+use crate::identity::change::Change;
 use crate::identity::name::AccountId;
 use crate::identity::snapshot::Snapshot;
 use crate::protocol::request::{Peer, Query};
@@ -75,6 +76,29 @@ impl Call {
     /// The identities now.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.state.identities.snapshot())
+    }
+
+    /// Commits the changes that `make` makes of the identities, in the caller's name, and ends the sessions of whom they shut out.
+    ///
+    /// # Errors
+    /// Those of `make`, and those of [`IdentityStore::change_with`](crate::identity::store::IdentityStore::change_with).
+    pub(super) async fn change<T>(
+        &self,
+        make: impl FnMut(&Snapshot) -> Result<(Vec<Change>, T)>,
+    ) -> Result<(Arc<Snapshot>, T)> {
+        self.change_by(&self.by()?, make).await
+    }
+
+    /// The same in another name than the caller's.
+    pub(super) async fn change_by<T>(
+        &self,
+        by: &str,
+        make: impl FnMut(&Snapshot) -> Result<(Vec<Change>, T)>,
+    ) -> Result<(Arc<Snapshot>, T)> {
+        let changed = self.state.identities.change_with(by, make).await;
+        // Also after an error: a change that could not be stored may be in effect.
+        self.state.end_stale_sessions();
+        changed
     }
 
     /// Judges one more action than the route's own.

@@ -136,6 +136,8 @@ impl Caller {
             headers: &head.headers,
             host_bucket: None,
             body_sha256,
+            // Below objects the path is S3's, and keys may hold percent signs.
+            path_twice: !head.uri.path().contains("/objects/"),
         };
         let refused = |error: auth::AuthError| {
             tracing::debug!(code = error.code().as_str(), "a signed admin call was refused");
@@ -290,6 +292,26 @@ impl Caller {
             return Ok(());
         }
         Err(Refusal::denied(policy::denial_message(&request, &decision)))
+    }
+
+    /// Whether an action on a bucket would be denied explicitly if it had this policy.
+    pub(super) fn is_denied_by(
+        &self,
+        circumstances: &Circumstances<'_>,
+        action: Action,
+        bucket: &engine::Bucket,
+        candidate: &policy::Policy,
+    ) -> bool {
+        let facts = Facts { caller: self, circumstances, account: &bucket.owner };
+        let request = policy::Request {
+            principal: self.principal(),
+            action,
+            resource: Resource::Bucket { account: &bucket.owner, bucket: &bucket.name },
+            context: &facts,
+            canonical_user: Some(self.account.canonical_id.as_str()),
+        };
+        let policies = self.policies().chain([AttachedPolicy::new(candidate, "bucket policy")]);
+        policy::decide(policies, &request).outcome == policy::Outcome::ExplicitDeny
     }
 }
 

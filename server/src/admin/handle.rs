@@ -169,11 +169,14 @@ async fn run(
         Some(caller) => {
             line.caller = Some(caller.clone());
             let circumstances = Circumstances { state, head: &head, peer: &peer, now };
+            // What is about the caller themselves is about their own account, whichever is named.
+            let mut account = caller.account().clone();
             if let Access::May(action) = route.access {
                 line.action = action.name();
                 caller.require(&circumstances, action)?;
+                account = account_meant(&snapshot, caller, &circumstances, &query)?;
             }
-            Some(account_meant(&snapshot, caller, &circumstances, &query)?)
+            Some(account)
         }
     };
     let bytes = match early {

@@ -115,7 +115,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
         Ok::<_, Refusal>((vec![Change::Delete(permission_key(&existing.permission))], ()))
     };
     let gone = show(&call.snapshot(), find(&call.snapshot(), &account, call.name())?)?;
-    call.state.identities.change_with(&call.by()?, make).await?;
+    call.change(make).await?;
     // A deleted permission can't be restored; the audit log keeps what it was.
     let _ = call.noted.set(serde_json::to_value(&gone).unwrap_or_default());
     Ok(Answer::nothing())
@@ -268,7 +268,7 @@ async fn put<T>(call: &Call, make: impl Fn(&Snapshot) -> Result<(Permission, T)>
         }
         Ok::<_, Refusal>((vec![Change::Put(Record::Permission(permission))], made))
     };
-    call.state.identities.change_with(&call.by()?, make).await
+    call.change(make).await
 }
 
 fn compiled(permission: &Permission) -> Result<CompiledPermission> {

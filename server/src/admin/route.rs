@@ -191,6 +191,9 @@ routes! {
     PUT "/users/{id}" May(Action::StrongroomUpdateUser), "Change a user", Json(schema::<wire::UserBody>), One(200, schema::<wire::User>), users::update;
     DELETE "/users/{id}" May(Action::StrongroomDeleteUser), "Delete a user", NO_BODY, NO_CONTENT, users::delete;
 
+    GET "/users/{id}/history" May(Action::StrongroomGetUser), "List the versions of a user, newest first, with what changed; never a password", NO_BODY, All(schema::<wire::UserRevision>), users::history;
+    POST "/users/{id}/revert" May(Action::StrongroomUpdateUser), "Go back to an earlier version's role and status; the password stays", Json(schema::<wire::RevertBody>), One(200, schema::<wire::User>), users::revert;
+
     POST "/accounts" May(Action::StrongroomCreateAccount), "Create an account; its root's secret is told here only", Json(schema::<wire::AccountBody>), One(201, schema::<wire::NewAccount>), accounts::create;
     GET "/accounts" May(Action::StrongroomListAccounts), "List accounts", NO_BODY, List(&accounts::SORTS, schema::<wire::Account>), accounts::list;
     GET "/accounts/{id}" May(Action::StrongroomGetAccount), "Show an account", NO_BODY, One(200, schema::<wire::Account>), accounts::read;

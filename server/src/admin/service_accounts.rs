@@ -61,7 +61,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         let made = ServiceAccount { permissions, ..made.clone() };
         Ok::<_, Refusal>((vec![Change::Put(Record::ServiceAccount(made))], ()))
     };
-    call.state.identities.change_with(&call.by()?, make).await?;
+    call.change(make).await?;
     let location = format!("/api/v1/service-accounts/{}", made.id);
     Ok(Answer::created(&credentials(&made))?.with(header::LOCATION, location))
 }
@@ -194,7 +194,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
         call.require_match(&etag(existing))?;
         Ok::<_, Refusal>((vec![Change::Delete(service_account_key(existing))], ()))
     };
-    call.state.identities.change_with(&call.by()?, make).await?;
+    call.change(make).await?;
     Ok(Answer::nothing())
 }
 
@@ -229,7 +229,7 @@ pub(super) async fn rotate(call: &Call) -> Result<Answer> {
         let next = ServiceAccount { secret: secret.clone(), updated_at: call.time(), ..existing.as_ref().clone() };
         Ok::<_, Refusal>((vec![Change::Put(Record::ServiceAccount(next.clone()))], next))
     };
-    let (_, rotated) = call.state.identities.change_with(&call.by()?, make).await?;
+    let (_, rotated) = call.change(make).await?;
     Answer::ok(&credentials(&rotated))
 }
 
@@ -246,7 +246,7 @@ async fn changed(call: &Call, change: impl Fn(&Snapshot, &ServiceAccount) -> Res
         }
         Ok::<_, Refusal>((vec![Change::Put(Record::ServiceAccount(next))], id))
     };
-    let (snapshot, id) = call.state.identities.change_with(&call.by()?, make).await?;
+    let (snapshot, id) = call.change(make).await?;
     let found = find(&snapshot, &account, id.as_str())?;
     Ok(Answer::ok(&show(&snapshot, found, call.time()))?.with(header::ETAG, etag(found)))
 }

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use policy::{Action, AttachedPolicy, ConditionKey, MapContext, Outcome, Principal, Resource, Value};
+use policy::{Action, AttachedPolicy, ConditionKey, MapContext, Outcome, Principal, Resource, ResourceType, Value};
 
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::service_accounts;
 use super::wire;
 use crate::bucket_policy::BucketPolicy;
+use crate::identity::account::Account;
 use crate::identity::service_account::ServiceAccount;
 use crate::identity::snapshot::{Identity, Refusal as KeyRefusal, Snapshot};
 
@@ -34,21 +35,21 @@ const DERIVED: [&str; 8] = [
 pub(super) async fn run(call: &Call) -> Result<Answer> {
     let body: wire::SimulationBody = call.json()?;
     let (snapshot, account) = (call.snapshot(), call.account()?);
-    let action = Action::from_name(&body.action).ok_or_else(|| Refusal::invalid("action", "is not an action of S3"))?;
-    let (identity, key_status) = match body.principal.as_str() {
-        "root" | "anonymous" => (None, "enabled"),
-        name => {
-            let found = service_accounts::find(&snapshot, &account.account_id, name)?;
+    let action = Action::from_name(&body.action).ok_or_else(|| {
+        let shown: String = body.action.chars().take(128).collect();
+        Refusal::invalid("action", format!("{shown:?} is not an action of S3"))
+    })?;
+    let account_id = account.account_id.as_str();
+    let (identity, key_status, kind) = match who(&snapshot, account, &body.principal)? {
+        Who::Root => (None, "enabled", Principal::Root { account: account_id }),
+        Who::Anonymous => (None, "enabled", Principal::Anonymous),
+        Who::ServiceAccount(found) => {
             let (identity, status) = identity(&snapshot, found, call)?;
-            (Some(identity), status)
+            (Some(identity), status, Principal::Anonymous)
         }
     };
-    let account_id = account.account_id.as_str();
-    let principal = match (&identity, body.principal.as_str()) {
-        (Some(identity), _) => identity.principal(),
-        (None, "root") => Principal::Root { account: account_id },
-        (None, _) => Principal::Anonymous,
-    };
+    let principal = identity.as_ref().map_or(kind, |identity| identity.principal());
+    require_fit(action, &body.resource)?;
     let (owner, bucket_policy) = bucket(call, &body.resource, account_id)?;
     let resource = Resource::from_arn(&body.resource, &owner);
     let mut context = MapContext::new();
@@ -56,6 +57,7 @@ pub(super) async fn run(call: &Call) -> Result<Answer> {
     context.insert("aws:EpochTime", Value::Seconds(call.now));
     context.insert("aws:SecureTransport", Value::Boolean(call.peer.secure));
     read_context(&body.context, &mut context)?;
+    add_network(&body.context, &mut context, call);
     derive(&mut context, call, &principal, identity.as_deref(), &owner);
     let policies = || {
         let own = identity.iter().flat_map(|it| it.policies());
@@ -83,6 +85,65 @@ pub(super) async fn run(call: &Call) -> Result<Answer> {
         key_status,
         explanation: serde_json::to_value(&explanation).map_err(|error| Refusal::internal(&error))?,
     })
+}
+
+/// Whose request is simulated.
+enum Who<'a> {
+    Root,
+    Anonymous,
+    ServiceAccount(&'a ServiceAccount),
+}
+
+/// Finds whom a text names: `root`, `anonymous`, or the name, id, ARN or access key of a service account, by each of which logs and answers name callers.
+fn who<'a>(snapshot: &'a Snapshot, account: &Account, text: &str) -> Result<Who<'a>> {
+    let id = account.account_id.as_str();
+    // One that was named so before such names were refused is meant by its name; root has an ARN of its own.
+    if let Ok(found) = service_accounts::find(snapshot, &account.account_id, text) {
+        return Ok(Who::ServiceAccount(found));
+    }
+    let is_root = snapshot.root(id).is_some_and(|root| root.access_key.as_str() == text);
+    if text == "root" || text == account.root_arn() || is_root {
+        return Ok(Who::Root);
+    }
+    if text == "anonymous" {
+        return Ok(Who::Anonymous);
+    }
+    let is_meant = |it: &&Arc<ServiceAccount>| it.access_key.as_str() == text || it.arn() == text;
+    let found = snapshot.service_accounts(id).find(is_meant).ok_or_else(Refusal::service_account_not_found)?;
+    Ok(Who::ServiceAccount(found))
+}
+
+/// Refuses to judge what no request is: an action on objects asked of a bucket, or the other way round.
+fn require_fit(action: Action, arn: &str) -> Result<()> {
+    let tail = arn.strip_prefix("arn:aws:s3:::").unwrap_or_default();
+    let has_key = tail.contains('/');
+    let (name, bucket) = (action.name(), tail.split('/').next().unwrap_or_default());
+    match action.resource_type() {
+        ResourceType::Object if !has_key => Err(Refusal::invalid(
+            "resource",
+            format!("is a bucket, but {name} is about objects: arn:aws:s3:::{bucket}/KEY"),
+        )),
+        ResourceType::Bucket if has_key => Err(Refusal::invalid(
+            "resource",
+            format!("is an object, but {name} is about buckets: arn:aws:s3:::{bucket}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Adds the network that a given address belongs to, as it would be added to a request from there.
+fn add_network(given: &serde_json::Map<String, serde_json::Value>, context: &mut MapContext, call: &Call) {
+    let is_given = |name: &str| given.keys().any(|key| key.eq_ignore_ascii_case(name));
+    let address = given.iter().find(|(key, _)| key.eq_ignore_ascii_case("aws:SourceIp"));
+    let address = address.and_then(|(_, value)| value.as_str()?.parse::<IpAddr>().ok());
+    let Some(network) = address.and_then(|address| call.state.config.network_of(address)) else { return };
+    let text = |text: &str| Value::String(text.to_owned().into());
+    if !is_given("aws:SourceVpc") {
+        context.insert("aws:SourceVpc", text(&network.vpc));
+    }
+    if let Some(vpce) = network.vpce.as_ref().filter(|_| !is_given("aws:SourceVpce")) {
+        context.insert("aws:SourceVpce", text(vpce));
+    }
 }
 
 /// The identity behind a service account, also while its key is refused, and what its key is.
@@ -130,6 +191,10 @@ fn read_context(given: &serde_json::Map<String, serde_json::Value>, context: &mu
         }
         if DERIVED.contains(&known.canonical()) {
             return Err(invalid("follows from the principal and the resource"));
+        }
+        let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+        if known.canonical() == "aws:sourceip" && !value.as_str().is_some_and(is_address) {
+            return Err(invalid("must be an address, such as 10.1.2.3"));
         }
         let one = |value: &serde_json::Value| match value {
             serde_json::Value::String(text) => Some(match text.parse::<IpAddr>() {

@@ -11,11 +11,13 @@ use super::password;
 use super::wire;
 use crate::identity::change::Change;
 use crate::identity::difference::Fields;
+use crate::identity::history::UserRevision;
 use crate::identity::name::{AccountId, Name};
 use crate::identity::random;
 use crate::identity::rows::{Record, user_key};
 use crate::identity::snapshot::Snapshot;
 use crate::identity::user::{Password, PasswordHash, Role, User};
+use crate::s3::receive::blocking;
 
 /// What a list of users can be sorted by.
 pub(super) const SORTS: [&str; 3] = ["name", "role", "createTime"];
@@ -32,6 +34,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         role,
         password: hashed(body.password.as_deref()).await?,
         enabled: body.enabled.unwrap_or(true),
+        revision: 1,
         created_at: call.time(),
         updated_at: call.time(),
     };
@@ -42,7 +45,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         }
         Ok((vec![Change::Put(Record::User(user.clone()))], ()))
     };
-    call.state.identities.change_with(&call.by()?, make).await?;
+    call.change(make).await?;
     Ok(Answer::created(&show(&user))?.with(header::ETAG, etag(&user)))
 }
 
@@ -83,24 +86,64 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
         Some(password) => Some(hashed(Some(password)).await?),
         None => None,
     };
+    changed(call, |existing| User {
+        role: role.unwrap_or(existing.role),
+        password: password.clone().unwrap_or_else(|| existing.password.clone()),
+        enabled: body.enabled.unwrap_or(existing.enabled),
+        ..existing.clone()
+    })
+    .await
+}
+
+/// Changes a user as `change` says, unless the caller has seen another version, and answers them.
+async fn changed(call: &Call, change: impl Fn(&User) -> User) -> Result<Answer> {
     let account = call.account_id()?;
     let make = |snapshot: &Snapshot| {
         let existing = find(snapshot, &account, call.name())?;
         call.require_match(&etag(existing))?;
-        let next = User {
-            role: role.unwrap_or(existing.role),
-            password: password.clone().unwrap_or_else(|| existing.password.clone()),
-            enabled: body.enabled.unwrap_or(existing.enabled),
-            updated_at: call.time(),
-            ..existing.as_ref().clone()
-        };
+        let next = User { updated_at: call.time(), ..change(existing) };
         if Fields::of_users(existing, &next).is_empty() {
-            return Ok((Vec::new(), existing.as_ref().clone()));
+            return Ok((Vec::new(), ()));
         }
-        Ok::<_, Refusal>((vec![Change::Put(Record::User(next.clone()))], next))
+        Ok((vec![Change::Put(Record::User(next))], ()))
     };
-    let (_, user) = call.state.identities.change_with(&call.by()?, make).await?;
-    Ok(Answer::ok(&show(&user))?.with(header::ETAG, etag(&user)))
+    let (snapshot, ()) = call.change(make).await?;
+    let user = find(&snapshot, &account, call.name())?;
+    Ok(Answer::ok(&show(user))?.with(header::ETAG, etag(user)))
+}
+
+/// `GET /users/{id}/history`
+pub(super) async fn history(call: &Call) -> Result<Answer> {
+    let snapshot = call.snapshot();
+    let user = find(&snapshot, &call.account_id()?, call.name())?;
+    let show = |it: UserRevision| wire::UserRevision {
+        revision: it.revision,
+        time: it.time,
+        by: it.by,
+        changed: it.changed,
+        role: it.role,
+        enabled: it.enabled,
+    };
+    let shown: Vec<wire::UserRevision> = revisions(call, user).await?.into_iter().map(show).collect();
+    Answer::ok(&shown)
+}
+
+/// `POST /users/{id}/revert`: role and status as they were. The password stays: an older one may be known to somebody who was shut out by the newer.
+pub(super) async fn revert(call: &Call) -> Result<Answer> {
+    let wire::RevertBody { revision } = call.json()?;
+    let snapshot = call.snapshot();
+    let user = find(&snapshot, &call.account_id()?, call.name())?;
+    let old = revisions(call, user).await?.into_iter().find(|it| it.revision == revision);
+    let old = old.ok_or_else(|| Refusal::not_found("RevisionNotFound", "A revision was not found."))?;
+    let role = Role::parse(&old.role)?;
+    changed(call, |existing| User { role, enabled: old.enabled, ..existing.clone() }).await
+}
+
+/// The versions of a user, newest first.
+async fn revisions(call: &Call, of: &User) -> Result<Vec<UserRevision>> {
+    let (identities, wanted) = (call.state.identities.clone(), of.clone());
+    let revisions = blocking(move || identities.user_history(&wanted)).await?;
+    revisions.map_err(|error| Refusal::internal(&error))
 }
 
 /// `DELETE /users/{id}`
@@ -111,7 +154,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
         call.require_match(&etag(existing))?;
         Ok::<_, Refusal>((vec![Change::Delete(user_key(existing))], ()))
     };
-    call.state.identities.change_with(&call.by()?, make).await?;
+    call.change(make).await?;
     Ok(Answer::nothing())
 }
 

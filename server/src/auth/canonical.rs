@@ -16,6 +16,8 @@ pub(super) enum Spelling {
     Normalised,
     /// As it stands on the request line.
     AsSent,
+    /// Of a path: encoded twice, as Version 4 has it for services other than S3.
+    Twice,
 }
 
 /// The decoded pairs of a query string, in the order sent.
@@ -52,10 +54,22 @@ impl<'a> QueryPairs<'a> {
 pub(super) fn push_path(raw: &str, spelling: Spelling, out: &mut Vec<u8>) {
     if raw.is_empty() {
         out.push(b'/');
-    } else if spelling == Spelling::AsSent {
-        out.extend_from_slice(raw.as_bytes());
-    } else {
-        push_encoded(raw, Part::Path, out);
+        return;
+    }
+    match spelling {
+        Spelling::AsSent => out.extend_from_slice(raw.as_bytes()),
+        Spelling::Normalised => push_encoded(raw, Part::Path, out),
+        Spelling::Twice => {
+            let mut once = Vec::with_capacity(raw.len());
+            push_encoded(raw, Part::Path, &mut once);
+            // What was encoded is unreserved bytes, slashes and percent signs; only these are encoded again.
+            for byte in once {
+                match byte {
+                    b'%' => out.extend_from_slice(b"%25"),
+                    byte => out.push(byte),
+                }
+            }
+        }
     }
 }
 
@@ -67,7 +81,7 @@ pub(super) fn push_query(raw: &str, presigned: bool, spelling: Spelling, out: &m
         .map(|(name, value)| {
             let spell = |text: &str| match spelling {
                 Spelling::AsSent => text.as_bytes().to_vec(),
-                Spelling::Normalised => {
+                Spelling::Normalised | Spelling::Twice => {
                     let mut encoded = Vec::with_capacity(text.len());
                     push_encoded(text, Part::Query, &mut encoded);
                     encoded
@@ -193,6 +207,13 @@ mod tests {
         let mut out = Vec::new();
         push_query(raw, true, Spelling::Normalised, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn paths_of_other_services_are_encoded_twice() {
+        let mut out = Vec::new();
+        push_path("/a%20b/c d~_%2f", Spelling::Twice, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "/a%2520b/c%2520d~_/");
     }
 
     /// A7: keys are opaque; nothing is normalised away, and each byte is encoded exactly once.

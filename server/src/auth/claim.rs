@@ -30,6 +30,9 @@ pub struct RequestHead<'a> {
     /// The SHA-256 of the body in hexadecimal, where it was read already. Signers for services other than S3 sign it without
     /// sending it; S3 demands the header `x-amz-content-sha256`, so its requests leave this out.
     pub body_sha256: Option<&'a str>,
+    /// Whether the path may be signed encoded twice, as Version 4 has it for services other than S3. Only where no name has a
+    /// percent sign: a signature over `/a%2520b` would be one for `a%20b` and for `a b`.
+    pub path_twice: bool,
 }
 
 /// What this endpoint is, as far as signatures name it.

@@ -59,7 +59,11 @@ impl Proof<'_> {
                 (Spelling::AsSent, Spelling::AsSent),
                 (Spelling::AsSent, Spelling::Normalised),
                 (Spelling::Normalised, Spelling::AsSent),
+                (Spelling::Twice, Spelling::Normalised),
             ] {
+                if path == Spelling::Twice && !head.path_twice {
+                    continue;
+                }
                 let canonical = self.canonical_request(head, host, path, query);
                 if attempts.contains(&canonical) {
                     continue;

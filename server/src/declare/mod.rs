@@ -70,7 +70,9 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
     {
         return Err(ApplyError::Storage(format!("{file}: the store is read-only ({reason}): nothing was created")));
     }
-    state.identities.execute(plan).await.map_err(|error| match error {
+    let executed = state.identities.execute(plan).await;
+    state.end_stale_sessions();
+    executed.map_err(|error| match error {
         CommitError::Changed => ApplyError::Refused(format!("{file}: {error}")),
         CommitError::Storage { .. } => ApplyError::Storage(format!("{file}: {error}")),
     })?;

@@ -1,4 +1,4 @@
-//! The versions of a permission or service account, each a row of its own, written with the change that made it.
+//! The versions of a permission, service account or user, each a row of its own, written with the change that made it.
 //!
 //! Whoever mends a permission that went wrong has to see what it was before, and who changed it; and one durable batch holds both the change and its place in the history, so that neither is there without the other.
 
@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::difference::Fields;
-use super::name::{AccountId, Id};
+use super::name::{AccountId, Id, Name};
 use super::permission::Permission;
 use super::service_account::ServiceAccount;
 use super::store::{IdentityStore, RowChange, RowsError};
+use super::user::User;
 
 /// How many versions of one of them are kept.
 pub const REVISIONS_MAX: u32 = 100;
@@ -72,6 +73,45 @@ impl ServiceAccountRevision {
     }
 }
 
+/// One version of a user. Neither their password nor its hash is in it, only whether it was another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct UserRevision {
+    /// The number of the version.
+    pub revision: u32,
+    /// Who made it: an ARN, or the state file that declared it.
+    pub by: String,
+    /// When it was made, in RFC 3339 form.
+    pub time: String,
+    /// The fields that differ from the version before, as the API calls them.
+    pub changed: Vec<String>,
+    /// The name of their role.
+    pub role: String,
+    /// Whether they could sign in.
+    pub enabled: bool,
+}
+
+impl UserRevision {
+    fn new(it: &User, before: Option<&User>, by: &str) -> UserRevision {
+        let changed = before.map(|before| Fields::of_users(before, it));
+        UserRevision {
+            revision: it.revision,
+            by: by.to_owned(),
+            time: it.updated_at.to_string(),
+            changed: changed.iter().flat_map(|fields| fields.names()).map(|&name| name.to_owned()).collect(),
+            role: it.role.as_str().to_owned(),
+            enabled: it.enabled,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserHistoryRow {
+    version: u32,
+    user: UserRevision,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ServiceAccountHistoryRow {
@@ -123,23 +163,56 @@ impl IdentityStore {
         }
         Ok(revisions)
     }
+
+    /// The versions of a user that are kept, newest first. One whose row is damaged is left out.
+    ///
+    /// Reads the store, and so may wait for the disk.
+    ///
+    /// # Errors
+    /// The row store's.
+    pub fn user_history(&self, of: &User) -> Result<Vec<UserRevision>, RowsError> {
+        let rows = self.rows().rows(&Kept::of_user(of).namespace())?;
+        let read = |value: &[u8]| -> Option<UserRevision> {
+            let row: UserHistoryRow = serde_json::from_slice(value).ok()?;
+            Some(row.user).filter(|it| row.version == ROW_VERSION && it.revision <= of.revision)
+        };
+        let mut revisions: Vec<UserRevision> = rows.iter().filter_map(|(_, value)| read(value)).collect();
+        revisions.sort_by_key(|it| std::cmp::Reverse(it.revision));
+        // One that was stored before their versions were kept is their first.
+        if revisions.first().is_none_or(|it| it.revision != of.revision) {
+            revisions.insert(0, UserRevision::new(of, None, ""));
+        }
+        Ok(revisions)
+    }
 }
 
 /// What has a history: whose it is, and its newest version.
 #[derive(Clone, Copy)]
 struct Kept<'a> {
     account: &'a AccountId,
-    id: &'a Id,
+    what: What<'a>,
     revision: u32,
+}
+
+/// What tells it from all others of its account.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    Id(&'a Id),
+    /// Users are known by their names, which stay.
+    User(&'a Name),
 }
 
 impl<'a> Kept<'a> {
     fn of_permission(it: &'a Permission) -> Kept<'a> {
-        Kept { account: &it.account_id, id: &it.id, revision: it.revision }
+        Kept { account: &it.account_id, what: What::Id(&it.id), revision: it.revision }
     }
 
     fn of_service_account(it: &'a ServiceAccount) -> Kept<'a> {
-        Kept { account: &it.account_id, id: &it.id, revision: it.revision }
+        Kept { account: &it.account_id, what: What::Id(&it.id), revision: it.revision }
+    }
+
+    fn of_user(it: &'a User) -> Kept<'a> {
+        Kept { account: &it.account_id, what: What::User(&it.name), revision: it.revision }
     }
 
     /// The rows that a new version writes: itself, and the removal of the one that is too old by now.
@@ -162,7 +235,10 @@ impl<'a> Kept<'a> {
     }
 
     fn namespace(self) -> String {
-        format!("identity.history/{}/{}", self.account, self.id)
+        match self.what {
+            What::Id(id) => format!("identity.history/{}/{id}", self.account),
+            What::User(name) => format!("identity.history/{}/user:{name}", self.account),
+        }
     }
 }
 
@@ -195,6 +271,18 @@ pub(super) fn service_account_written(
 /// The rows that go with a service account that is deleted.
 pub(super) fn service_account_removed(it: &ServiceAccount) -> impl Iterator<Item = RowChange> + '_ {
     Kept::of_service_account(it).removed()
+}
+
+/// The rows that a new version of a user writes.
+pub(super) fn user_written(it: &User, before: Option<&User>, by: &str) -> Vec<RowChange> {
+    let row = UserHistoryRow { version: ROW_VERSION, user: UserRevision::new(it, before, by) };
+    let value = serde_json::to_vec(&row).expect("rows have text keys and no failing serializer");
+    Kept::of_user(it).written(value)
+}
+
+/// The rows that go with a user who is deleted.
+pub(super) fn user_removed(it: &User) -> impl Iterator<Item = RowChange> + '_ {
+    Kept::of_user(it).removed()
 }
 
 fn read(value: &[u8]) -> Option<Revision> {

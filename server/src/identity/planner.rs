@@ -306,6 +306,7 @@ impl<'a> Planner<'a> {
             role: declared.role,
             password,
             enabled: declared.enabled.unwrap_or(existing.is_none_or(|it| it.enabled)),
+            revision: existing.map_or(1, |it| it.revision),
             created_at: existing.map_or(self.now, |it| it.created_at),
             updated_at: self.now,
         };

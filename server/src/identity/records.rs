@@ -21,6 +21,9 @@ use super::service_account::ServiceAccount;
 use super::store::RowChange;
 use super::user::User;
 
+/// Names that stand for other callers where somebody asks what a caller may do, so that no new service account gets one.
+const RESERVED_NAMES: [&str; 2] = ["root", "anonymous"];
+
 /// The records of one account. Snapshots share what a change between them leaves alone.
 #[derive(Clone, Default)]
 pub(super) struct AccountRecords {
@@ -136,10 +139,20 @@ impl Records {
                     Record::ServiceAccount(it) => {
                         let records = self.account(&it.account_id);
                         let before = records.and_then(|records| records.service_account_by_id(&it.id));
+                        let is_reserved = RESERVED_NAMES.contains(&it.name.as_str());
+                        if is_reserved && before.is_none_or(|before| before.name != it.name) {
+                            let invalid = Invalid::new("name", "is reserved: root and anonymous are others");
+                            return Err(Refused::Invalid { record: service_account_key(it), invalid });
+                        }
                         it.revision = before.map_or(1, |before| before.revision.saturating_add(1));
                         rows.extend(history::service_account_written(it, before.map(Arc::as_ref), by));
                     }
-                    Record::Account(_) | Record::Root(_) | Record::User(_) => {}
+                    Record::User(it) => {
+                        let before = self.account(&it.account_id).and_then(|records| records.users.get(&it.name));
+                        it.revision = before.map_or(1, |before| before.revision.saturating_add(1));
+                        rows.extend(history::user_written(it, before.map(Arc::as_ref), by));
+                    }
+                    Record::Account(_) | Record::Root(_) => {}
                 }
                 let key = record.key();
                 check_record(&record).map_err(|invalid| Refused::Invalid { record: key.clone(), invalid })?;
@@ -308,6 +321,8 @@ impl Records {
             rows.extend(permissions.flat_map(|it| history::removed(&it.permission)));
             let service_accounts = records.into_iter().flat_map(|it| it.service_accounts.values());
             rows.extend(service_accounts.flat_map(|it| history::service_account_removed(it)));
+            let users = records.into_iter().flat_map(|it| it.users.values());
+            rows.extend(users.flat_map(|it| history::user_removed(it)));
             rows.extend(of_account.iter().chain(&damaged).map(RowChange::delete));
             self.accounts.remove(&account);
             self.damaged.retain(|row, _| *row.account() != account);
@@ -323,6 +338,10 @@ impl Records {
         if let RowKey::ServiceAccount { name, .. } = &key {
             let found = self.account(&account).and_then(|records| records.service_accounts.get(name));
             rows.extend(found.into_iter().flat_map(|it| history::service_account_removed(it)));
+        }
+        if let RowKey::User { name, .. } = &key {
+            let found = self.account(&account).and_then(|records| records.users.get(name));
+            rows.extend(found.into_iter().flat_map(|it| history::user_removed(it)));
         }
         if !self.remove(&key) && self.damaged.remove(&key).is_none() {
             return Err(Refused::NotFound { record: key });

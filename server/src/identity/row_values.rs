@@ -168,6 +168,8 @@ struct UserRow {
     role: String,
     password_hash: String,
     enabled: bool,
+    #[serde(default = "first_revision")]
+    revision: u32,
     create_time: String,
     update_time: String,
 }
@@ -339,6 +341,7 @@ impl From<&User> for UserRow {
             role: user.role.as_str().to_owned(),
             password_hash: user.password.as_phc().to_owned(),
             enabled: user.enabled,
+            revision: user.revision,
             create_time: user.created_at.to_string(),
             update_time: user.updated_at.to_string(),
         }
@@ -354,6 +357,7 @@ impl UserRow {
             password: PasswordHash::from_phc(self.password_hash)
                 .ok_or_else(|| Damage("its row is invalid: the password is not an argon2id hash".to_owned()))?,
             enabled: self.enabled,
+            revision: self.revision,
             created_at: read_time(&self.create_time)?,
             updated_at: read_time(&self.update_time)?,
         })

@@ -292,6 +292,11 @@ impl Snapshot {
         self.records.accounts.get(account)?.users.get(name)
     }
 
+    /// The keys of the rows that can't be read.
+    pub fn damaged_rows(&self) -> impl Iterator<Item = &RowKey> {
+        self.records.damaged.keys()
+    }
+
     /// Every row that can't be read. What it is about is refused until it is replaced or deleted; report these at start.
     pub fn damaged(&self) -> Vec<DamagedRow> {
         let named = self.records.damaged.iter();

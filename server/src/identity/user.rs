@@ -22,6 +22,8 @@ pub struct User {
     pub password: PasswordHash,
     /// A disabled user can't sign in.
     pub enabled: bool,
+    /// The number of this version, counted by the store.
+    pub revision: u32,
     /// When they were made.
     pub created_at: Timestamp,
     /// When they were last changed.

@@ -87,8 +87,14 @@ fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, Paylo
     check_length(&head.headers)?;
     let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     let host_bucket = route::bucket_of_host(&host, &state.config.domains);
-    let claim =
-        RequestHead { method: &head.method, uri: &head.uri, headers: &head.headers, host_bucket, body_sha256: None };
+    let claim = RequestHead {
+        method: &head.method,
+        uri: &head.uri,
+        headers: &head.headers,
+        host_bucket,
+        body_sha256: None,
+        path_twice: false,
+    };
     let (caller, auth) = authenticate(state, claim, arrived.received_at_seconds)?;
     Ok((understand(state, arrived, caller, host_bucket)?, auth))
 }

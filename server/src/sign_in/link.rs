@@ -9,6 +9,7 @@ use blake3::Hash;
 
 use super::{hash_of, lock, new_token};
 use crate::identity::name::{AccountId, Name};
+use crate::identity::user::PasswordHash;
 
 /// How long a link can be used, in seconds.
 pub const LINK_SECONDS: i64 = 15 * 60;
@@ -22,8 +23,8 @@ pub struct Link {
     pub account: AccountId,
     /// Their name.
     pub user: Name,
-    /// Whether the user is made, as an admin, when they aren't there: the first start's link.
-    pub makes_admin: bool,
+    /// The password that the user had when the link was made: it is for this user and no later namesake, and not for one who has chosen another since. `None` for the first start's link, which makes the user, as an admin.
+    pub password: Option<PasswordHash>,
     expires_at: i64,
 }
 
@@ -38,9 +39,15 @@ impl Links {
     ///
     /// # Errors
     /// The operating system's generator failed.
-    pub fn make(&self, account: AccountId, user: Name, makes_admin: bool, now: i64) -> std::io::Result<String> {
+    pub fn make(
+        &self,
+        account: AccountId,
+        user: Name,
+        password: Option<PasswordHash>,
+        now: i64,
+    ) -> std::io::Result<String> {
         let (token, hash) = new_token()?;
-        let link = Link { account, user, makes_admin, expires_at: now + LINK_SECONDS };
+        let link = Link { account, user, password, expires_at: now + LINK_SECONDS };
         let mut links = lock(&self.links);
         links.retain(|_, it| it.expires_at > now && (&it.account, &it.user) != (&link.account, &link.user));
         if links.len() >= LINKS_MAX
@@ -66,7 +73,7 @@ mod tests {
     fn a_link_is_for_one_use_within_15_minutes_and_a_newer_one_replaces_it() {
         let links = Links::default();
         let make = |user: &str, now| {
-            links.make(AccountId::parse("123456789012").unwrap(), Name::parse(user).unwrap(), false, now).unwrap()
+            links.make(AccountId::parse("123456789012").unwrap(), Name::parse(user).unwrap(), None, now).unwrap()
         };
         let token = make("eve", 0);
         assert_eq!(links.take(&token, 899).unwrap().user.as_str(), "eve");

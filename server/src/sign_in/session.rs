@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use blake3::Hash;
+use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::{hash_of, lock, new_token};
 use crate::identity::name::{AccessKey, AccountId, Name};
+use crate::identity::snapshot::Snapshot;
 use crate::identity::user::PasswordHash;
 
 /// How long a session lasts, in seconds.
@@ -36,6 +38,22 @@ pub enum SignedIn {
         /// The password that they signed in with.
         password: PasswordHash,
     },
+}
+
+impl SignedIn {
+    /// Whether whoever it is may still be signed in: they are there with the same secret or password, enabled and not expired.
+    pub fn is_current(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
+        match self {
+            SignedIn::Key { access_key, fingerprint } => {
+                let found = snapshot.credential(access_key.as_str(), now).ok();
+                found.is_some_and(|it| bool::from(it.secret.fingerprint().ct_eq(fingerprint)))
+            }
+            SignedIn::User { account, name, password } => {
+                let found = snapshot.user(account.as_str(), name.as_str());
+                found.is_some_and(|it| it.enabled && it.password == *password)
+            }
+        }
+    }
 }
 
 /// How a session is carried. One is never taken for the other: a cookie is sent without anybody's asking.
@@ -105,6 +123,11 @@ impl Sessions {
         let inner = lock(&self.inner);
         let session = inner.sessions.get(&hash_of(token)).filter(|session| session.kind == kind)?;
         Some(if session.expires_at > now { Ok(session.clone()) } else { Err(Expired) })
+    }
+
+    /// Ends all sessions but those of whom `keep` says so. One that isn't ended when its owner is shut out would go on when they are let in again.
+    pub fn retain(&self, keep: impl Fn(&SignedIn) -> bool) {
+        lock(&self.inner).sessions.retain(|_, session| keep(&session.signed_in));
     }
 
     /// Ends a session.

@@ -23,6 +23,7 @@ struct Simulation {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Explanation {
     request: String,
     deciding: Option<Trace>,
@@ -33,6 +34,7 @@ struct Explanation {
 
 /// A statement, and how the request compares to it.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Trace {
     policy: String,
     role: String,

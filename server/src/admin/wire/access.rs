@@ -11,7 +11,7 @@ use super::service_account::Reference;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct SimulationBody {
-    /// Id or name of a service account, `root` or `anonymous`.
+    /// Name, id, ARN or access key of a service account, `root` or `anonymous`.
     pub(in crate::admin) principal: String,
     /// Such as `s3:GetObject`.
     pub(in crate::admin) action: String,

@@ -19,7 +19,7 @@ pub(super) use node::{
     Progress, Status,
 };
 pub(super) use permission::{Checked, Permission, PermissionBody, PermissionSummary, RevertBody, Revision, Users};
-pub(super) use person::{Account, AccountBody, NewAccount, User, UserBody};
+pub(super) use person::{Account, AccountBody, NewAccount, User, UserBody, UserRevision};
 pub(super) use service_account::{Credentials, Reference, ServiceAccount, ServiceAccountBody, ServiceAccountRevision};
 pub(super) use sign_in::{Link, LinkBody, PasswordBody, Session, SignInBody, Token, TokenTime};
 

@@ -34,6 +34,20 @@ pub(in crate::admin) struct User {
     pub(in crate::admin) update_time: String,
 }
 
+/// One version of a user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct UserRevision {
+    pub(in crate::admin) revision: u32,
+    pub(in crate::admin) time: String,
+    /// Who made it: an ARN, or the state file that declared it.
+    pub(in crate::admin) by: String,
+    /// The fields that differ from the version before; `password` where it was another one, which is never told.
+    pub(in crate::admin) changed: Vec<String>,
+    pub(in crate::admin) role: String,
+    pub(in crate::admin) enabled: bool,
+}
+
 /// An account as it is sent. On PUT an absent field stays as it is.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

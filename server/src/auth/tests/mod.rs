@@ -66,7 +66,7 @@ impl Request {
 
     fn head(&self) -> RequestHead<'_> {
         let (method, uri, headers) = (&self.method, &self.uri, &self.headers);
-        RequestHead { method, uri, headers, host_bucket: self.host_bucket, body_sha256: None }
+        RequestHead { method, uri, headers, host_bucket: self.host_bucket, body_sha256: None, path_twice: false }
     }
 
     /// Signs as AWS documents it, written apart from the code under test: every header present is signed.

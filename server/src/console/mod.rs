@@ -1,8 +1,8 @@
-//! The console listener: the admin API, health and metrics. Whatever else is asked for isn't there.
+//! The console listener: the admin API, health and metrics, and one page by which the holder of a one-time link chooses a password.
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 
 use crate::admin;
@@ -85,11 +85,15 @@ impl Application for ConsoleApplication {
         if admin::is_below(request.uri().path()) {
             return admin::answer(&self.state, connection, request).await;
         }
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/metrics" if local || self.state.config.metrics_public => self.metrics().await,
             "/metrics" => {
                 text(StatusCode::FORBIDDEN, "Metrics are served to loopback only; --metrics-public opens them.\n")
             }
+            "/" if is_read => page("text/html; charset=utf-8", include_str!("page.html")),
+            "/page.js" if is_read => page("text/javascript; charset=utf-8", include_str!("page.js")),
+            "/page.css" if is_read => page("text/css; charset=utf-8", include_str!("page.css")),
             _ => text(StatusCode::NOT_FOUND, "Here are /api/v1/, /health/live, /health/ready and /metrics.\n"),
         }
     }
@@ -98,5 +102,22 @@ impl Application for ConsoleApplication {
 fn text(status: StatusCode, text: &'static str) -> Response {
     let mut response = respond::with_body(status, Body::from(text.to_owned()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// A file of the page. It loads nothing from elsewhere, and nobody can frame it.
+fn page(kind: &'static str, content: &'static str) -> Response {
+    let mut response = respond::with_body(StatusCode::OK, Body::from(content.to_owned()));
+    let rules = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    for (name, value) in [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, rules),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     response
 }
