@@ -147,14 +147,6 @@ pub(crate) fn memory_bytes(id: u32, line: &str) -> Result<u64> {
         .context(format!("{path} has no {line}"))
 }
 
-/// Bytes that a process has had written to disks since its start, as the kernel counts them.
-pub(crate) fn written_bytes(id: u32) -> Result<u64> {
-    let path = format!("/proc/{id}/io");
-    let counters = fs::read_to_string(&path).context(format!("reading {path}"))?;
-    let line = counters.lines().find_map(|line| line.strip_prefix("write_bytes: "));
-    line.and_then(|bytes| bytes.trim().parse().ok()).context(format!("{path} has no write_bytes"))
-}
-
 /// The end of a log file, for a message.
 fn tail(log: &Path) -> String {
     const TAIL_BYTES: u64 = 2000;
