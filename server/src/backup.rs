@@ -172,7 +172,8 @@ pub fn restore(backup: &Path, data: &Path) -> Result<Restored, BackupError> {
         let shown = data.display();
         // FORMAT comes last, so that these are what a restore leaves that was cut off.
         let is_cut_off = there.iter().all(|name| name == "log" || name == "bulk");
-        let what = if is_cut_off { "holds what a restore left that was cut off: remove it, or" } else { "is not empty:" };
+        let what =
+            if is_cut_off { "holds what a restore left that was cut off: remove it, or" } else { "is not empty:" };
         return Err(BackupError::Conflict(format!("{shown} {what} name a directory that is missing or empty")));
     }
     let fingerprint = read_fingerprint(backup)?;

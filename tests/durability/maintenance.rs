@@ -157,8 +157,8 @@ fn inspect_prints_segments_records_and_rows() {
     assert_eq!(current.count(), 41);
     let printed = run(0, &["inspect", text(&data), "segments"]);
     assert_eq!(printed.lines().count(), segments.len() + 1, "{printed}");
-    let line = refused(1, &["inspect", text(&data), "records", "ffff"]);
-    assert!(line.contains("no such segment"), "{line}");
+    let line = refused(3, &["inspect", text(&data), "records", "ffff"]);
+    assert!(line.contains("has no segment 000000000000ffff: strongroom inspect"), "{line}");
 }
 
 #[test]

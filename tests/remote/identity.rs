@@ -148,12 +148,9 @@ fn versions_of_a_service_account_are_listed_and_gone_back_to() {
     assert!(lines[1].starts_with("3 ") && lines[1].ends_with("secretKey"), "{history}");
     assert!(lines[3].starts_with("1 ") && lines[3].ends_with("created"), "{history}");
     let shown = local(&node, &["service-account", "history", "worker", "--diff"]).ok();
-    for line in [
-        "  - permissions: read",
-        "  + permissions: write",
-        "  + description: writes",
-        "  + secretKey: (another secret)",
-    ] {
+    for line in
+        ["  - permissions: read", "  + permissions: write", "  + description: writes", "  + secretKey: (another one)"]
+    {
         assert!(shown.lines().any(|it| it == line), "no {line} in {shown}");
     }
     assert!(!shown.contains("my-own-secret-key"), "{shown}");

@@ -126,6 +126,13 @@ fn versions_are_listed_with_their_differences_and_gone_back_to() {
     let diff = local(&node, &["permission", "history", "p", "--diff"]).ok();
     assert!(diff.lines().any(|line| line.starts_with("  -") && line.contains("lake")), "{diff}");
     assert!(diff.lines().any(|line| line.starts_with("  +") && line.contains("sea")), "{diff}");
+    local(&node, &["permission", "disable", "p"]).ok();
+    local(&node, &["permission", "edit", "p", "--name", "q"]).ok();
+    let diff = local(&node, &["permission", "history", "q", "--diff"]).ok();
+    for line in ["  - enabled: true", "  + enabled: false", "  - name: p", "  + name: q"] {
+        assert!(diff.lines().any(|it| it == line), "no {line} in {diff}");
+    }
+    local(&node, &["permission", "edit", "q", "--name", "p"]).ok();
     local(&node, &["permission", "revert", "p", "1"]).ok();
     assert_eq!(local(&node, &["permission", "policy", "download", "p"]).ok(), GOOD);
     local(&node, &["permission", "revert", "p", "9"]).fails(3, &["revision", "permission history"]);

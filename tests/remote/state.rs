@@ -164,3 +164,44 @@ fn a_toml_file_is_compared_like_a_json_one_and_a_wrong_one_is_refused_with_its_p
     let nothing: Ran = local(&node, &["apply", "-f", "/nowhere.json"]);
     nothing.fails(2, &["/nowhere.json", "does not exist"]);
 }
+
+#[test]
+fn what_is_declared_of_buckets_is_shown_applied_once_and_printed_again() {
+    let node = node();
+    let policy = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": action, "Resource": "arn:aws:s3:::lake/*"}]});
+    let state = |buckets: serde_json::Value| json!({"accounts": [{"name": "main", "buckets": buckets}]}).to_string();
+    let lake =
+        json!({"name": "lake", "versioning": "enabled", "quota": {"bytes": 4096}, "policy": policy("s3:GetObject")});
+    let first = file(&node, "first.json", &state(json!(["bare", lake])));
+    let made = local(&node, &["apply", "-f", &first]).ok();
+    assert!(made.contains("+ bucket \"bare\"\n+ bucket \"lake\"\n    + versioning: \"enabled\"\n"), "{made}");
+    assert!(made.contains("    + quota: bytes 4096\n") && made.ends_with("2 changes applied\n"), "{made}");
+    node.client().put("lake", "k", "body").expect(200, "");
+    node.client().anonymous().get("lake", "k").expect(200, "");
+    node.client().put("lake", "large", vec![7; 8192]).expect(403, "QuotaExceeded");
+    assert_eq!(local(&node, &["apply", "-f", &first]).ok(), "nothing to change\n");
+    // What a field doesn't say stays as it is.
+    let bare = file(&node, "bare.json", &state(json!(["lake"])));
+    assert_eq!(local(&node, &["apply", "-f", &bare, "--prune"]).ok(), "nothing to change\n");
+    let lake = json!({"name": "lake", "versioning": "suspended", "quota": null, "policy": policy("s3:ListBucket")});
+    let second = file(&node, "second.json", &state(json!([lake])).replace("lake/*", "lake"));
+    let shown = local(&node, &["apply", "-f", &second, "--dry-run"]).ok();
+    for lines in [
+        "    ~ versioning: \"enabled\" -> \"suspended\"\n",
+        "    ~ quota: bytes 4096 -> none\n",
+        "      -       \"Action\": \"s3:GetObject\",\n",
+        "      +       \"Action\": \"s3:ListBucket\",\n",
+        "1 change would be applied; nothing was changed\n",
+    ] {
+        assert!(shown.contains(lines), "no {lines} in {shown}");
+    }
+    let printed = local(&node, &["state"]).ok();
+    local(&node, &["apply", "-f", &second]).ok();
+    node.client().anonymous().get("lake", "k").expect(403, "AccessDenied");
+    node.client().put("lake", "large", vec![7; 8192]).expect(200, "");
+    let back = file(&node, "back.json", &printed);
+    let again = local(&node, &["apply", "-f", &back]).ok();
+    assert!(again.contains("~ versioning: \"suspended\" -> \"enabled\"") && again.contains("bytes 4096"), "{again}");
+    let wrong = file(&node, "wrong.json", &state(json!([{"name": "lake", "quota": {"bytes": -1}}])));
+    local(&node, &["apply", "-f", &wrong]).fails(1, &["wrong.json", "bucket \"lake\"", "quota"]);
+}

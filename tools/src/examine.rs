@@ -134,6 +134,14 @@ pub(crate) fn inspect(arguments: &Inspect, json: bool) -> Result<ExitCode, Failu
         }
         Inspected::Rows => engine::inspect_rows(directory, options(), |row| table.row(&row)),
     };
+    if let (Err(engine::OpenError::Damaged { .. }), Some(id)) = (&done, id)
+        && matches!(directory.join(format!("log/{id:016x}.seg")).try_exists(), Ok(false))
+    {
+        let shown = directory.display();
+        return Err(Failure::not_found(format!(
+            "{shown} has no segment {id:016x}: strongroom inspect {shown} lists those there are"
+        )));
+    }
     done.map_err(|error| unexaminable(directory, &error))?;
     table.end()?;
     match damaged_at {

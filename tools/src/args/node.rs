@@ -14,7 +14,7 @@ pub(crate) struct Apply {
     /// Print what would change and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Also delete what the file doesn't declare
+    /// Also delete what the file doesn't declare, but no bucket
     #[arg(long)]
     pub(crate) prune: bool,
     #[command(flatten)]

@@ -36,6 +36,24 @@ Example: strongroom user create eve --role auditor
     /// Let a user sign in no more; their sessions end
     #[command(after_help = "Example: strongroom user disable eve")]
     Disable(Named),
+    /// List the versions of a user, newest first, with what changed; passwords are not in them
+    #[command(after_help = "Example: strongroom user history eve --diff")]
+    History {
+        #[command(flatten)]
+        named: Named,
+        /// Also print each value before and after
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Go back to an earlier version: its role and status; the password stays
+    #[command(after_help = "Example: strongroom user revert eve 3")]
+    Revert {
+        #[command(flatten)]
+        named: Named,
+        /// Number of the version, as history lists it
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        revision: u32,
+    },
     /// Make a link by which a user chooses a password, once and within 15 minutes
     #[command(after_help = "Example: strongroom user link eve")]
     Link(Named),

@@ -1,10 +1,14 @@
 //! Versions of a resource: what was changed, when and by whom.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use crate::output::{Paint, visible, visible_line};
-
+use super::node::parse;
+use super::noun::{Noun, Resource};
 use super::table::table;
+use crate::args::Named;
+use crate::failure::Failure;
+use crate::output::{self, Paint, visible, visible_line};
 
 /// A version as it is shown.
 pub(super) struct Version {
@@ -14,6 +18,54 @@ pub(super) struct Version {
     pub(super) changed: Vec<String>,
     /// What changed, line by line, with `+`, `-` or a space before each.
     pub(super) difference: String,
+}
+
+/// A version of what has no policy; what it holds beside who made it is compared as it comes.
+#[derive(Deserialize)]
+struct Revision {
+    revision: u32,
+    time: String,
+    by: String,
+    changed: Vec<String>,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+impl Revision {
+    /// This version with what differs from the one before; from nothing, where it is the first.
+    fn version(&self, before: Option<&Revision>) -> Version {
+        let fields: Vec<&str> = match before {
+            Some(_) => self.changed.iter().map(String::as_str).collect(),
+            None => self.fields.keys().map(String::as_str).collect(),
+        };
+        let difference = difference(fields, before.map(|before| &before.fields), &self.fields);
+        let Revision { revision, time, by, changed, .. } = self;
+        Version { revision: *revision, time: time.clone(), by: by.clone(), changed: changed.clone(), difference }
+    }
+}
+
+/// Prints the versions of a service account or user.
+pub(super) fn show<R: Resource>(noun: &Noun<'_, R>, named: &Named, diff: bool) -> Result<(), Failure> {
+    let body = noun.ask("GET", &named.name, "/history")?;
+    if noun.json {
+        return output::print(&body);
+    }
+    let revisions: Vec<Revision> = parse(&body)?;
+    let before = revisions.iter().skip(1).map(Some).chain([None]);
+    let versions: Vec<Version> = revisions.iter().zip(before).map(|(it, before)| it.version(before)).collect();
+    output::print(&text_of(&versions, diff))
+}
+
+/// Goes back to an earlier version, and says what is not gone back to.
+pub(super) fn revert<R: Resource>(
+    noun: &Noun<'_, R>,
+    named: &Named,
+    revision: u32,
+    stays: &str,
+) -> Result<(), Failure> {
+    let body = json!({"revision": revision});
+    let body = noun.ask_with("POST", &named.name, "/revert", |call| call.json(&body))?;
+    noun.done(&body, &format!("{} is as it was in version {revision}{stays}", noun.about(&named.name)))
 }
 
 /// A table of versions; with `diff` each with its lines.
@@ -41,8 +93,31 @@ pub(super) fn text_of(versions: &[Version], diff: bool) -> String {
     text
 }
 
+/// Fields before and after, a line each; those of a first version as they are.
+pub(super) fn difference<'a>(
+    fields: impl IntoIterator<Item = &'a str>,
+    before: Option<&Map<String, Value>>,
+    after: &Map<String, Value>,
+) -> String {
+    let mut difference = String::new();
+    for field in fields {
+        let value = |of: &Map<String, Value>| of.get(field).map(value_text).filter(|text| !text.is_empty());
+        // A secret is in no version.
+        let (old, new) = match field {
+            "secretKey" | "password" => (Some("(secret)".to_owned()), Some("(another one)".to_owned())),
+            _ => (before.and_then(value), value(after)),
+        };
+        for (sign, value) in [('-', old), ('+', new)] {
+            if let Some(value) = value {
+                difference.push_str(&format!("{sign} {field}: {value}\n"));
+            }
+        }
+    }
+    difference
+}
+
 /// A value of a version in a line; nothing for `null`.
-pub(super) fn value_text(value: &Value) -> String {
+fn value_text(value: &Value) -> String {
     let text = match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

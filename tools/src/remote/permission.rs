@@ -55,13 +55,19 @@ struct Revision {
     time: String,
     by: String,
     changed: Vec<String>,
+    /// The policy's lines.
     diff: String,
+    permission: Map<String, Value>,
 }
 
 impl Revision {
-    fn into_version(self) -> Version {
-        let Revision { revision, time, by, changed, diff } = self;
-        Version { revision, time, by, changed, difference: diff }
+    /// This version with what differs from the one before.
+    fn version(&self, before: Option<&Revision>) -> Version {
+        let Revision { revision, time, by, changed, diff, permission } = self;
+        let fields = changed.iter().map(String::as_str).filter(|field| *field != "policy");
+        let fields = before.map(|before| history::difference(fields, Some(&before.permission), permission));
+        let difference = format!("{}{diff}", fields.unwrap_or_default());
+        Version { revision: *revision, time: time.clone(), by: by.clone(), changed: changed.clone(), difference }
     }
 }
 
@@ -138,10 +144,7 @@ pub(crate) fn permission(arguments: &NounArguments<PermissionCommand>, json: boo
         }
         PermissionCommand::History { named, diff } => history(permissions, named, *diff)?,
         PermissionCommand::Revert { named, revision } => {
-            let revert = json!({"revision": revision});
-            let body = permissions.ask_with("POST", &named.name, "/revert", |call| call.json(&revert))?;
-            let about = permissions.about(&named.name);
-            permissions.done(&body, &format!("{about} is as it was in version {revision}"))?;
+            history::revert(permissions, named, *revision, "")?;
         }
         PermissionCommand::Policy { command } => policy(permissions, command)?,
         PermissionCommand::Check(definition) => return check(node, definition, json),
@@ -268,8 +271,9 @@ fn history(permissions: &Noun<'_, Shown>, named: &Named, diff: bool) -> Result<(
     if permissions.json {
         return output::print(&body);
     }
-    let versions: Vec<Revision> = parse(&body)?;
-    let versions: Vec<Version> = versions.into_iter().map(Revision::into_version).collect();
+    let revisions: Vec<Revision> = parse(&body)?;
+    let before = revisions.iter().skip(1).map(Some).chain([None]);
+    let versions: Vec<Version> = revisions.iter().zip(before).map(|(it, before)| it.version(before)).collect();
     output::print(&history::text_of(&versions, diff))
 }
 

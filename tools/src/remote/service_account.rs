@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::access;
-use super::history::{self, Version};
+use super::history;
 use super::node::{Call, Node, parse, path_of};
 use super::noun::{Noun, Resource};
 use super::secret::{self, Credentials, Destination};
 use super::table::fields;
-use crate::args::{Named, NounArguments, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
+use crate::args::{NounArguments, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
 use crate::failure::Failure;
 use crate::output;
 
@@ -39,17 +39,6 @@ struct Shown {
 struct Reference {
     id: String,
     name: String,
-}
-
-/// A version; what it holds beside who made it is compared as it comes.
-#[derive(Deserialize)]
-struct Revision {
-    revision: u32,
-    time: String,
-    by: String,
-    changed: Vec<String>,
-    #[serde(flatten)]
-    fields: Map<String, Value>,
 }
 
 impl Resource for Shown {
@@ -102,12 +91,9 @@ pub(crate) fn service_account(
         ServiceAccountCommand::Disable(named) => {
             service_accounts.disable(named, "its key answers like an unknown one")?;
         }
-        ServiceAccountCommand::History { named, diff } => history(service_accounts, named, *diff)?,
+        ServiceAccountCommand::History { named, diff } => history::show(service_accounts, named, *diff)?,
         ServiceAccountCommand::Revert { named, revision } => {
-            let revert = json!({"revision": revision});
-            let body = service_accounts.ask_with("POST", &named.name, "/revert", |call| call.json(&revert))?;
-            let about = service_accounts.about(&named.name);
-            service_accounts.done(&body, &format!("{about} is as it was in version {revision}; its secret stays"))?;
+            history::revert(service_accounts, named, *revision, "; its secret stays")?;
         }
         ServiceAccountCommand::Access(named) => {
             let body = service_accounts.ask("GET", &named.name, "/access")?;
@@ -145,43 +131,6 @@ fn create(service_accounts: &Noun<'_, Shown>, arguments: &ServiceAccountCreate) 
     let destination = Destination::open(&arguments.secret)?;
     let made = service_accounts.create(&arguments.name, &Value::Object(body), None)?;
     tell(&made, &format!("created {}", service_accounts.about(&arguments.name)), destination, service_accounts.json)
-}
-
-fn history(service_accounts: &Noun<'_, Shown>, named: &Named, diff: bool) -> Result<(), Failure> {
-    let body = service_accounts.ask("GET", &named.name, "/history")?;
-    if service_accounts.json {
-        return output::print(&body);
-    }
-    let revisions: Vec<Revision> = parse(&body)?;
-    let before = revisions.iter().skip(1).map(Some).chain([None]);
-    let versions: Vec<Version> = revisions.iter().zip(before).map(|(it, before)| it.version(before)).collect();
-    output::print(&history::text_of(&versions, diff))
-}
-
-impl Revision {
-    /// This version with what differs from the one before; from nothing, where it is the first.
-    fn version(&self, before: Option<&Revision>) -> Version {
-        let fields: Vec<&str> = match before {
-            Some(_) => self.changed.iter().map(String::as_str).collect(),
-            None => self.fields.keys().map(String::as_str).collect(),
-        };
-        let mut difference = String::new();
-        for field in fields {
-            let value = |of: &Revision| of.fields.get(field).map(history::value_text).filter(|text| !text.is_empty());
-            // A secret is in no version.
-            let (old, new) = match field {
-                "secretKey" => (Some("(secret)".to_owned()), Some("(another secret)".to_owned())),
-                _ => (before.and_then(value), value(self)),
-            };
-            for (sign, value) in [('-', old), ('+', new)] {
-                if let Some(value) = value {
-                    difference.push_str(&format!("{sign} {field}: {value}\n"));
-                }
-            }
-        }
-        let Revision { revision, time, by, changed, .. } = self;
-        Version { revision: *revision, time: time.clone(), by: by.clone(), changed: changed.clone(), difference }
-    }
 }
 
 /// Tells a new key, whose secret is told once.

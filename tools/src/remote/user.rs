@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::node::{Call, Node, parse};
 use super::noun::{Noun, Resource, status};
-use super::{ask, secret};
+use super::{ask, history, secret};
 use crate::args::{Named, NounArguments, UserCommand, UserCreate};
 use crate::failure::Failure;
 use crate::output;
@@ -66,6 +66,8 @@ pub(crate) fn user(arguments: &NounArguments<UserCommand>, json: bool) -> Result
         UserCommand::Delete(names) => users.delete(names)?,
         UserCommand::Enable(named) => switch(users, named, true)?,
         UserCommand::Disable(named) => switch(users, named, false)?,
+        UserCommand::History { named, diff } => history::show(users, named, *diff)?,
+        UserCommand::Revert { named, revision } => history::revert(users, named, *revision, "; the password stays")?,
         UserCommand::Link(named) => link(users, &named.name)?,
         UserCommand::Password { name, password_file } => {
             password(users, name.as_deref(), password_file.as_deref())?;
