@@ -117,7 +117,7 @@ pub enum Tls {
         /// Private key.
         key: PathBuf,
     },
-    /// A certificate made at start for localhost and the listening addresses.
+    /// A certificate of the node's own for the names of this machine, made at the first start and kept in the data directory.
     SelfSigned,
 }
 

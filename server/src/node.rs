@@ -471,7 +471,7 @@ async fn first_account(state: &State) -> Result<Option<FreshCredentials>, StartE
 fn security(config: &Config, addresses: &[SocketAddr], console: SocketAddr) -> Result<Security, StartError> {
     let Some(tls) = &config.tls else { return Ok(Security::Plain) };
     let addresses: Vec<_> = addresses.iter().chain([&console]).map(SocketAddr::ip).collect();
-    let certificates = crate::http::tls::Certificates::load(tls, &addresses, &config.domains).map_err(StartError)?;
+    let certificates = crate::http::tls::Certificates::load(tls, config, &addresses).map_err(StartError)?;
     Ok(Security::Tls(Arc::new(certificates)))
 }
 

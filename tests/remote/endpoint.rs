@@ -191,6 +191,25 @@ fn tls_is_trusted_by_its_certificate_and_by_no_other() {
 }
 
 #[test]
+fn the_node_s_own_certificate_is_trusted_once_and_for_all() {
+    let mut node = NodeBuilder::serve().arguments(&["--durability", "relaxed", "--tls-self-signed"]).start();
+    let certificate = super::text_of(&node.data().join("tls-self-signed.pem"));
+    let made = std::fs::read(&certificate).expect("it is in the data directory");
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("https://{host}:{}", node.console().port());
+        let mut list = command(&node, &["account", "list", "--json", "--endpoint", &url, "--ca", &certificate]);
+        list.env("STRONGROOM_ACCESS_KEY", ROOT_ACCESS_KEY).env("STRONGROOM_SECRET_KEY", ROOT_SECRET_KEY);
+        assert_eq!(Ran::of(&mut list).json()[0]["name"], "main");
+        let curl =
+            Command::new("curl").args(["-s", "--cacert", &certificate]).arg(format!("{url}/health/live")).output();
+        assert!(curl.expect("curl is installed").status.success(), "what clients with OpenSSL say of it");
+    }
+    assert!(node.terminate().success(), "{}", node.log());
+    node.restart();
+    assert_eq!(std::fs::read(&certificate).expect("it is there"), made, "who trusts it goes on trusting it");
+}
+
+#[test]
 fn what_is_no_console_is_one_clear_line() {
     let node = node();
     let run = |url: &str| {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
+use server::http::self_signed::CERTIFICATE_FILE;
 
 /// The one line on standard output.
 #[derive(Debug, Serialize)]
@@ -74,6 +75,14 @@ impl Page<'_> {
                 true => String::new(),
             };
             writeln!(page, "  root     access key {access_key}; its secret is in the lines below{file}")?;
+        }
+        if self.self_signed {
+            let certificate = self.data.join(CERTIFICATE_FILE);
+            writeln!(
+                page,
+                "  TLS      clients trust it by {} (aws --ca-bundle, curl --cacert)",
+                certificate.display()
+            )?;
         }
         if self.loopback_only {
             let data = quoted(&self.data.to_string_lossy());

@@ -52,7 +52,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
     many("external-url", "URL", "URL that clients use in front of a proxy", ""),
     one("tls-cert", "FILE", "Certificate chain in PEM, read again on SIGHUP and when it changes", ""),
     one("tls-key", "FILE", "Private key in PEM", ""),
-    switch("tls-self-signed", "Serve HTTPS with a certificate of the node's own"),
+    switch(
+        "tls-self-signed",
+        "Serve HTTPS with a certificate of the node's own, kept in tls-self-signed.pem of the data directory",
+    ),
     many("trusted-proxy", "CIDR", "Proxy whose X-Forwarded-For is believed", ""),
     many("network", "CIDR=VPC[,VPCE]", "Network that counts as this VPC (aws:SourceVpc) and endpoint", ""),
     one("sigv2", "on|off", "Accept Signature Version 2", "on"),

@@ -2,6 +2,8 @@
 
 pub mod body;
 pub mod proxy;
+#[cfg(feature = "tls")]
+pub mod self_signed;
 pub mod serve;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -1,4 +1,4 @@
-//! TLS for both listeners: a certificate from files, read again when they change, or one made at start.
+//! TLS for both listeners: a certificate from files, read again when they change.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -8,44 +8,45 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::config::Tls;
+use super::self_signed;
+use crate::config::{Config, Tls};
 
 /// The certificate in use, swapped whole when its files change; connections that are open keep theirs.
 pub struct Certificates {
     current: ArcSwap<ServerConfig>,
-    files: Option<(PathBuf, PathBuf)>,
+    files: (PathBuf, PathBuf),
 }
 
 impl Certificates {
-    /// Reads or makes the certificate; the error says which file is at fault.
-    pub fn load(tls: &Tls, addresses: &[IpAddr], domains: &[String]) -> Result<Certificates, String> {
-        match tls {
-            Tls::Files { certificate, key } => Ok(Certificates {
-                current: ArcSwap::new(from_files(certificate, key)?),
-                files: Some((certificate.clone(), key.clone())),
-            }),
+    /// Reads the certificate, or that of the node's own; the error says which file is at fault.
+    pub fn load(tls: &Tls, config: &Config, addresses: &[IpAddr]) -> Result<Certificates, String> {
+        let (certificate, key) = match tls {
+            Tls::Files { certificate, key } => (certificate.clone(), key.clone()),
             Tls::SelfSigned => {
-                Ok(Certificates { current: ArcSwap::new(self_signed(addresses, domains)?), files: None })
+                let domains = config.domains.iter().flat_map(|domain| [domain.clone(), format!("*.{domain}")]);
+                let outside = config.external_urls.iter().filter_map(|url| host_of(url));
+                self_signed::files(&config.data, &self_signed::names(addresses, domains.chain(outside)))?
             }
-        }
+        };
+        let current = ArcSwap::new(from_files(&certificate, &key)?);
+        Ok(Certificates { current, files: (certificate, key) })
     }
 
     /// Reads the files again; when they don't parse the old certificate stays in use.
     pub fn reload(&self) -> Result<(), String> {
-        if let Some((certificate, key)) = &self.files {
-            self.current.store(from_files(certificate, key)?);
-        }
+        let (certificate, key) = &self.files;
+        self.current.store(from_files(certificate, key)?);
         Ok(())
     }
 
     /// The newest modification of the files, to notice a change.
     pub fn modified(&self) -> Option<SystemTime> {
-        let (certificate, key) = self.files.as_ref()?;
+        let (certificate, key) = &self.files;
         let modified = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
         modified(certificate).max(modified(key))
     }
@@ -77,15 +78,10 @@ fn from_files(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Strin
     config(chain, private).map_err(|e| format!("{} and {} don't fit: {e}", certificate.display(), key.display()))
 }
 
-fn self_signed(addresses: &[IpAddr], domains: &[String]) -> Result<Arc<ServerConfig>, String> {
-    let mut names = vec!["localhost".to_owned(), "*.localhost".to_owned()];
-    names.extend(addresses.iter().filter(|a| !a.is_unspecified()).map(ToString::to_string));
-    names.extend(domains.iter().flat_map(|domain| [domain.clone(), format!("*.{domain}")]));
-    names.sort();
-    names.dedup();
-    let made = rcgen::generate_simple_self_signed(names).map_err(|e| format!("no certificate could be made: {e}"))?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    config(vec![made.cert.der().clone()], key).map_err(|e| format!("no certificate could be made: {e}"))
+/// The host of a URL, without its port.
+fn host_of(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    Some(uri.host()?.trim_matches(['[', ']']).to_ascii_lowercase())
 }
 
 fn config(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::history::{self, Version};
 use super::node::{Call, Node, parse};
