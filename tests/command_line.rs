@@ -217,3 +217,57 @@ fn empty_node_is_ready_quickly() {
     // The promise is 50 ms for the released build on an idle machine; this only catches a start that waits for something.
     assert!(best < Duration::from_millis(1500), "{best:?}");
 }
+
+#[test]
+fn a_terminal_gets_the_page_with_a_link_that_makes_the_first_admin_and_a_log_gets_none() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let serve = format!(
+        "'{}' serve '{}' --listen 127.0.0.1:0 --console 127.0.0.1:0 --durability relaxed",
+        binary::path().display(),
+        data.display()
+    );
+    // A terminal for as long as its input is open.
+    let mut child = std::process::Command::new("script")
+        .args(["--quiet", "--flush", "--command", &serve, "/dev/null"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("script is part of every Debian");
+    let mut page = String::new();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("a pipe")));
+    while !page.contains("\"event\":\"ready\"") {
+        page.push_str(&lines.next().expect("the node starts").expect("UTF-8"));
+        page.push('\n');
+    }
+    for words in [
+        "  S3       http://127.0.0.1:",
+        "  console  http://127.0.0.1:",
+        "aws --endpoint-url",
+        "rclone lsd",
+        "curl --aws-sigv4",
+    ] {
+        assert!(page.contains(words), "no {words} in {page}");
+    }
+    let link = page.lines().find_map(|line| line.trim().split_once("within 15 minutes: ")).expect("a link").1;
+    let (console, token) = link.split_once("/#link=").expect("a link of the console");
+    let sign_in = |password: &str| {
+        let body = serde_json::json!({"link": token, "password": password}).to_string();
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Content-Type: application/json", "-d", &body]);
+        let output = curl.arg(format!("{console}/api/v1/auth/session")).output().expect("curl is installed");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(sign_in("a-password-of-admin"), "201");
+    assert_ne!(sign_in("another-password"), "201", "a link is for one use");
+    let users = binary::run(&["user", "list", "--json", "--data", data.to_str().expect("UTF-8")]);
+    let users: Value = serde_json::from_slice(&users.stdout).expect("JSON");
+    assert_eq!((&users[0]["name"], &users[0]["role"]), (&"admin".into(), &"admin".into()));
+    // Ctrl-C, as a person ends it.
+    std::io::Write::write_all(child.stdin.as_mut().expect("a pipe"), b"\x03").expect("it reads");
+    assert!(lines.all(|line| line.is_ok()), "it ends");
+    child.wait().expect("a child");
+    // A log is no terminal.
+    let node = fixture::node(&[], &[]);
+    assert!(!node.log().contains("#link="), "{}", node.log());
+}

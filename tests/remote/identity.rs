@@ -163,3 +163,23 @@ fn versions_of_a_service_account_are_listed_and_gone_back_to() {
     local(&node, &["service-account", "revert", "worker", "77"]).fails(3, &["worker", "service-account history"]);
     local(&node, &["service-account", "history", "nix"]).fails(3, &["service-account list"]);
 }
+
+#[test]
+fn versions_of_a_user_are_listed_and_gone_back_to() {
+    let node = node();
+    let password = file(&node, "password", "correct horse\n");
+    local(&node, &["user", "create", "eve", "--role", "auditor", "--password-file", &password]).ok();
+    local(&node, &["user", "edit", "eve", "--role", "admin"]).ok();
+    local(&node, &["user", "disable", "eve"]).ok();
+    let history = local(&node, &["user", "history", "eve", "--diff"]).ok();
+    for line in ["  - role: auditor", "  + role: admin", "  - enabled: true", "  + enabled: false"] {
+        assert!(history.lines().any(|it| it == line), "no {line} in {history}");
+    }
+    assert!(!history.contains("horse"), "{history}");
+    assert_eq!(local(&node, &["user", "history", "eve", "--json"]).json().as_array().map(Vec::len), Some(3));
+    let done = local(&node, &["user", "revert", "eve", "1"]).ok();
+    assert!(done.contains("as it was in version 1; the password stays"), "{done}");
+    let now = local(&node, &["user", "show", "eve"]).ok();
+    assert_eq!((field(&now, "role"), field(&now, "status")), ("auditor".into(), "enabled".into()));
+    local(&node, &["user", "revert", "eve", "77"]).fails(3, &["eve", "user history"]);
+}

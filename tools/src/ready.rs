@@ -45,6 +45,8 @@ pub(crate) struct Page<'a> {
     pub(crate) credentials_file: &'a Path,
     /// Whether the operator gave them, so that they are in no file of the node's, or other ones are.
     pub(crate) root_is_given: bool,
+    /// One-time link to the console, of a node that has no user yet.
+    pub(crate) link: Option<&'a str>,
     /// Whether nobody but this machine reaches the node.
     pub(crate) loopback_only: bool,
     /// Whether clients don't know who signed the certificate.
@@ -75,6 +77,9 @@ impl Page<'_> {
                 true => String::new(),
             };
             writeln!(page, "  root     access key {access_key}; its secret is in the lines below{file}")?;
+        }
+        if let Some(link) = self.link {
+            writeln!(page, "  admin    choose the password of the user admin, once and within 15 minutes: {link}")?;
         }
         if self.self_signed {
             let certificate = self.data.join(CERTIFICATE_FILE);
@@ -201,6 +206,7 @@ mod tests {
             credentials: Some(("AKNEW", "new/secret")),
             credentials_file: &file,
             root_is_given: false,
+            link: Some("http://127.0.0.1:9001/#link=once"),
             loopback_only: true,
             self_signed: false,
         };
@@ -214,7 +220,9 @@ mod tests {
         page.root_is_given = true;
         assert!(!page.text().contains("and in "), "the file may hold what root had before");
         assert!(page.text().contains("http://BUCKET.localhost:9000") && page.text().contains("--listen '[::]:9000'"));
-        page.credentials = None;
+        assert!(page.text().contains("within 15 minutes: http://127.0.0.1:9001/#link=once\n"));
+        (page.credentials, page.link) = (None, None);
+        assert!(!page.text().contains("admin    choose"));
         page.loopback_only = false;
         assert_eq!(export(&page), "AKFILE s/e+c");
         assert!(!page.text().contains("s/e+c") && !page.text().contains("--listen"));

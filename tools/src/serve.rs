@@ -219,6 +219,8 @@ impl Summary {
     fn explain(&self, node: &Node, credentials: Option<(&str, &str)>, page: bool) -> Result<(), Failure> {
         let credentials_file = &self.data.join(ROOT_CREDENTIALS_FILE);
         if page {
+            // A secret, and only for whoever looks: each call makes another one.
+            let link = node.first_link();
             let page = Page {
                 data: &self.data,
                 s3_urls: node.s3_urls(),
@@ -228,6 +230,7 @@ impl Summary {
                 credentials,
                 credentials_file,
                 root_is_given: self.root_is_given,
+                link: link.as_deref(),
                 loopback_only: self.loopback_only,
                 self_signed: self.self_signed,
             };

@@ -87,6 +87,9 @@ pub(crate) enum BucketPolicyFile {
         named: Named,
         /// The new file; - is standard input
         file: PathBuf,
+        /// Store it even if it keeps you from changing it again
+        #[arg(long)]
+        confirm_lockout: bool,
     },
     /// Remove the bucket's policy
     #[command(after_help = "Example: strongroom bucket policy remove datalake")]

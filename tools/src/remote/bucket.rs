@@ -14,6 +14,9 @@ use crate::args::{BucketCommand, BucketPolicyFile, NounArguments, Quota, Version
 use crate::failure::Failure;
 use crate::output;
 
+/// As S3's PutBucketPolicy has it.
+const CONFIRM_LOCKOUT: &str = "x-amz-confirm-remove-self-bucket-access";
+
 /// A bucket as far as it is shown.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,10 +125,11 @@ fn policy(buckets: &Noun<'_, Shown>, command: &BucketPolicyFile) -> Result<(), F
         BucketPolicyFile::Download { named, output } => {
             write_policy(&buckets.ask("GET", &named.name, "/policy")?, output.as_deref())
         }
-        BucketPolicyFile::Replace { named, file } => {
+        BucketPolicyFile::Replace { named, file, confirm_lockout } => {
             let (text, name) = (read_policy(file)?, shown(file));
             let body = buckets.ask_with("PUT", &named.name, "/policy", |call| {
-                call.bytes("application/json", text.into_bytes()).of_file(Some(&name))
+                let call = call.bytes("application/json", text.into_bytes()).of_file(Some(&name));
+                if *confirm_lockout { call.header(CONFIRM_LOCKOUT, "true") } else { call }
             })?;
             let about = buckets.about(&named.name);
             buckets.done(&body, &format!("replaced the policy of {about}; it holds for the next request"))

@@ -108,7 +108,7 @@ fn link(users: &Noun<'_, Shown>, name: &str) -> Result<(), Failure> {
     // A body in quotes of the shell: tokens have neither quotes nor backslashes.
     let body = format!("{{\"link\": \"{}\", \"password\": \"NEW PASSWORD\"}}", link.link);
     output::print(&format!(
-        "to choose a password, once and within {minutes} minutes: {console}{}\nwithout a browser: curl {console}/api/v1/auth/session -d '{body}'",
+        "to choose a password, once and within {minutes} minutes: {console}{}\nwithout a browser: curl -H 'Content-Type: application/json' {console}/api/v1/auth/session -d '{body}'",
         link.path
     ))
 }
