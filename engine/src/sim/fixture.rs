@@ -1,6 +1,9 @@
 //! What the tests on the simulated disk have in common: a store, a bucket, and the shortest ways to put, read and delete.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
 
@@ -39,6 +42,24 @@ pub(super) fn put(store: &Store, bucket: BucketId, name: &str, size: usize) -> R
         precondition: Precondition::default(),
     };
     store.put(put).wait()
+}
+
+/// Queues puts of so many bytes and has them committed as one group; what each comes to is still to be waited for.
+pub(super) fn commit_group(store: &Store, bucket: BucketId, puts: &[(&str, usize)]) -> Vec<Commit<Stored>> {
+    store.core.held.store(true, Ordering::Relaxed);
+    let queue = |(name, size): &(&str, usize)| {
+        let body = Body::Inline(vec![7; *size].into());
+        let (attributes, precondition) = (Attributes::default(), Precondition::default());
+        let put = Put { bucket, key: key(name), body, etag: ETag::of_body([7; 16]), attributes, precondition };
+        let mut put = store.put(put);
+        let polled = Pin::new(&mut put).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending(), "{name}");
+        put
+    };
+    let group = puts.iter().map(queue).collect();
+    store.core.held.store(false, Ordering::Relaxed);
+    crate::sync::lock(store.core.inline.as_ref().unwrap())(&store.core);
+    group
 }
 
 pub(super) fn size_of(store: &Store, bucket: BucketId, name: &str) -> Option<usize> {

@@ -1,13 +1,10 @@
 //! Full disks: what is refused, what goes on, and that a node starts again on one.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Waker};
 
 use bytes::Bytes;
 
-use super::fixture::{bucket, delete, key, open, options, put, size_of};
+use super::fixture::{bucket, commit_group, delete, key, open, options, put, size_of};
 use super::{Faults, Rng, SimClock, SimDisk};
 use crate::*;
 
@@ -83,21 +80,7 @@ pub(super) fn refuse_a_group_and_cut_the_power(seed: u64) {
     let bucket = bucket(&store);
     put(&store, bucket, "before", 100).unwrap();
     disk.set_faults(Faults { capacity: Some(disk.used() + 20_000), ..Faults::default() });
-    store.core.held.store(true, Ordering::Relaxed);
-    let mut waiting: Vec<_> = [("small", 100), ("large", 70_000)]
-        .into_iter()
-        .map(|(name, size)| {
-            let body = Body::Inline(vec![7; size].into());
-            let (attributes, precondition) = (Attributes::default(), Precondition::default());
-            store.put(Put { bucket, key: key(name), body, etag: ETag::of_body([7; 16]), attributes, precondition })
-        })
-        .collect();
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    for put in &mut waiting {
-        assert!(std::pin::Pin::new(put).poll(&mut context).is_pending());
-    }
-    store.core.held.store(false, Ordering::Relaxed);
-    crate::sync::lock(store.core.inline.as_ref().unwrap())(&store.core);
+    let waiting = commit_group(&store, bucket, &[("small", 100), ("large", 70_000)]);
     for put in waiting {
         assert!(matches!(put.wait(), Err(Error::NoSpace)), "seed {seed}");
     }
@@ -374,18 +357,7 @@ fn what_was_refused_and_not_there_after_a_restart_does_not_appear_after_a_power_
         // There is room for the first record and a part of the second; that is cut off again, and the cut may not be synced.
         let (capacity, power_off_at) = (Some(disk.used() + 20_000), Some(disk.effects() + 8 + seed % 8));
         disk.set_faults(Faults { capacity, power_off_at, ..Faults::default() });
-        store.core.held.store(true, Ordering::Relaxed);
-        let group = [("refused", 100), ("large", 70_000)].map(|(name, size)| {
-            let body = Body::Inline(vec![7; size].into());
-            let (attributes, precondition) = (Attributes::default(), Precondition::default());
-            store.put(Put { bucket, key: key(name), body, etag: ETag::of_body([7; 16]), attributes, precondition })
-        });
-        let mut group = group.map(Box::pin);
-        for put in &mut group {
-            let _ = put.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        }
-        store.core.held.store(false, Ordering::Relaxed);
-        crate::sync::lock(store.core.inline.as_ref().unwrap())(&store.core);
+        let group = commit_group(&store, bucket, &[("refused", 100), ("large", 70_000)]);
         drop((group, store));
         disk.kill();
         let store = open(&disk, options.clone());

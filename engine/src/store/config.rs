@@ -1,5 +1,6 @@
 //! Configuration rows: identities, policies and settings, durable like objects and opaque to the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,8 +53,8 @@ impl Store {
         })
     }
 
-    /// Carries out all changes or none, at one instant, and answers the revision that all rows now have. At most
-    /// 4,096 changes and 4 MiB.
+    /// Carries out all changes or none, at one instant, and answers the revision that all rows now have. Of several
+    /// changes of one row the last counts, under the conditions of all. At most 4,096 changes and 4 MiB.
     ///
     /// # Errors
     /// `RevisionMismatch` for the first row whose revision is another; `NoSuchBucket`, `TooLarge`, `ReadOnly`.
@@ -121,10 +122,11 @@ async fn apply(core: &Core, catalog: Token, changes: Vec<ConfigChange>) -> Resul
             }
         }
     }
-    let metas: Vec<ConfigMeta> = changes
-        .into_iter()
-        .map(|ConfigChange { namespace, key, value, .. }| ConfigMeta { namespace, key, value })
-        .collect();
+    // A record names a row once: what lives of it is counted row by row.
+    let last: BTreeMap<_, _> =
+        changes.into_iter().map(|change| ((change.namespace, change.key), change.value)).collect();
+    let metas: Vec<ConfigMeta> =
+        last.into_iter().map(|((namespace, key), value)| ConfigMeta { namespace, key, value }).collect();
     let frame = Frame::new(Kind::Config, 0, b"", ConfigMeta::encode_all(&metas));
     commit(core, frame, vec![catalog]).await
 }
