@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[(&str, &str)] = &[
     (
         "engine/src",
-        "name codec clock sync vfs bucket object error multipart meta commit list report space doubt freed wakeup progress bugs format record gate segment bulk row request memtable index view apply effects footer reserve superblock spare queue core log worker found settle sorter backup replay compact sim fuzz vacuum maintain prepare rebuild recover store examine scrub verify",
+        "name codec clock sync vfs bucket object error multipart meta commit list report space freed wakeup progress bugs format doubt record gate segment bulk row request memtable index view apply effects footer reserve superblock spare queue core checkup log worker found settle sorter backup replay compact sim fuzz vacuum maintain prepare rebuild recover store examine scrub verify",
     ),
     (
         "policy/src",

@@ -96,6 +96,10 @@ pub(crate) struct Core {
     pub(crate) applied_seq: AtomicU64,
     /// Whether more is dead than compaction should let come together: then it is given time.
     pub(crate) behind: AtomicBool,
+    /// Whether the index is still to be compared with its checksums.
+    pub(crate) index_unchecked: AtomicBool,
+    /// Whether a row that could not be read has had it checked.
+    pub(crate) index_suspected: AtomicBool,
     /// Whether the index could not be written for want of space.
     pub(crate) index_is_full: AtomicBool,
     pub(crate) closed: AtomicBool,
@@ -334,6 +338,8 @@ impl Core {
             footed: Mutex::default(),
             applied_seq: AtomicU64::new(0),
             behind: AtomicBool::new(false),
+            index_unchecked: AtomicBool::new(false),
+            index_suspected: AtomicBool::new(false),
             index_is_full: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             lock_file: Mutex::default(),

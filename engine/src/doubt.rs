@@ -4,8 +4,11 @@
 //! that is short without a word.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::error::Error;
+use crate::format::file;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What may have been lost.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +19,8 @@ pub(crate) struct Doubt {
     keys: BTreeMap<(u64, Vec<u8>), u64>,
     /// Rows of configuration of which a record was lost, by namespace and key.
     rows: BTreeSet<(String, String)>,
+    /// Whether the index was found to be damaged, so that it may not show what is there.
+    index: Arc<AtomicBool>,
 }
 
 impl Doubt {
@@ -33,6 +38,11 @@ impl Doubt {
     /// A record of this row of configuration was lost.
     pub(crate) fn lose_row(&mut self, namespace: &str, row_key: &str) {
         self.rows.insert((namespace.to_owned(), row_key.to_owned()));
+    }
+
+    /// The index is damaged.
+    pub(crate) fn lose_index(&self) {
+        self.index.store(true, Ordering::Release);
     }
 
     /// The keys of the rows of a namespace of which a record was lost: they fail closed, by name. Where nothing is known of
@@ -53,6 +63,9 @@ impl Doubt {
         if self.hole.is_some_and(newer) {
             return Err(unknown());
         }
+        if orig_seq.is_none() {
+            self.check_index()?;
+        }
         if self.keys.is_empty() {
             return Ok(());
         }
@@ -70,11 +83,20 @@ impl Doubt {
         if self.hole.is_some() {
             return Err(unknown());
         }
+        self.check_index()?;
         let first = self.keys.range((bucket, prefix.to_vec())..).next();
         match first.filter(|((of, object_key), _)| *of == bucket && object_key.starts_with(prefix)) {
             Some(((_, object_key), _)) => Err(named(object_key)),
             None => Ok(()),
         }
+    }
+
+    /// Whether the index shows all that is there.
+    fn check_index(&self) -> Result<(), Error> {
+        if self.index.load(Ordering::Acquire) {
+            return Err(Error::damaged("the index is damaged and may not show what is there", file::INDEX));
+        }
+        Ok(())
     }
 }
 

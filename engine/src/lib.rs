@@ -8,6 +8,7 @@ mod backup;
 mod bucket;
 mod bugs;
 mod bulk;
+mod checkup;
 mod clock;
 mod codec;
 mod commit;

@@ -24,7 +24,9 @@ const BEHIND_PAUSE_MAX: Duration = Duration::from_millis(20);
 impl Core {
     /// The worker's thread.
     pub(crate) fn run_maintenance(&self) {
+        self.check_index_if_unchecked();
         while self.maintenance.wait() {
+            self.check_index_if_unchecked();
             // What cannot be counted now is counted the next time.
             let _ = self.bulk.count_stored();
             self.write_footers();

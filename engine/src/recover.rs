@@ -3,6 +3,7 @@
 //! The tail of the log is not trusted, for records that were never synced read back as valid from the page cache; and
 //! rot is told from a torn tail, for one is damage and the other is what a crash leaves.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -10,12 +11,13 @@ use std::sync::Arc;
 
 use crate::bugs::{Bug, seeded};
 use crate::bulk::BulkSegments;
+use crate::checkup::CHECKED_AT_START_BYTES_MAX;
 use crate::clock::Clock;
 use crate::core::{BucketTable, Core, Segments};
 use crate::error::{Error, OpenError};
 use crate::format::file;
 use crate::found::{FoundLog, failed};
-use crate::index::{Index, IndexError};
+use crate::index::{Checkup, Index, IndexError};
 use crate::log::Committer;
 use crate::memtable::{Mark, Memtable};
 use crate::meta::BucketMeta;
@@ -27,6 +29,7 @@ use crate::row::{Place, Table, key};
 use crate::settle::{Room, Settled};
 use crate::spare::Spare;
 use crate::superblock::{self, Identity};
+use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, lock};
 use crate::vfs::{OpenMode, OverlayVfs, Vfs};
 use crate::view::View;
@@ -54,16 +57,47 @@ pub(crate) fn open(
     }
     // Looked at before anything is written, for what is refused must stay as it is.
     superblock::find_format(&*vfs)?;
-    let lock_file = vfs.lock(file::LOCK).map_err(|error| match error.kind() {
+    let mut lock_file = Some(vfs.lock(file::LOCK).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => OpenError::InUse(PathBuf::new()),
         _ => OpenError::NotWritable(PathBuf::new(), error),
-    })?;
+    })?);
+    let in_place = probe.in_place;
+    let mut attempt = |report| recover(&vfs, &clock, &options, threads, in_place, report, &mut lock_file);
+    match attempt(Vec::new()) {
+        Err(OpenError::Damaged { what, .. }) if !index_is_sound(&vfs, options.index_cache_bytes) => {
+            // A row led recovery to what has rotted. The log has all that the index knew.
+            Core::set_aside_if_there(&*vfs, file::INDEX).map_err(failed("setting the index aside"))?;
+            attempt(vec![format!("the index was set aside: {what}")])
+        }
+        opened => opened,
+    }
+}
+
+/// Whether there is an index whose pages match their checksums, or none.
+fn index_is_sound(vfs: &Arc<dyn Vfs>, cache_bytes: usize) -> bool {
+    let is_missing =
+        matches!(vfs.open(file::INDEX, OpenMode::Read), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    is_missing || Index::check(vfs, cache_bytes).is_ok()
+}
+
+/// Recovers the store of a directory that is locked.
+fn recover(
+    vfs: &Arc<dyn Vfs>,
+    clock: &Arc<dyn Clock>,
+    options: &Options,
+    threads: bool,
+    in_place: bool,
+    mut report: Vec<String>,
+    lock_file: &mut Option<Box<dyn Any + Send + Sync>>,
+) -> Result<(Arc<Core>, Option<Committer>), OpenError> {
+    let (vfs, clock, options) = (Arc::clone(vfs), Arc::clone(clock), options.clone());
     let Identity { uuid, made, newest } = superblock::open_format(&*vfs)?;
     // A process that was killed between a rename and the sync of its directory left names that only the page cache
     // knows. Nothing may be built on them before they are durable. In a store that was just made there are none.
     if !made {
         for directory in ["", file::LOG, file::BULK] {
-            vfs.sync_dir(directory).map_err(failed("syncing the data directory"))?;
+            let what = if directory.is_empty() { "the data directory" } else { directory };
+            vfs.sync_dir(directory).map_err(failed(&format!("syncing {what}")))?;
         }
     }
     remove_transient(&*vfs)?;
@@ -74,7 +108,7 @@ pub(crate) fn open(
     reserve.adopt();
 
     let mut log = FoundLog::find(Arc::clone(&vfs), uuid)?;
-    let (indexed, mut report) = open_index(&vfs, &uuid, &mut log, options.index_cache_bytes, &reserve)?;
+    let (indexed, unchecked) = open_index(&vfs, &uuid, &mut log, &options, threads, &reserve, &mut report)?;
     let mark = indexed.as_ref().map(|(_, mark)| *mark).unwrap_or_default();
     if let Some((index, _)) = &indexed {
         log.freed = index_freed(index).map_err(index_failed)?;
@@ -131,7 +165,7 @@ pub(crate) fn open(
     let segments = Segments::new(Arc::clone(&vfs), uuid);
     let usage = index.usage().map_err(index_failed)?;
     let space = index.space().map_err(index_failed)?;
-    let spare = Spare::new(strict && probe.in_place);
+    let spare = Spare::new(strict && in_place);
     let mut core = Core::new(
         Arc::clone(&vfs),
         clock,
@@ -182,7 +216,8 @@ pub(crate) fn open(
     core.recovery = report;
     core.look_at_space();
     core.note_size(&lock(&core.index));
-    core.lock_file = Mutex::new(Some(lock_file));
+    core.index_unchecked = AtomicBool::new(unchecked);
+    core.lock_file = Mutex::new(lock_file.take());
     if threads {
         return Ok((Arc::new(core), committer));
     }
@@ -256,18 +291,20 @@ fn rebuild_index(log: &mut FoundLog, reserve: &Reserve, cache_bytes: usize, in_m
     Ok(rebuilt)
 }
 
-/// An index and its mark, if it can be used, and what was done, a line each.
-type Opened = (Option<(Index, Mark)>, Vec<String>);
+/// An index and its mark, if it can be used.
+type Opened = Option<(Index, Mark)>;
 
-/// Opens the index, or lets it be.
+/// Opens the index, or lets it be; also answers whether it is still to be compared with its checksums.
 fn open_index(
     vfs: &Arc<dyn Vfs>,
     uuid: &[u8; 16],
     log: &mut FoundLog,
-    cache_bytes: usize,
+    options: &Options,
+    threads: bool,
     reserve: &Reserve,
-) -> Result<Opened, OpenError> {
-    let mut report = Vec::new();
+    report: &mut Vec<String>,
+) -> Result<(Opened, bool), OpenError> {
+    let mut unchecked = false;
     let is_there = match vfs.open(file::INDEX, OpenMode::Read) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(OpenError::io("opening the index", error)),
@@ -277,11 +314,15 @@ fn open_index(
         if !log.segments.is_empty() {
             report.push("the index was missing".to_owned());
         }
-        return Ok((None, report));
+        return Ok((None, false));
     }
-    let opened = open_with_room(vfs, uuid, cache_bytes, reserve).and_then(|(index, mark)| {
+    let opened = open_with_room(vfs, uuid, options.index_cache_bytes, reserve).and_then(|(index, mark)| {
         // Where headers are damaged already the index may be all that is known of what they held.
         if log.damage.is_empty() {
+            unchecked = threads && index.file_bytes()? > CHECKED_AT_START_BYTES_MAX;
+            if !unchecked {
+                index.checkup().and_then(Checkup::run)?;
+            }
             check_rows(&index)?;
         }
         Ok((index, mark))
@@ -297,7 +338,7 @@ fn open_index(
                 let path = file::segment(mark.segment);
                 log.damage.push(format!("{path} is shorter than the index knows: acknowledged records are missing"));
             }
-            return Ok((Some((index, mark)), report));
+            return Ok((Some((index, mark)), unchecked));
         }
         Err(IndexError::Unfinished) => {
             report.push("the index was unfinished".to_owned());
@@ -309,7 +350,7 @@ fn open_index(
         }
         Err(IndexError::Failed(what)) => report.push(format!("the index was set aside: {what}")),
     }
-    Ok((None, report))
+    Ok((None, false))
 }
 
 /// Opens the index, with the space that was set aside if it takes some; if there is none what is written stays in memory.

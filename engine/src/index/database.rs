@@ -115,6 +115,16 @@ impl Redb {
         outcome
     }
 
+    /// Compares every page with its checksum.
+    pub(super) fn check(&mut self) -> Result<(), IndexError> {
+        let sound = guarded(|| Ok(redb!(self.0.check_integrity())))?;
+        if sound {
+            Ok(())
+        } else {
+            Err(IndexError::Failed("pages of the index do not match their checksums".to_owned()))
+        }
+    }
+
     pub(super) fn source(&self) -> Result<redb::ReadTransaction, IndexError> {
         guarded(|| Ok(redb!(self.0.begin_read())))
     }

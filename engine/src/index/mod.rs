@@ -34,6 +34,10 @@ use crate::vfs::Vfs;
 
 /// The version of the tables and rows; another one is set aside and rebuilt.
 const INDEX_VERSION: u32 = 2;
+/// The first page of a file of redb.
+const FRONT_BYTES: usize = 4096;
+/// What comparing pages with their checksums may keep in memory.
+const CHECK_CACHE_BYTES: usize = 1 << 20;
 /// How often a copy says how far it is.
 const COPY_STEP_BYTES: u64 = 256 << 10;
 
@@ -119,6 +123,14 @@ impl Index {
         let home = Arc::new(Home::open(Arc::clone(vfs), file::INDEX).map_err(io_failed)?);
         let (index, mark) = Index::open_on(home, uuid, cache_bytes, Some(Mark::default()))?;
         Ok((index, mark.ok_or(IndexError::Unfinished)?))
+    }
+
+    /// Compares every page of the index on the disk, which nobody has open, with its checksum. Writes nothing.
+    pub(crate) fn check(vfs: &Arc<dyn Vfs>, cache_bytes: usize) -> Result<(), IndexError> {
+        let home = Home::open(Arc::clone(vfs), file::INDEX).and_then(|home| home.in_memory()).map_err(io_failed)?;
+        let home = Arc::new(home);
+        let (fence, making) = (Arc::default(), Arc::default());
+        guarded(|| Redb::open(Backend { home, fence, making }, cache_bytes)?.check())
     }
 
     /// Makes an empty index at `path`, without a mark: it counts as unfinished until it was loaded.
@@ -271,6 +283,29 @@ impl Index {
         }
     }
 
+    /// What it takes to compare every page of the file, as it is now, with its checksum: a second database on it, whose
+    /// writes stay in memory. Pages of a snapshot are not written again while it lives, so the index can be used meanwhile.
+    pub(crate) fn checkup(&self) -> Result<Checkup, IndexError> {
+        let pin = self.snapshot()?;
+        #[cfg(test)]
+        if let Keeper::Plain(_) = self.keeper()? {
+            return Ok(Checkup { database: None, _pin: pin });
+        }
+        let home = Arc::new(self.home.in_memory().map_err(io_failed)?);
+        // The front says where the roots are, and is written with each commit.
+        let mut front = [0; FRONT_BYTES];
+        let read = home.file.read_at(&mut front, 0).map_err(io_failed)?;
+        home.file.write_at(&front[..read], 0).map_err(io_failed)?;
+        let (fence, making) = (Arc::default(), Arc::default());
+        let database = guarded(|| Redb::open(Backend { home, fence, making }, CHECK_CACHE_BYTES))?;
+        Ok(Checkup { database: Some(database), _pin: pin })
+    }
+
+    /// Whether it is open, which it is not after a failure for want of space.
+    pub(crate) fn is_open(&self) -> bool {
+        self.keeper.is_some()
+    }
+
     /// The size of the file, in bytes.
     pub(crate) fn file_bytes(&self) -> Result<u64, IndexError> {
         self.home.length().map_err(io_failed)
@@ -328,6 +363,27 @@ impl Index {
 impl Drop for Index {
     fn drop(&mut self) {
         self.drop_keeper();
+    }
+}
+
+/// An index that is about to be compared with its checksums.
+pub(crate) struct Checkup {
+    database: Option<Redb>,
+    _pin: Snapshot,
+}
+
+impl Checkup {
+    /// Reads the whole file. Rows have checksums of their own, but what leads to a row has not, and a key that is not
+    /// found is no error.
+    ///
+    /// # Errors
+    /// `Failed`, when a page does not match.
+    pub(crate) fn run(mut self) -> Result<(), IndexError> {
+        let checked = self.database.as_mut().map_or(Ok(()), Redb::check);
+        let database = self.database.take();
+        // redb may panic while it closes what is damaged.
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(database)));
+        checked
     }
 }
 

@@ -127,7 +127,10 @@ impl Store {
             (Ok((row, _)), _) => Some(row.place.orig_seq),
             (Err(Error::DeleteMarker { version_id: VersionId::Sequence(number), .. }), _) => Some(*number),
             (Err(Error::NoSuchKey | Error::NoSuchVersion | Error::DeleteMarker { .. }), _) => None,
-            (Err(_), _) => return found,
+            (Err(error), _) => {
+                self.core.suspect_index(error);
+                return found;
+            }
         };
         self.core.doubt.check_key(bucket.0, key.as_bytes(), known)?;
         found
