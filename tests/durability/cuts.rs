@@ -214,12 +214,22 @@ fn event(line: &str, root: &str) -> Option<Event> {
         let path = path.trim_end_matches('/').strip_prefix(root)?;
         Some(path.trim_start_matches('/').to_owned())
     };
-    let text = |number: usize| inside(texts.get(number)?);
-    let handle = || inside(&unescape(arguments.split_once('<')?.1.split_once('>')?.0));
+    let handles: Vec<Vec<u8>> =
+        arguments.split('<').skip(1).filter_map(|rest| Some(unescape(rest.split_once('>')?.0))).collect();
+    let handle = || inside(handles.first()?);
+    // A name, as it is or below the directory that is named before it.
+    let text = |number: usize| {
+        let text = texts.get(number)?;
+        if text.starts_with(b"/") {
+            return inside(text);
+        }
+        inside(&[handles.get(number)?.as_slice(), text].join(&b'/'))
+    };
     let number = |argument: &str| argument.trim().trim_end_matches(')').parse::<usize>().ok();
     let last = || number(arguments.rsplit(',').next()?);
     // What the trace would need and this doesn't understand must not pass unseen.
-    let touches = handle().or_else(|| text(0)).filter(|path| !path.ends_with(".sock"))?;
+    let named = || name.ends_with("at").then(|| text(0)).flatten();
+    let touches = named().or_else(handle).or_else(|| text(0)).filter(|path| !path.ends_with(".sock"))?;
     if result.starts_with("-1") {
         assert!(name != "fsync" && name != "fdatasync" && !name.starts_with("pwrite"), "{name} failed: {result}");
         return None;

@@ -1,13 +1,17 @@
 //! The operating system's file system, through rustix: `pread`, `pwrite`, `fdatasync`, `preadv2(RWF_NOWAIT)`, `flock`.
+//!
+//! All names are looked up below the directory that was opened once, so that a file system that is unmounted or mounted
+//! over while it is used never gets a part of what belongs to another.
 
 use std::any::Any;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{OpenMode, Probe, Space, VFile, Vfs};
@@ -15,7 +19,7 @@ use super::{OpenMode, Probe, Space, VFile, Vfs};
 /// A directory of the operating system.
 #[derive(Debug)]
 pub struct RealVfs {
-    root: PathBuf,
+    root: OwnedFd,
     /// Cleared for good by the first answer that `RWF_NOWAIT` is not supported (ZFS, old kernels).
     nowait: Arc<AtomicBool>,
 }
@@ -28,28 +32,25 @@ impl RealVfs {
     #[expect(clippy::disallowed_methods, reason = "this module is the file system")]
     pub fn new(root: &Path) -> io::Result<RealVfs> {
         std::fs::create_dir_all(root)?;
-        Ok(RealVfs { root: root.to_path_buf(), nowait: Arc::new(AtomicBool::new(true)) })
+        RealVfs::at(root)
     }
 
     /// The tree below `root`, which must be there.
     ///
     /// # Errors
     /// Those of the operating system.
-    #[expect(clippy::disallowed_methods, reason = "this module is the file system")]
     pub fn at(root: &Path) -> io::Result<RealVfs> {
-        if !std::fs::metadata(root)?.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
-        Ok(RealVfs { root: root.to_path_buf(), nowait: Arc::new(AtomicBool::new(true)) })
+        let root = rustix::fs::open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(RealVfs { root, nowait: Arc::new(AtomicBool::new(true)) })
     }
 
     fn open_file(&self, path: &str, flags: OFlags) -> io::Result<File> {
-        let descriptor = rustix::fs::open(self.root.join(path), flags | OFlags::CLOEXEC, Mode::from_raw_mode(0o600))?;
-        Ok(File::from(descriptor))
+        let path = if path.is_empty() { "." } else { path };
+        let mode = Mode::from_raw_mode(0o600);
+        Ok(File::from(rustix::fs::openat(&self.root, path, flags | OFlags::CLOEXEC, mode)?))
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this module is the file system")]
 impl Vfs for RealVfs {
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Arc<dyn VFile>> {
         let flags = match mode {
@@ -62,25 +63,38 @@ impl Vfs for RealVfs {
     }
 
     fn create_dir(&self, path: &str) -> io::Result<()> {
-        std::fs::create_dir_all(self.root.join(path))
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]).filter(|end| *end > 0);
+        for end in ends {
+            match rustix::fs::mkdirat(&self.root, &path[..end], Mode::from_raw_mode(0o777)) {
+                Err(error) if error != Errno::EXIST => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn read_dir(&self, path: &str) -> io::Result<Vec<String>> {
-        std::fs::read_dir(self.root.join(path))?
-            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
-            .collect()
+        let mut names = Vec::new();
+        for entry in Dir::new(self.open_file(path, OFlags::RDONLY | OFlags::DIRECTORY)?)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy();
+            if name != "." && name != ".." {
+                names.push(name.into_owned());
+            }
+        }
+        Ok(names)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        std::fs::rename(self.root.join(from), self.root.join(to))
+        Ok(rustix::fs::renameat(&self.root, from, &self.root, to)?)
     }
 
     fn link(&self, path: &str, target: &Path) -> io::Result<()> {
-        std::fs::hard_link(self.root.join(path), target)
+        Ok(rustix::fs::linkat(&self.root, path, CWD, target, AtFlags::empty())?)
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        std::fs::remove_file(self.root.join(path))
+        Ok(rustix::fs::unlinkat(&self.root, path, AtFlags::empty())?)
     }
 
     fn sync_dir(&self, path: &str) -> io::Result<()> {
@@ -94,7 +108,7 @@ impl Vfs for RealVfs {
     }
 
     fn space(&self) -> io::Result<Space> {
-        let stat = rustix::fs::statvfs(&self.root)?;
+        let stat = rustix::fs::fstatvfs(&self.root)?;
         Ok(Space {
             free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
             total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
@@ -106,7 +120,7 @@ impl Vfs for RealVfs {
     }
 
     fn probe(&self) -> io::Result<Probe> {
-        let magic = u64::try_from(rustix::fs::statfs(&self.root)?.f_type).unwrap_or(0) & 0xffff_ffff;
+        let magic = u64::try_from(rustix::fs::fstatfs(&self.root)?.f_type).unwrap_or(0) & 0xffff_ffff;
         let known = FILESYSTEMS.iter().find(|(value, _, _)| *value == magic);
         Ok(known.map_or_else(
             || Probe { kind: format!("a file system of type {magic:#x}"), network: false, in_place: false },
