@@ -24,6 +24,8 @@ use crate::vfs::{OpenMode, OverlayVfs, RealVfs, Vfs};
 /// # Errors
 /// See [`OpenError`]: what cannot even be opened. Damage is in the report.
 pub fn fsck(path: &Path, options: Options) -> Result<FsckReport, OpenError> {
+    // Before it is opened, which repairs it.
+    let format = existing(path).and_then(|vfs| crate::superblock::damage(&*vfs)).map_err(|error| error.of(path))?;
     on_overlay(path, options, |core| {
         let mut report = FsckReport { recovery: core.recovery.clone(), scrub: core.scrub(None)?, index: Vec::new() };
         let had_index = !core.recovery.iter().any(|line| line.contains("index"));
@@ -39,6 +41,7 @@ pub fn fsck(path: &Path, options: Options) -> Result<FsckReport, OpenError> {
                 compared => compared?,
             };
         }
+        report.scrub.damage.splice(0..0, format);
         Ok(report)
     })
 }

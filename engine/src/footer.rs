@@ -197,6 +197,19 @@ pub(crate) fn read(file: &dyn VFile, seed: u32, extent: Extent) -> io::Result<Op
     Ok(fits.then_some(entries))
 }
 
+/// Whether behind a sealed segment stands a footer that is not intact, rather than none: what a recovery has sealed is
+/// followed by what it did not believe, until the footer is written over that.
+pub(crate) fn is_rotten(file: &dyn VFile, seed: u32, extent: Extent) -> io::Result<bool> {
+    let mut head = [0; footer::BYTES];
+    let bytes = file.length()?.saturating_sub(extent.length);
+    if bytes < (footer::BYTES + footer::CRC_BYTES) as u64 {
+        return Ok(false);
+    }
+    read_exact_at(file, &mut head, extent.length)?;
+    let begins = head[..footer::VERSION] == footer::MAGIC_VALUE || u64_at(&head, footer::LENGTH) == bytes;
+    Ok(begins && read(file, seed, extent)?.is_none())
+}
+
 /// The entries of a segment, and where the first damaged record lies if there is one and no footer tells what it was.
 pub(crate) fn entries(file: &dyn VFile, seed: u32, extent: Extent) -> io::Result<(Vec<Entry>, Option<u64>)> {
     if let Some(entries) = read(file, seed, extent)? {

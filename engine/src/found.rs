@@ -20,7 +20,7 @@ use crate::memtable::Mark;
 use crate::meta::ConfigMeta;
 use crate::record::Kind;
 use crate::reserve::is_full;
-use crate::segment::{SegmentHeader, Walk, read_header};
+use crate::segment::{SegmentHeader, Walk, read_header, salvage_header};
 use crate::vfs::{OpenMode, VFile, Vfs};
 
 pub(crate) fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
@@ -92,7 +92,14 @@ impl FoundLog {
                     log.segments.insert(id, Found { header, file: opened, length });
                 }
                 Ok(header) => log.damage.push(format!("{path} is segment {:016x} by its header", header.id)),
-                Err(_) => log.damage.push(format!("{path}: the segment's header is damaged")),
+                Err(_) => {
+                    log.damage.push(format!("{path}: the segment's header is damaged"));
+                    // What it says is known all the same: it is all that tells where this segment and the one before end.
+                    let salvaged = salvage_header(&*opened, &uuid).map_err(failed(READING))?;
+                    if let Some(header) = salvaged.filter(|header| header.id == id) {
+                        log.segments.insert(id, Found { header, file: opened, length });
+                    }
+                }
             }
             if !log.segments.contains_key(&id) {
                 unreadable = id.max(unreadable);

@@ -11,7 +11,7 @@ use crate::core::{Core, SegmentFile};
 use crate::effects::effects;
 use crate::error::Error;
 use crate::footer::Extent;
-use crate::format::{align, segment};
+use crate::format::{align, file, segment};
 use crate::memtable::Mark;
 use crate::queue::Pending;
 use crate::request::Durability;
@@ -20,6 +20,7 @@ use crate::row::Place;
 use crate::segment::{Seal, SegmentHeader, begin, create};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
+use crate::vfs::OpenMode;
 
 /// The most that one write holds.
 const GROUP_BYTES_MAX: usize = 4 << 20;
@@ -159,7 +160,7 @@ impl Committer {
         self.next_seq += group.len() as u64;
         self.written_since_look += bytes;
         self.groups += 1;
-        if self.groups.is_multiple_of(ASK_GROUPS) {
+        if self.groups.is_multiple_of(ASK_GROUPS) && core.may_prepare() {
             core.spare.ask(self.groups, self.offset - self.began);
         }
         core.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -302,6 +303,17 @@ impl Committer {
             self.looked_ms = now;
             self.written_since_look = 0;
             core.look_at_space();
+            self.look_at_name(core);
+        }
+    }
+
+    /// A segment without its name would be gone after a restart, with all that is acknowledged until then.
+    fn look_at_name(&self, core: &Core) {
+        let path = file::segment(self.segment.id);
+        if let Err(error) = core.vfs.open(&path, OpenMode::Read)
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            core.poison(&format!("{path}, to which the log is appended, is gone"));
         }
     }
 }

@@ -26,6 +26,12 @@ impl Core {
         }
     }
 
+    /// Whether there was ample space when it was last looked at. Costs nothing, unlike asking the file system.
+    pub(crate) fn may_prepare(&self) -> bool {
+        let needed = self.low_water_bytes.saturating_add(FREE_SEGMENTS * self.segment_bytes());
+        self.free_bytes.load(Ordering::Relaxed) >= needed
+    }
+
     /// Makes one, if there is ample space and none is there. That it fails is nobody's loss: the next segment is then made
     /// when it is needed.
     pub(crate) fn make_spare(&self) {

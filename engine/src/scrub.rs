@@ -3,7 +3,7 @@
 //! It repairs nothing: a copy that could replace what has rotted is not to be had on one node, and whoever has one
 //! elsewhere must know what to restore.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::apply::Change;
 use crate::bucket::BucketId;
@@ -11,7 +11,7 @@ use crate::bulk::file_bytes;
 use crate::core::{Core, SegmentFile};
 use crate::error::Error;
 use crate::footer::{self, Entry, Extent};
-use crate::format::{align, file};
+use crate::format::{BLOCK_BYTES, align, file};
 use crate::meta::{ObjectMeta, PartMeta};
 use crate::object::VersionId;
 use crate::report::{Damage, ScrubReport};
@@ -19,6 +19,7 @@ use crate::row::{ObjectRow, PartRow, Place, Table, key};
 use crate::segment::Walk;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
+use crate::vfs::OpenMode;
 
 /// The most damages that a report names.
 const DAMAGES_MAX: usize = 10_000;
@@ -35,14 +36,29 @@ struct Scrub<'c> {
     report: ScrubReport,
     /// Where the records of a segment can no longer be told apart: its rows are followed one by one.
     lost_from: BTreeMap<u64, u64>,
+    /// Segments whose records were read, and that are where they belong.
+    segments: HashSet<u64>,
     bulk_seen: HashSet<u64>,
+    /// What is wrong with bulk segments, so that everything that refers to one is named.
+    bulk_damaged: HashMap<u64, Vec<Error>>,
 }
 
 impl Core {
     /// Reads everything at a bounded rate.
     pub(crate) fn scrub<'c>(&'c self, check: Option<Check<'c>>) -> Result<ScrubReport, Error> {
         let report = ScrubReport::default();
-        let mut scrub = Scrub { core: self, check, report, lost_from: BTreeMap::new(), bulk_seen: HashSet::new() };
+        let mut scrub = Scrub {
+            core: self,
+            check,
+            report,
+            lost_from: BTreeMap::new(),
+            segments: HashSet::new(),
+            bulk_seen: HashSet::new(),
+            bulk_damaged: HashMap::new(),
+        };
+        for damage in crate::superblock::damage(&*self.vfs).unwrap_or_default() {
+            scrub.note(damage);
+        }
         for line in &self.damage {
             scrub.note(Damage { what: line.clone(), ..Damage::default() });
         }
@@ -67,7 +83,11 @@ impl Core {
                 return Err(Error::Closed);
             }
         }
-        scrub.rows()?;
+        match self.check_index() {
+            // Nothing that its rows lead to is certain any more.
+            Some(what) => scrub.note(Damage { what, place: file::INDEX.to_owned(), alive: true, ..Damage::default() }),
+            None => scrub.rows()?,
+        }
         Ok(scrub.report)
     }
 }
@@ -84,7 +104,14 @@ impl Scrub<'_> {
     /// Reads all records of a segment.
     fn segment(&mut self, extent: Extent) -> Result<(), Error> {
         let place = file::segment(extent.id);
-        let segment = match self.core.segments.segment(extent.id, true) {
+        // Also one that is open and gone.
+        let named = match self.core.vfs.open(&place, OpenMode::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::damaged("a log segment is missing", place.as_str()))
+            }
+            opened => opened.map_err(Error::from),
+        };
+        let segment = match named.and_then(|_| self.core.segments.segment(extent.id, true)) {
             Err(error) => {
                 let (what, place) = split(&error, place);
                 self.note(Damage { what, place, ..Damage::default() });
@@ -95,6 +122,12 @@ impl Scrub<'_> {
         if !matches!(crate::segment::read_header(&*segment.file, &self.core.uuid)?, Ok(header) if header.id == extent.id)
         {
             self.note(Damage { what: "the segment's header is damaged".to_owned(), place, ..Damage::default() });
+        }
+        let is_sealed = self.core.segments.sealed().contains_key(&extent.id);
+        if is_sealed && footer::is_rotten(&*segment.file, segment.seed, extent)? {
+            let what = "the footer of a segment does not match its checksum: it is written again at the next start";
+            let place = format!("{}, offset {}", file::segment(extent.id), extent.length);
+            self.note(Damage { what: what.to_owned(), place, ..Damage::default() });
         }
         let (entries, lost_from) = footer::entries(&*segment.file, segment.seed, extent)?;
         for entry in &entries {
@@ -109,6 +142,7 @@ impl Scrub<'_> {
                 ..Damage::default()
             });
         }
+        self.segments.insert(extent.id);
         self.report.segments += 1;
         self.core.meters.scrub.add(1, 0);
         Ok(())
@@ -208,10 +242,18 @@ impl Scrub<'_> {
     fn object(&mut self, bucket: u64, name: &str, row: &ObjectRow) -> Result<(), Error> {
         self.content(bucket, name, row)?;
         let lost = self.lost_from.get(&row.place.segment).is_some_and(|offset| u64::from(row.place.offset) >= *offset);
-        if !lost && !row.is_bulk() {
+        // Or of a segment that was made since.
+        let unread = !self.segments.contains(&row.place.segment);
+        if !lost && !unread && !row.is_bulk() {
             return Ok(());
         }
         let version = Some(row.version_id());
+        if lost || unread {
+            let read = self.read_whole(&row.place);
+            if let Err(error) = read {
+                return self.missed(bucket, name, version, &row.place, &error);
+            }
+        }
         let read = crate::store::read_record(self.core, row, name.as_bytes());
         match read {
             Ok(meta) => {
@@ -226,6 +268,27 @@ impl Scrub<'_> {
             }
             Err(error) => self.missed(bucket, name, version, &row.place, &error),
         }
+    }
+
+    /// Reads a record that no walk over its segment has met, at its place by name.
+    fn read_whole(&self, place: &Place) -> Result<(), Error> {
+        let path = file::segment(place.segment);
+        let opened = match self.core.vfs.open(&path, OpenMode::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::damaged("a log segment is missing", path));
+            }
+            opened => opened?,
+        };
+        let mut walk = Walk::to_one(&*opened, crate::format::seed(&self.core.uuid, place.segment), place.length);
+        let met = walk.record_at(place.offset.into())?;
+        let whole = met.filter(|met| met.front.header.orig_seq == place.orig_seq);
+        let Some(met) = whole else {
+            return Err(Error::damaged("a record does not match its checksum", place_of(place)));
+        };
+        if walk.data_of(&met)?.is_none() {
+            return Err(Error::damaged("the data of a record does not match its checksum", place_of(place)));
+        }
+        Ok(())
     }
 
     /// Has somebody look at the content of an object, who knows what its ETag and checksums are made of.
@@ -275,21 +338,38 @@ impl Scrub<'_> {
         place: &Place,
         part: &PartMeta,
     ) -> Result<(), Error> {
-        if !self.bulk_seen.insert(part.bulk.id) {
-            return Ok(());
+        if self.bulk_seen.insert(part.bulk.id) {
+            let damage = self.bulk_damage(place, part)?;
+            if !damage.is_empty() {
+                self.bulk_damaged.insert(part.bulk.id, damage);
+            }
         }
+        for error in self.bulk_damaged.get(&part.bulk.id).cloned().unwrap_or_default() {
+            self.missed(bucket, name, version, place, &error)?;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a bulk segment, block by block.
+    fn bulk_damage(&mut self, place: &Place, part: &PartMeta) -> Result<Vec<Error>, Error> {
         let _pin = self.core.bulk.pin(place.orig_seq);
         let reader = match self.core.bulk.open_afresh(&part.bulk) {
-            Err(error) => return self.missed(bucket, name, version, place, &error),
+            Err(error) => return Ok(vec![error]),
             Ok(reader) => reader,
         };
+        let mut damage = Vec::new();
         self.report.bulk_segments += 1;
         let mut offset = 0;
         while offset < part.bulk.length {
             let count = usize::try_from(part.bulk.length - offset).unwrap_or(READ_BYTES).min(READ_BYTES);
             match reader.read(offset, count, false) {
-                Err(error @ Error::Damaged { .. }) => {
-                    self.missed(bucket, name, version, place, &error)?;
+                Err(Error::Damaged { .. }) => {
+                    let blocks = (offset..offset + count as u64).step_by(BLOCK_BYTES);
+                    let of_block = |at| {
+                        let block = usize::try_from(part.bulk.length - at).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+                        reader.read(at, block, false).err()
+                    };
+                    damage.extend(blocks.filter_map(of_block));
                 }
                 read => _ = read?,
             }
@@ -302,7 +382,7 @@ impl Scrub<'_> {
             }
         }
         self.core.meters.scrub.add(1, file_bytes(part.bulk.length) - part.bulk.length);
-        Ok(())
+        Ok(damage)
     }
 }
 

@@ -284,6 +284,23 @@ pub(crate) fn read_header(file: &dyn VFile, uuid: &[u8; 16]) -> io::Result<Resul
     }
 }
 
+/// The header as it was before one bit of it flipped, if that is all that is wrong with it.
+pub(crate) fn salvage_header(file: &dyn VFile, uuid: &[u8; 16]) -> io::Result<Option<SegmentHeader>> {
+    let mut bytes = [0; segment::BYTES];
+    match read_exact_at(file, &mut bytes, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    for bit in 0..8 * bytes.len() {
+        flip(&mut bytes, bit);
+        if let Ok(header) = SegmentHeader::decode(&bytes, uuid) {
+            return Ok(Some(header));
+        }
+        flip(&mut bytes, bit);
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

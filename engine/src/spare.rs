@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::format::file;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 use crate::vfs::{VFile, Vfs};
 use crate::wakeup::Wakeup;
@@ -23,6 +24,8 @@ pub(crate) struct Spare {
     /// Whether it pays on this file system, and with this durability.
     pub(crate) pays: bool,
     state: Mutex<State>,
+    /// The size of the one that is ready, 0 for none: the committer looks at it with each group.
+    ready_bytes: AtomicU64,
     pub(crate) wakeup: Wakeup,
 }
 
@@ -42,7 +45,7 @@ enum State {
 
 impl Spare {
     pub(crate) fn new(pays: bool) -> Spare {
-        Spare { pays, state: Mutex::default(), wakeup: Wakeup::default() }
+        Spare { pays, state: Mutex::default(), ready_bytes: AtomicU64::new(0), wakeup: Wakeup::default() }
     }
 
     /// Asks for one, after so many groups of so many bytes together, unless that is under way or doesn't pay.
@@ -75,12 +78,14 @@ impl Spare {
 
     /// What came of making one: a file of so many bytes, or none.
     pub(crate) fn finish(&self, made: Option<(Arc<dyn VFile>, u64)>) {
-        *lock(&self.state) = made.map_or(State::None, |(file, bytes)| State::Ready { file, bytes });
+        let mut state = lock(&self.state);
+        self.ready_bytes.store(made.as_ref().map_or(0, |(_, bytes)| *bytes), Ordering::Release);
+        *state = made.map_or(State::None, |(file, bytes)| State::Ready { file, bytes });
     }
 
     /// Whether one of this size can be taken.
     pub(crate) fn is_ready(&self, bytes: u64) -> bool {
-        self.pays && matches!(*lock(&self.state), State::Ready { bytes: ready, .. } if ready == bytes)
+        self.ready_bytes.load(Ordering::Acquire) == bytes
     }
 
     /// Gives it a name by `name`, which is told the file and its path; nothing if there is none of this size.
@@ -93,7 +98,10 @@ impl Spare {
         let ready = {
             let mut state = lock(&self.state);
             match std::mem::replace(&mut *state, State::Taken) {
-                State::Ready { file, bytes: ready } if ready == bytes => file,
+                State::Ready { file, bytes: ready } if ready == bytes => {
+                    self.ready_bytes.store(0, Ordering::Release);
+                    file
+                }
                 other => {
                     *state = other;
                     return None;
@@ -114,6 +122,7 @@ impl Spare {
         let mut state = lock(&self.state);
         if matches!(*state, State::Ready { .. }) {
             let _ = vfs.remove(file::SPARE);
+            self.ready_bytes.store(0, Ordering::Release);
             *state = State::None;
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::OpenError;
 use crate::format::{FORMAT_VERSION, checksum, file, newest, seed, superblock, u32_at, u64_at};
+use crate::report::Damage;
 use crate::reserve::is_full;
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
@@ -40,10 +41,38 @@ pub(crate) fn find_format(vfs: &dyn Vfs) -> Result<Option<Superblock>, OpenError
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
         names => names.map_err(failed("reading log/"))?,
     };
-    if !names.iter().all(ours) || segments.iter().any(|name| name.ends_with(".seg")) {
+    let has_bulk = || -> io::Result<bool> {
+        for directory in vfs.read_dir(file::BULK)? {
+            let is_empty = match vfs.read_dir(&format!("{}/{directory}", file::BULK)) {
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => false,
+                names => names?.is_empty(),
+            };
+            if !is_empty {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let has_bulk = match has_bulk() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => false,
+        has_bulk => has_bulk.map_err(failed("reading bulk/"))?,
+    };
+    if !names.iter().all(ours) || segments.iter().any(|name| name.ends_with(".seg")) || has_bulk {
         return Err(OpenError::NotADataDirectory(PathBuf::new()));
     }
     Ok(None)
+}
+
+/// The copies in FORMAT that are not intact, where another one is.
+pub(crate) fn damage(vfs: &dyn Vfs) -> Result<Vec<Damage>, OpenError> {
+    let bad = find_format(vfs)?.map_or(Vec::new(), |found| found.bad);
+    let named = |offset| Damage {
+        what: "a copy of the store's identity does not match its checksum: it is written again at the next start"
+            .to_owned(),
+        place: format!("{}, offset {offset}", file::FORMAT),
+        ..Damage::default()
+    };
+    Ok(bad.into_iter().map(named).collect())
 }
 
 /// An opened FORMAT.

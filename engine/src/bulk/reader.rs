@@ -33,13 +33,12 @@ impl BulkReader {
             self.file.read_at(&mut buffer, start)?
         };
         let first = usize::try_from(start / block).map_err(|_| Error::TooLarge { what: "a read" })?;
-        let intact = read == size
-            && buffer
-                .chunks(BLOCK_BYTES)
-                .zip(&self.crcs[first..])
-                .all(|(block, crc)| seeded(Bug::SkipBlockChecksum) || checksum(self.seed, block) == *crc);
-        if !intact {
-            let place = format!("{}, offset {start}", format::file::bulk(self.name.id));
+        let is_intact =
+            |(block, crc): (&[u8], &u32)| seeded(Bug::SkipBlockChecksum) || checksum(self.seed, block) == *crc;
+        let mut blocks = buffer[..read].chunks(BLOCK_BYTES).zip(&self.crcs[first..]);
+        let damaged = blocks.position(|one| !is_intact(one)).or((read < size).then_some(read / BLOCK_BYTES));
+        if let Some(number) = damaged {
+            let place = format!("{}, offset {}", format::file::bulk(self.name.id), start + number as u64 * block);
             return Err(Error::damaged("a block of a bulk segment does not match its checksum", place));
         }
         let skip = usize::try_from(offset - start).map_err(|_| Error::TooLarge { what: "a read" })?;

@@ -133,6 +133,7 @@ impl Store {
     pub fn checkpoint(&self) -> Result<(), Error> {
         if self.core.inline.is_some() {
             self.core.unlink_released();
+            self.core.close_replaced();
             return self.core.checkpoint();
         }
         self.core.request_apply();
