@@ -20,9 +20,10 @@ use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
 use crate::http::serve::{Application, Connection};
 use crate::protocol::error::{Code, S3Error};
-use crate::protocol::request::{Peer, RequestId};
+use crate::protocol::operation::Operation;
+use crate::protocol::request::{Peer, RequestId, Target};
 use crate::protocol::respond::{self, Response};
-use crate::s3::handle::{self, Arrived, Handled};
+use crate::s3::handle::{self, Arrived, Handled, Unproven};
 use crate::state::State;
 use crate::sts;
 
@@ -82,7 +83,14 @@ impl S3Application {
     }
 
     /// The record of a request in the audit log.
-    fn audit(&self, line: &Line<'_>, context: Option<&RequestContext>, error: Option<&S3Error>, status: StatusCode) {
+    fn audit(
+        &self,
+        line: &Line<'_>,
+        context: Option<&RequestContext>,
+        unproven: Option<&Unproven>,
+        error: Option<&S3Error>,
+        status: StatusCode,
+    ) {
         let state = &*self.state;
         let is_refused = status.is_client_error() || status.is_server_error();
         let key_denied = context.and_then(|context| context.refused_key());
@@ -97,22 +105,41 @@ impl S3Application {
                 Some(Authorization::new(denial.outcome(), &denial.by, reason))
             }
             (None, Some(by)) => Some(Authorization::new("Allow", by, "")),
-            (None, None) => None,
+            // Whose it is was not proved: the client isn't told why, whoever looks here is.
+            (None, None) => unproven.and(error).map(|error| {
+                let reason = error.cause.as_deref().unwrap_or(&error.message);
+                Authorization::new("ImplicitDeny", "", reason)
+            }),
         };
+        let identity = match (context, unproven) {
+            (Some(context), _) => context.caller.audited(),
+            (None, Some(unproven)) => claimed(unproven),
+            (None, None) => UserIdentity::anonymous(),
+        };
+        let operation = context.map(|it| it.operation).or_else(|| unproven.and_then(|it| it.operation));
+        let user_agent = context.and_then(|it| it.request.header("user-agent"));
+        let target = unproven.and_then(|it| it.target.as_ref());
         state.audit.record(&Record {
             at_nanoseconds: clock::now_nanoseconds(),
             source: "s3.amazonaws.com",
-            name: context.map_or("Unauthenticated", |context| context.operation.name()),
+            name: operation.map_or("Unauthenticated", Operation::name),
             region: &state.config.region,
             address: line.address,
-            user_agent: context.and_then(|context| context.request.header("user-agent")),
+            user_agent: user_agent.or_else(|| unproven.and_then(|it| it.user_agent.as_deref())),
             request_id: Some(line.id),
-            identity: context.map_or_else(UserIdentity::anonymous, |context| context.caller.audited()),
-            account: context.and_then(|context| {
-                let owner = context.bucket().ok().map(|bucket| bucket.owner.as_str());
-                owner.or_else(|| context.caller.account_id())
-            }),
-            resources: context.map(resources).unwrap_or_default(),
+            account: match context {
+                Some(context) => {
+                    let owner = context.bucket().ok().map(|bucket| bucket.owner.as_str());
+                    owner.or_else(|| context.caller.account_id())
+                }
+                None => identity.account_id,
+            },
+            identity,
+            resources: match (context, target) {
+                (Some(context), _) => resources(context),
+                (None, Some(target)) => [named(target), None],
+                (None, None) => [None, None],
+            },
             status: status.as_u16(),
             error_code: error.map(|error| error.code.name()),
             authorization,
@@ -152,7 +179,7 @@ impl S3Application {
 
     fn finish(&self, line: &Line<'_>, handled: Handled) -> Response {
         let state = &*self.state;
-        let Handled { outcome, context, received } = handled;
+        let Handled { outcome, context, unproven, received } = handled;
         state.metrics.received(received);
         let (response, error) = match outcome {
             Ok(response) => (response, None),
@@ -165,7 +192,7 @@ impl S3Application {
             }
         };
         let status = response.status();
-        self.audit(line, context.as_deref(), error.as_ref(), status);
+        self.audit(line, context.as_deref(), unproven.as_ref(), error.as_ref(), status);
         state.metrics.answered(status, status == StatusCode::FORBIDDEN);
         state.metrics.sent(http_body::Body::size_hint(response.body()).lower());
         let refused_key = context.as_ref().and_then(|context| context.refused_key());
@@ -234,14 +261,23 @@ impl S3Application {
 
 /// The bucket or object that a request names, and what it copies from.
 fn resources(context: &RequestContext) -> [Option<Resource<'_>>; 2] {
-    let request = &context.request;
-    let named = match (request.bucket(), request.key()) {
-        (Some(bucket), Some(key)) => Some(Resource::Object(bucket.as_ref(), key.as_ref())),
-        (Some(bucket), None) => Some(Resource::Bucket(bucket.as_ref())),
-        (None, _) => None,
-    };
-    let source = request.copy_source.as_ref();
-    [named, source.map(|source| Resource::Object(source.bucket.as_ref(), source.key.as_ref()))]
+    let source = context.request.copy_source.as_ref();
+    [named(&context.request.target), source.map(|source| Resource::Object(source.bucket.as_ref(), source.key.as_ref()))]
+}
+
+fn named(target: &Target) -> Option<Resource<'_>> {
+    match target {
+        Target::Service => None,
+        Target::Bucket(bucket) => Some(Resource::Bucket(bucket.as_ref())),
+        Target::Object(bucket, key) => Some(Resource::Object(bucket.as_ref(), key.as_ref())),
+    }
+}
+
+/// Whom a request said that it was from.
+fn claimed(unproven: &Unproven) -> UserIdentity<'_> {
+    let Some(access_key) = unproven.access_key.as_deref() else { return UserIdentity::anonymous() };
+    let known = unproven.holder.as_ref().map_or_else(UserIdentity::default, |holder| holder.audited());
+    UserIdentity { kind: UserIdentity::unverified().kind, access_key_id: Some(access_key), ..known }
 }
 
 /// Behind damage in the log nobody knows what was stored: "no such key" would tell a client that what it stored is gone, so it is told of the damage.

@@ -367,6 +367,7 @@ async fn open(
         signing_keys: SigningKeyCache::default(),
         sign_ins: SignIns::default(),
         usage,
+        settings_turn: tokio::sync::Mutex::default(),
         audit,
         metrics: Arc::new(Metrics::default()),
         large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS_MAX)),

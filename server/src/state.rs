@@ -52,6 +52,8 @@ pub struct State {
     pub sign_ins: SignIns,
     /// What buckets held over the months.
     pub usage: Arc<MonthlyUsage>,
+    /// Held by whoever changes what is set on a bucket, or the node's settings, from the look at what they are to the change of it.
+    pub settings_turn: tokio::sync::Mutex<()>,
     /// Who did what.
     pub audit: Audit,
     /// Counters.
@@ -88,6 +90,7 @@ impl State {
             signing_keys: SigningKeyCache::default(),
             admin_auth: AuthConfig::of_service("strongroom", config.region.clone()),
             sign_ins: SignIns::default(),
+            settings_turn: tokio::sync::Mutex::default(),
             audit: Audit::off(),
             metrics: Arc::new(Metrics::default()),
             large_uploads: Arc::new(Semaphore::new(1)),

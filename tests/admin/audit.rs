@@ -87,10 +87,46 @@ fn admin_calls_are_recorded_and_a_deleted_permission_s_document_is_kept() {
         (&denied[0]["userIdentity"]["userName"], &denied[0]["authorization"]["decision"]),
         (&json!("eve"), &json!("ImplicitDeny"))
     );
-    assert_eq!(records(&root, "event=postAuthToken&refused=true", 1)[0]["errorCode"], "AuthenticationFailed");
+    // Who signed in, whose name was tried, and what was made.
+    let tried = &records(&root, "event=SignIn&refused=true&user=eve", 1)[0];
+    assert_eq!(
+        (&tried["errorCode"], &tried["userIdentity"]["type"]),
+        (&json!("AuthenticationFailed"), &json!("Unverified"))
+    );
+    Admin::nobody(&node)
+        .post("/auth/token", &json!({"user": "my-password-in-the-wrong-place", "password": "wrong-password"}))
+        .refused(403, "AuthenticationFailed");
+    assert_eq!(records(&root, "event=SignIn&refused=true", 2).len(), 2);
+    assert_eq!(records(&root, "q=in-the-wrong-place", 0), [] as [Value; 0], "what isn't a user's name may be a secret");
+    assert_eq!(records(&root, "event=SignIn&refused=false&user=eve", 1)[0]["userIdentity"]["type"], "ConsoleUser");
+    let created = &records(&root, "event=CreatePermission&refused=false", 1)[0];
+    assert_eq!(created["requestParameters"]["name"], "p", "{created}");
     // An auditor may search, and set nothing.
     assert!(!records(&eve, "event=DeletePermission", 1).is_empty());
     eve.put("/audit/settings", &json!({"requests": "none"})).refused(403, "AccessDenied");
+}
+
+#[test]
+fn a_request_with_a_key_that_is_not_accepted_is_recorded_with_what_it_asked_for_and_why() {
+    let node = node(json!({
+        "buckets": [{"name": "box"}],
+        "permissions": [everything("p")],
+        "serviceAccounts": [fixture::service_account("app", &["p"])],
+    }));
+    let root = Admin::root(&node);
+    let app = fixture::caller(&node, "app");
+    root.delete("/service-accounts/app/enabled").json(204);
+    app.put("box", "k", "v").expect(403, "InvalidAccessKeyId");
+    node.client().with("AKNOBODYHASIT", "some-secret").get("box", "k").expect(403, "InvalidAccessKeyId");
+    let found = &records(&root, "bucket=box&user=app", 1)[0];
+    assert_eq!((&found["eventName"], &found["userIdentity"]["type"]), (&json!("PutObject"), &json!("Unverified")));
+    assert_eq!(found["resources"][0]["ARN"], "arn:aws:s3:::box/k");
+    assert_eq!(found["authorization"]["reason"], "service account \"app\" is disabled", "{found}");
+    let unknown = &records(&root, "user=AKNOBODYHASIT", 1)[0];
+    assert_eq!(
+        (&unknown["eventName"], &unknown["userIdentity"]["accessKeyId"]),
+        (&json!("GetObject"), &json!("AKNOBODYHASIT"))
+    );
 }
 
 #[test]

@@ -97,6 +97,39 @@ fn a_bucket_policy_is_downloaded_replaced_and_told_when_it_is_public() {
 }
 
 #[test]
+fn settings_that_somebody_else_changed_meanwhile_are_not_overwritten() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let seen = root.get("/buckets/box").header("etag");
+    let matching = |method: &str, path: &str, body: &serde_json::Value, etag: &str| {
+        root.send(method, path, Some(body.to_string()), &[("if-match", etag)])
+    };
+    node.client().put("box", "k", "v").ok();
+    assert_eq!(root.get("/buckets/box").header("etag"), seen, "what it holds is no setting");
+    let changed = matching("PUT", "/buckets/box", &json!({"quota": {"bytes": 9000}}), &seen);
+    changed.json(200);
+    let now = changed.header("etag");
+    let policy = fixture::policy(
+        &json!([{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"}]),
+    );
+    for (method, path) in [
+        ("PUT", "/buckets/box"),
+        ("PUT", "/buckets/box/policy"),
+        ("DELETE", "/buckets/box/policy"),
+        ("DELETE", "/buckets/box"),
+    ] {
+        let body = if path.ends_with("policy") { policy.clone() } else { json!({}) };
+        matching(method, path, &body, &seen).refused(412, "PreconditionFailed");
+    }
+    let changed = matching("PUT", "/buckets/box/policy", &policy, &now);
+    changed.json(200);
+    assert_eq!(root.get("/buckets/box/policy").header("etag"), changed.header("etag"));
+    let settings = root.get("/audit/settings").header("etag");
+    matching("PUT", "/audit/settings", &json!({"requests": "denied"}), &settings).json(200);
+    matching("PUT", "/audit/settings", &json!({"requests": "all"}), &settings).refused(412, "PreconditionFailed");
+}
+
+#[test]
 fn a_bucket_policy_that_locks_out_its_author_is_stored_only_when_they_confirm_it() {
     let node = node(json!({
         "buckets": [{"name": "box"}],

@@ -115,6 +115,29 @@ fn switches_of_a_state_file_are_true_or_false_and_nothing_else() {
     root.get("/permissions/p").json(200);
 }
 
+#[test]
+fn metrics_are_for_loopback_and_the_operator_and_a_proxy_s_clients_are_not_loopback() {
+    let node = tests::NodeBuilder::serve()
+        .arguments(&["--durability", "relaxed", "--trusted-proxy", "127.0.0.1"])
+        .account(json!({"users": [{"name": "eve", "password": "eve-password", "role": "auditor"}]}))
+        .start();
+    let root = Admin::root(&node);
+    let other = root.post("/accounts", &json!({"name": "other"})).json(201);
+    let text = |field: &str| other["root"][field].as_str().expect("a text").to_owned();
+    let tenant = Admin::nobody(&node).with_key(&text("accessKey"), &text("secret"));
+    let ask = |admin: &Admin, from: Option<&str>| {
+        let mut request = admin.client.target("GET", "/metrics");
+        request = from.into_iter().fold(request, |request, from| request.header("x-forwarded-for", from));
+        let token = admin.token.iter().map(|token| format!("Bearer {token}"));
+        request = token.fold(request, |request, token| request.header("authorization", token));
+        admin.client.send_as_is(&request).status
+    };
+    let (nobody, eve) = (Admin::nobody(&node), Admin::nobody(&node).with_user("eve", "eve-password"));
+    let outside = Some("203.0.113.9");
+    assert_eq!([ask(&nobody, None), ask(&nobody, outside)], [200, 403]);
+    assert_eq!([ask(&root, outside), ask(&eve, outside), ask(&tenant, outside)], [200, 200, 403]);
+}
+
 /// D13: default credentials.
 #[test]
 fn d13_there_are_no_default_credentials() {

@@ -61,6 +61,13 @@ fn what_state_prints_apply_takes_and_only_prune_deletes() {
     assert_eq!(metrics(), commits, "what changes nothing makes no record");
     let empty = file(&node, "empty.json", r#"{"accounts": [{"name": "main"}]}"#);
     assert_eq!(local(&node, &["apply", "-f", &empty]).ok(), "nothing to change\n");
+    assert_eq!(
+        local(&node, &["apply", "-f", &empty, "--prune"]).ok(),
+        "nothing to change\n",
+        "an absent list isn't managed"
+    );
+    let lists = r#"{"accounts": [{"name": "main", "permissions": [], "serviceAccounts": [], "users": []}]}"#;
+    let empty = file(&node, "lists.json", lists);
     let pruned = local(&node, &["apply", "-f", &empty, "--prune"]).ok();
     for line in ["- service account \"worker\"", "- user \"eve\"", "- permission \"team\"", "- permission \"file\""] {
         assert!(pruned.lines().any(|it| it == line), "no {line} in {pruned}");

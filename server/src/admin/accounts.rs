@@ -54,6 +54,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         Ok((records.map(Change::Put).to_vec(), ()))
     };
     call.change(make).await?;
+    call.note_made(serde_json::json!({"id": account.account_id.as_str(), "name": account.name.as_str()}));
     let made = wire::NewAccount {
         account: show(&account),
         root: wire::Credentials {

@@ -1,6 +1,6 @@
 //! The audit log over the API: searched by who may view it, set by the admin alone.
 
-use http::HeaderName;
+use http::{HeaderName, header};
 
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
@@ -82,7 +82,7 @@ pub(super) async fn search(call: &Call) -> Result<Answer> {
 
 /// `GET /audit/settings`
 pub(super) async fn read_settings(call: &Call) -> Result<Answer> {
-    Answer::ok(&show(call))
+    Ok(Answer::ok(&show(call))?.with(header::ETAG, etag(call)))
 }
 
 /// `PUT /audit/settings`
@@ -91,6 +91,8 @@ pub(super) async fn change_settings(call: &Call) -> Result<Answer> {
         return Err(Refusal::denied("The settings of the node are its operator's account's to change."));
     }
     let body: wire::AuditSettingsBody = call.json()?;
+    let _turn = call.state.settings_turn.lock().await;
+    call.require_match(&etag(call))?;
     let (requests, kept_bytes) = call.state.audit.settings();
     let requests = match body.requests.as_deref() {
         None => requests,
@@ -105,7 +107,13 @@ pub(super) async fn change_settings(call: &Call) -> Result<Answer> {
     }
     AuditSettings::store(&call.state.store, requests, kept_bytes).await.map_err(S3Error::from)?;
     call.state.audit.set(requests, kept_bytes);
-    Answer::ok(&show(call))
+    Ok(Answer::ok(&show(call))?.with(header::ETAG, etag(call)))
+}
+
+/// What stands for the settings; not for what is counted.
+fn etag(call: &Call) -> String {
+    let (requests, kept_bytes) = call.state.audit.settings();
+    format!("\"{}-{kept_bytes}\"", requests.as_str())
 }
 
 fn show(call: &Call) -> wire::AuditSettings {

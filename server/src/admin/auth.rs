@@ -1,10 +1,12 @@
 //! Signing in and out: tokens for programs, cookie sessions for the console, one-time links for who has no password yet.
 
+use std::sync::Arc;
+
 use http::{StatusCode, header};
 use policy::Action;
 
 use super::answer::{Answer, Refusal, Result};
-use super::call::Call;
+use super::call::{Call, Tried};
 use super::caller::{Caller, SESSION_COOKIE};
 use super::password;
 use super::wire;
@@ -103,8 +105,18 @@ async fn sign_in(call: &Call, body: &wire::SignInBody) -> Result<SignedIn> {
     match (&body.access_key, &body.secret, &body.user, &body.password) {
         (Some(access_key), Some(secret), None, None) => {
             let name = format!("key {access_key}");
-            attempt(call, &name)?;
             let snapshot = call.snapshot();
+            if let Some(known) = snapshot.holder(access_key) {
+                tried(
+                    call,
+                    Tried {
+                        account: Some(known.account.account_id.clone()),
+                        access_key: Some(access_key.clone()),
+                        user: (!known.is_root()).then(|| known.name().to_owned()),
+                    },
+                );
+            }
+            attempt(call, &name)?;
             let found = snapshot.credential(access_key, call.time()).ok();
             let given = SecretKey::parse(secret).ok();
             let found = found.filter(|it| given.is_some_and(|given| it.secret.matches(&given))).ok_or_else(failed)?;
@@ -118,6 +130,14 @@ async fn sign_in(call: &Call, body: &wire::SignInBody) -> Result<SignedIn> {
                 None => snapshot.operator(),
             };
             let name = format!("user {} {user}", account.map_or("", |it| it.account_id.as_str()));
+            tried(
+                call,
+                Tried {
+                    account: account.map(|it| it.account_id.clone()),
+                    user: account.and_then(|it| Some(snapshot.user(it.account_id.as_str(), user)?.name.to_string())),
+                    access_key: None,
+                },
+            );
             attempt(call, &name)?;
             let found = account.and_then(|it| snapshot.user(it.account_id.as_str(), user)).filter(|it| it.enabled);
             let hash = found.map(|it| it.password.clone());
@@ -178,7 +198,11 @@ fn linked_user(call: &Call, snapshot: &Snapshot, link: &Link, password: &Passwor
 fn begin(call: &Call, signed_in: SignedIn, kind: Kind) -> Result<(String, Session)> {
     let begun = call.state.sign_ins.sessions.begin(signed_in, kind, call.now);
     let (token, session) = begun.map_err(|error| Refusal::internal(&error))?;
-    if session.signed_in.is_current(&call.snapshot(), call.time()) {
+    let snapshot = call.snapshot();
+    if session.signed_in.is_current(&snapshot, call.time()) {
+        let caller = Caller::of_new_session(&snapshot, &token, session.clone(), call.now)?;
+        // Each call begins one session.
+        let _ = call.signed_in.set(Arc::new(caller));
         return Ok((token, session));
     }
     call.state.sign_ins.sessions.end(&token);
@@ -189,11 +213,17 @@ fn begin(call: &Call, signed_in: SignedIn, kind: Kind) -> Result<(String, Sessio
 fn require_json(call: &Call) -> Result<()> {
     let kind = call.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/json") {
+    // Browsers say from where a form comes; who calls without one isn't carried off to another's session.
+    if kind.eq_ignore_ascii_case("application/json") || !call.head.headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
-    let message = "A session begins with a body of Content-Type application/json.";
+    let message = "From a page, a session begins with a body of Content-Type application/json.";
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message))
+}
+
+fn tried(call: &Call, tried: Tried) {
+    // Each call tries one sign-in.
+    let _ = call.tried.set(tried);
 }
 
 fn attempt(call: &Call, name: &str) -> Result<()> {

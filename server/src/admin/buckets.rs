@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Bucket, BucketChange, BucketName, Versioning};
-use http::StatusCode;
+use http::{StatusCode, header};
 use jiff::Timestamp;
 use policy::{BUCKET_POLICY_BYTES_MAX, ParseOptions};
 
@@ -11,7 +11,7 @@ use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::page::{Listing, Row};
 use super::wire;
-use crate::declare::{VERSIONING_RULE, versioning_from, versioning_name};
+use crate::declare::{VERSIONING_RULE, bucket_state, versioning_from, versioning_name};
 use crate::protocol::error::Code;
 use crate::quota::{QUOTA_BYTES_MAX, Quota};
 use crate::s3::bucket::create;
@@ -48,7 +48,8 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
     if quota.is_some() {
         call.state.quotas.set(&call.state.store, made.id, quota).await?;
     }
-    Answer::created(&show(&call.state, &made))
+    call.note_made(serde_json::json!({"name": made.name.to_string()}));
+    Ok(Answer::created(&show(&call.state, &made))?.with(header::ETAG, etag(&call.state, &made)))
 }
 
 /// `GET /buckets`
@@ -76,13 +77,15 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
 /// `GET /buckets/{name}`
 pub(super) async fn read(call: &Call) -> Result<Answer> {
     let bucket = find(call)?;
-    Answer::ok(&show(&call.state, &bucket))
+    shown(call, &bucket)
 }
 
 /// `PUT /buckets/{name}`
 pub(super) async fn update(call: &Call) -> Result<Answer> {
     let body: wire::BucketBody = call.json()?;
+    let _turn = call.state.settings_turn.lock().await;
     let bucket = find(call)?;
+    call.require_match(&etag(&call.state, &bucket))?;
     if body.name.as_ref().is_some_and(|name| **name != *bucket.name) {
         return Err(Refusal::invalid("name", "can't be changed"));
     }
@@ -98,12 +101,14 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
     if let Some(quota) = quota {
         call.state.quotas.set(&call.state.store, bucket.id, quota).await?;
     }
-    Answer::ok(&show(&call.state, &bucket))
+    shown(call, &bucket)
 }
 
 /// `DELETE /buckets/{name}`: an empty one.
 pub(super) async fn delete(call: &Call) -> Result<Answer> {
+    let _turn = call.state.settings_turn.lock().await;
     let bucket = find(call)?;
+    call.require_match(&etag(&call.state, &bucket))?;
     call.state.store.delete_bucket(bucket.id).await.map_err(crate::protocol::error::S3Error::from)?;
     call.state.bucket_policies.forget(bucket.id);
     call.state.quotas.forget(bucket.id);
@@ -112,14 +117,18 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
 
 /// `GET /buckets/{name}/policy`
 pub(super) async fn read_policy(call: &Call) -> Result<Answer> {
-    let policy = call.state.bucket_policies.of(find(call)?.id)?;
+    let bucket = find(call)?;
+    let policy = call.state.bucket_policies.of(bucket.id)?;
     let policy = policy.ok_or_else(|| Refusal::not_found("NoSuchBucketPolicy", "The bucket policy does not exist"))?;
-    Ok(Answer::bytes("application/json", policy.policy.source().to_owned()))
+    let answer = Answer::bytes("application/json", policy.policy.source().to_owned());
+    Ok(answer.with(header::ETAG, etag(&call.state, &bucket)))
 }
 
 /// `PUT /buckets/{name}/policy`: the body is the file.
 pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
+    let _turn = call.state.settings_turn.lock().await;
     let bucket = find(call)?;
+    call.require_match(&etag(&call.state, &bucket))?;
     if call.body.len() > BUCKET_POLICY_BYTES_MAX {
         return Err(Refusal::invalid("policy", format!("is larger than {BUCKET_POLICY_BYTES_MAX} bytes")));
     }
@@ -137,12 +146,15 @@ pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
         return Err(Refusal::denied(message));
     }
     call.state.bucket_policies.set(&call.state.store, bucket.id, Some(policy)).await?;
-    Answer::ok(&show(&call.state, &bucket))
+    shown(call, &bucket)
 }
 
 /// `DELETE /buckets/{name}/policy`
 pub(super) async fn remove_policy(call: &Call) -> Result<Answer> {
-    call.state.bucket_policies.set(&call.state.store, find(call)?.id, None).await?;
+    let _turn = call.state.settings_turn.lock().await;
+    let bucket = find(call)?;
+    call.require_match(&etag(&call.state, &bucket))?;
+    call.state.bucket_policies.set(&call.state.store, bucket.id, None).await?;
     Ok(Answer::nothing())
 }
 
@@ -151,6 +163,19 @@ pub(super) fn find(call: &Call) -> Result<Arc<Bucket>> {
     let account = call.account_id()?;
     let found = call.state.store.bucket(call.name()).ok().filter(|it| it.owner == account.as_str());
     found.ok_or_else(Refusal::bucket_not_found)
+}
+
+/// A bucket with its entity tag.
+fn shown(call: &Call, bucket: &Bucket) -> Result<Answer> {
+    Ok(Answer::ok(&show(&call.state, bucket))?.with(header::ETAG, etag(&call.state, bucket)))
+}
+
+/// What stands for all that is set on a bucket, its policy included; not for what it holds.
+fn etag(state: &State, bucket: &Bucket) -> String {
+    let mut hash = blake3::Hasher::new_derive_key("strongroom 2026-11 entity tag of a bucket");
+    hash.update(bucket_state(state, bucket).to_string().as_bytes());
+    hash.update(format!("{:?} {}", bucket.id, bucket.created_ms).as_bytes());
+    format!("\"{}\"", &hash.finalize().to_hex()[..32])
 }
 
 async fn set(call: &Call, bucket: &Bucket, versioning: Versioning) -> Result<Arc<Bucket>> {

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Refusal, Result};
 use super::caller::{Caller, Circumstances, not_signed_in};
+use crate::audit::UserIdentity;
 use crate::identity::account::Account;
 use crate::identity::change::Change;
 use crate::identity::name::AccountId;
@@ -40,6 +41,30 @@ pub(super) struct Call {
     pub(super) now: i64,
     /// What the audit log keeps of it beside who called what.
     pub(super) noted: OnceLock<serde_json::Value>,
+    /// Who signed in by it.
+    pub(super) signed_in: OnceLock<Arc<Caller>>,
+    /// Whose sign-in was tried by it.
+    pub(super) tried: OnceLock<Tried>,
+}
+
+/// Whom somebody said to be who signs in: only what this node knows, since what isn't a name here may be a password in the wrong place.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    pub(super) account: Option<AccountId>,
+    pub(super) access_key: Option<String>,
+    pub(super) user: Option<String>,
+}
+
+impl Tried {
+    /// As the audit log has it.
+    pub(super) fn audited(&self) -> UserIdentity<'_> {
+        UserIdentity {
+            account_id: self.account.as_ref().map(AccountId::as_str),
+            access_key_id: self.access_key.as_deref(),
+            user_name: self.user.as_deref(),
+            ..UserIdentity::unverified()
+        }
+    }
 }
 
 impl Call {
@@ -99,6 +124,12 @@ impl Call {
         // Also after an error: a change that could not be stored may be in effect.
         self.state.end_stale_sessions();
         changed
+    }
+
+    /// Notes for the audit log what was made: its path has no name yet.
+    pub(super) fn note_made(&self, made: serde_json::Value) {
+        // Each call makes one thing.
+        let _ = self.noted.set(made);
     }
 
     /// Judges one more action than the route's own.

@@ -9,12 +9,13 @@ use http::{HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Refusal, Result};
-use super::call::Call;
+use super::call::{Call, Tried};
 use super::caller::{Caller, Circumstances, Door, not_signed_in};
 use super::route::{self, Access, Found, Route, Run};
 use super::{objects, openapi};
 use crate::audit::{Authorization, Record, Resource, UserIdentity};
 use crate::clock;
+use crate::config::LogRequests;
 use crate::http::body::{BodyError, RequestBody};
 use crate::identity::account::Account;
 use crate::identity::snapshot::Snapshot;
@@ -68,7 +69,11 @@ pub(super) async fn handle(
     if state.audit.is_on() && !line.event.is_empty() {
         let is_denied = code == "AccessDenied" && !line.action.is_empty();
         let decision = if is_denied { "ImplicitDeny" } else { "Allow" };
-        let identity = line.caller.as_ref().map_or_else(UserIdentity::anonymous, |caller| caller.audited());
+        let identity = match (&line.caller, &line.tried) {
+            (Some(caller), _) => caller.audited(),
+            (None, Some(tried)) => tried.audited(),
+            (None, None) => UserIdentity::anonymous(),
+        };
         let below = path.trim_start_matches(route::BASE).trim_start_matches('/');
         state.audit.record(&Record {
             at_nanoseconds: clock::now_nanoseconds(),
@@ -88,9 +93,12 @@ pub(super) async fn handle(
         });
     }
     state.metrics.answered(status, status == StatusCode::FORBIDDEN);
-    if status == StatusCode::FORBIDDEN || status.is_server_error() {
+    let wanted = state.config.log_requests == LogRequests::All
+        || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+        || status.is_server_error();
+    if wanted {
         let (caller, action) = (line.caller.as_ref().map_or("", |caller| caller.arn()), line.action);
-        tracing::info!(target: "request", client = %address, caller, operation = action, %method, path, status = status.as_u16(), code);
+        tracing::info!(target: "request", client = %address, caller, operation = if action.is_empty() { &line.event } else { action }, %method, path, status = status.as_u16(), code);
     }
     let headers = response.headers_mut();
     // Answers hold secrets and what only their caller may see.
@@ -121,6 +129,7 @@ struct Line {
     event: Cow<'static, str>,
     user_agent: Option<String>,
     parameters: Option<serde_json::Value>,
+    tried: Option<Tried>,
 }
 
 impl Line {
@@ -186,10 +195,24 @@ async fn run(
     if let Some(caller) = &caller {
         caller.check_body(&bytes)?;
     }
-    let noted = OnceLock::new();
-    let call = Call { state: Arc::clone(state), caller, account, names, query, head, peer, body: bytes, now, noted };
+    let call = Call {
+        state: Arc::clone(state),
+        caller,
+        account,
+        names,
+        query,
+        head,
+        peer,
+        body: bytes,
+        now,
+        noted: OnceLock::new(),
+        signed_in: OnceLock::new(),
+        tried: OnceLock::new(),
+    };
     let outcome = handler(&call).await;
     line.parameters = call.noted.into_inner();
+    line.tried = call.tried.into_inner();
+    line.caller = call.signed_in.into_inner().or(line.caller.take());
     outcome
 }
 
@@ -197,7 +220,14 @@ async fn run(
 fn event(route: &Route) -> Cow<'static, str> {
     match route.access {
         Access::May(action) => Cow::Borrowed(action.name().trim_start_matches("strongroom:")),
-        Access::SignedIn | Access::Anyone | Access::Object => Cow::Owned(openapi::operation_id(route)),
+        Access::SignedIn | Access::Anyone | Access::Object => match (route.method.as_str(), route.path) {
+            ("POST", "/auth/token" | "/auth/session") => Cow::Borrowed("SignIn"),
+            ("DELETE", "/auth/token" | "/auth/session") => Cow::Borrowed("SignOut"),
+            ("GET", "/auth/token" | "/auth/session") => Cow::Borrowed("GetSession"),
+            ("PUT", "/auth/password") => Cow::Borrowed("ChangePassword"),
+            ("GET", "/" | "/openapi.json") => Cow::Borrowed("GetDescription"),
+            _ => Cow::Owned(openapi::operation_id(route)),
+        },
     }
 }
 

@@ -27,6 +27,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use hyper::body::Incoming;
 
 use crate::clock;
@@ -47,6 +48,20 @@ pub(crate) async fn answer(state: &Arc<State>, connection: &Connection, request:
     let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
     handle::handle(state, caller::Door::Network, head, peer, body, clock::now_seconds()).await
 }
+
+/// Whether a request's credentials let it see the node's metrics: those of the operator's account that may see its status.
+pub(crate) fn may_see_metrics(state: &State, connection: &Connection, address: std::net::IpAddr, head: &Parts) -> bool {
+    let now = clock::now_seconds();
+    let snapshot = Arc::clone(&state.identities.snapshot());
+    let found = caller::Caller::of(state, &snapshot, caller::Door::Network, head, Some(EMPTY_SHA256), now);
+    let Ok(Some(caller)) = found else { return false };
+    let peer = Peer { address, secure: connection.tls_version.is_some(), tls_version: connection.tls_version };
+    let circumstances = caller::Circumstances { state, head, peer: &peer, now };
+    caller.account().operator && caller.require(&circumstances, policy::Action::StrongroomGetStatus).is_ok()
+}
+
+/// The hash of no body, which signers for services other than S3 sign without sending it.
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Answers a call that came over the local socket, whose peer is the node's admin.
 async fn answer_local(state: &Arc<State>, request: hyper::Request<Incoming>) -> Response {

@@ -78,6 +78,11 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             json!([{"token": []}, {"session": []}, {"signature": []}])
         }
     };
+    let is_tagged = is_tagged(route);
+    if is_tagged && route.method != http::Method::GET {
+        parameters.push(json!({"name": "If-Match", "in": "header", "schema": {"type": "string"},
+            "description": "The ETag of the version that the caller has seen; 412 when it was changed meanwhile"}));
+    }
     for (name, description) in s3_parameters(route) {
         parameters.push(query(name, json!({"type": "string"}), description));
     }
@@ -199,12 +204,38 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         }
     }
     let error = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}});
+    if is_tagged {
+        let tag = json!({"schema": {"type": "string"}, "description": "Stands for this version; for If-Match"});
+        for answer in ["200", "201"] {
+            if let Some(answer) = responses.get_mut(answer) {
+                answer["headers"]["ETag"] = tag.clone();
+            }
+        }
+        if route.method != http::Method::GET {
+            let changed = "It was changed since the version that If-Match names";
+            responses.insert("412".to_owned(), json!({"description": changed, "content": error.clone()}));
+        }
+    }
+    if matches!(route.method.as_str(), "POST" | "PUT" | "DELETE") && matches!(route.access, Access::May(_)) {
+        let conflict = "What is there already or in use stands against it";
+        responses.insert("409".to_owned(), json!({"description": conflict, "content": error.clone()}));
+    }
     responses.insert("default".to_owned(), json!({"description": "Refused, and why", "content": error}));
     if !parameters.is_empty() {
         operation["parameters"] = Value::Array(parameters);
     }
     operation["responses"] = Value::Object(responses);
     operation
+}
+
+/// Whether a call is about one resource whose versions have entity tags.
+fn is_tagged(route: &Route) -> bool {
+    let mut parts = route.path.trim_start_matches('/').split('/');
+    let (noun, id, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
+    let has_tags = ["permissions", "service-accounts", "users", "accounts", "buckets"].contains(&noun)
+        && id.starts_with('{')
+        && matches!(rest, None | Some("enabled" | "policy" | "revert" | "rotate"));
+    matches!(route.access, Access::May(_)) && (has_tags || route.path == "/audit/settings")
 }
 
 /// The parameters of S3 that a call about objects takes.

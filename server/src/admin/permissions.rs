@@ -1,6 +1,5 @@
 //! Permissions: made, listed, changed, switched, deleted, with their files, histories and checks.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::header;
@@ -16,7 +15,7 @@ use crate::identity::change::Change;
 use crate::identity::compiled::{CompiledPermission, compile};
 use crate::identity::difference::Fields;
 use crate::identity::history::Revision;
-use crate::identity::name::{AccountId, Id, PermissionName};
+use crate::identity::name::{AccountId, Id, Name, PermissionName};
 use crate::identity::permission::{
     Actions, Definition, DefinitionFields, Dialect, POLICY_BYTES_MAX, Permission, Scope,
 };
@@ -48,6 +47,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
     require_buckets(call, &permission.definition, None)?;
     let (snapshot, ()) = put(call, |_| Ok((permission.clone(), ()))).await?;
     let made = find(&snapshot, &permission.account_id, permission.id.as_str())?;
+    call.note_made(serde_json::json!({"id": permission.id.as_str(), "name": permission.name.as_str()}));
     let location = format!("/api/v1/permissions/{}", permission.id);
     Ok(Answer::created(&show(&snapshot, made)?)?.with(header::ETAG, etag(made)).with(header::LOCATION, location))
 }
@@ -56,25 +56,30 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
 pub(super) async fn list(call: &Call) -> Result<Answer> {
     let listing = Listing::of(&call.query, &SORTS)?;
     let (snapshot, account) = (call.snapshot(), call.account_id()?);
-    let users = users(&snapshot, &account);
-    let none = wire::Users::default();
-    let used_by = |it: &CompiledPermission| users.get(&it.permission.id).unwrap_or(&none);
+    let used_by = |it: &CompiledPermission| snapshot.users_of_permission(&account, &it.permission.id);
     let wanted = snapshot.permissions(account.as_str()).filter(|it| {
-        listing.name.as_ref().is_none_or(|name| it.permission.name.as_str() == name)
-            && listing.finds(&[it.permission.name.as_str(), it.description()])
+        let permission = &it.permission;
+        let texts = [permission.name.as_str(), it.description(), permission.definition.type_name()];
+        listing.name.as_ref().is_none_or(|name| permission.name.as_str() == name)
+            && (listing.finds(&texts) || listing.finds_any(used_by(it).map(Name::as_str)))
     });
     let rows = wanted.map(|it| {
         let permission = &it.permission;
         let key = match listing.sort {
             "description" => it.description().to_lowercase(),
             "type" => permission.definition.type_name().to_owned(),
-            "serviceAccounts" => format!("{:010}", used_by(it).count),
+            "serviceAccounts" => format!("{:010}", used_by(it).len()),
             "createTime" => permission.created_at.to_string(),
             _ => permission.name.as_str().to_lowercase(),
         };
         Row { key, id: permission.id.to_string(), item: it }
     });
-    listing.answer(rows.collect(), |it| summary(it, used_by(it).clone()))
+    listing.answer(rows.collect(), |it| summary(it, users(used_by(it))))
+}
+
+/// How many service accounts use a permission, and the first of them.
+fn users<'a>(names: impl ExactSizeIterator<Item = &'a Name>) -> wire::Users {
+    wire::Users { count: names.len(), names: names.take(NAMES_TOLD_MAX).map(ToString::to_string).collect() }
 }
 
 /// `GET /permissions/{id}`
@@ -375,21 +380,6 @@ fn policy_text(raw: &RawValue) -> Result<String> {
         .map_err(|_| Refusal::invalid("policy", "must be a policy document: an object, or a string that holds one"))
 }
 
-/// Who uses each permission of an account, found in one pass.
-fn users(snapshot: &Snapshot, account: &AccountId) -> HashMap<Id, wire::Users> {
-    let mut users: HashMap<Id, wire::Users> = HashMap::new();
-    for service_account in snapshot.service_accounts(account.as_str()) {
-        for id in &service_account.permissions {
-            let users = users.entry(id.clone()).or_default();
-            users.count += 1;
-            if users.names.len() < NAMES_TOLD_MAX {
-                users.names.push(service_account.name.to_string());
-            }
-        }
-    }
-    users
-}
-
 fn summary(compiled: &CompiledPermission, service_accounts: wire::Users) -> wire::PermissionSummary {
     let permission = &compiled.permission;
     wire::PermissionSummary {
@@ -407,9 +397,7 @@ fn summary(compiled: &CompiledPermission, service_accounts: wire::Users) -> wire
 
 fn show(snapshot: &Snapshot, compiled: &CompiledPermission) -> Result<wire::Permission> {
     let permission = &compiled.permission;
-    let names = snapshot.users_of_permission(&permission.account_id, &permission.id);
-    let users =
-        wire::Users { count: names.len(), names: names.iter().take(NAMES_TOLD_MAX).map(ToString::to_string).collect() };
+    let users = users(snapshot.users_of_permission(&permission.account_id, &permission.id));
     let mut shown = wire::Permission {
         summary: summary(compiled, users),
         actions: None,

@@ -250,14 +250,12 @@ pub(super) fn find(method: &Method, path: &str) -> Found {
     // HEAD is GET whose body isn't sent.
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let matching = ROUTES.iter().filter_map(|route| Some((route, names(route.path, &parts)?)));
-    let fewest_places = matching.clone().map(|(_, names)| names.len()).min();
-    let mut methods = Vec::new();
-    for (route, names) in matching.filter(|(_, names)| Some(names.len()) == fewest_places) {
-        if route.method == *method {
-            return Found::Route(route, names);
-        }
-        methods.push(route.method.as_str());
+    // Of those that take the method: a thing may have the name of a fixed part that takes another.
+    let fitting = matching.clone().filter(|(route, _)| route.method == *method);
+    if let Some((route, names)) = fitting.min_by_key(|(_, names)| names.len()) {
+        return Found::Route(route, names);
     }
+    let methods: Vec<&str> = matching.map(|(route, _)| route.method.as_str()).collect();
     if methods.is_empty() { Found::Nothing } else { Found::OtherMethod(methods) }
 }
 
@@ -303,6 +301,7 @@ mod tests {
         assert_eq!(found(Method::GET, "/api/v1/permissions"), "GET /permissions []");
         assert_eq!(found(Method::PUT, "/api/v1/permissions/read%20only"), "PUT /permissions/{id} [\"read only\"]");
         assert_eq!(found(Method::POST, "/api/v1/permissions/check"), "POST /permissions/check []");
+        assert_eq!(found(Method::GET, "/api/v1/permissions/check"), "GET /permissions/{id} [\"check\"]");
         assert_eq!(found(Method::PUT, "/api/v1/permissions/a/enabled"), "PUT /permissions/{id}/enabled [\"a\"]");
         assert_eq!(found(Method::HEAD, "/api/v1/users/eve"), "GET /users/{id} [\"eve\"]");
         assert_eq!(found(Method::PATCH, "/api/v1/users"), "only [\"POST\", \"GET\"]");

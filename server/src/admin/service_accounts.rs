@@ -62,6 +62,9 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         Ok::<_, Refusal>((vec![Change::Put(Record::ServiceAccount(made))], ()))
     };
     call.change(make).await?;
+    call.note_made(
+        serde_json::json!({"id": made.id.as_str(), "name": made.name.as_str(), "accessKey": made.access_key.as_str()}),
+    );
     let location = format!("/api/v1/service-accounts/{}", made.id);
     Ok(Answer::created(&credentials(&made))?.with(header::LOCATION, location))
 }

@@ -46,6 +46,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         Ok((vec![Change::Put(Record::User(user.clone()))], ()))
     };
     call.change(make).await?;
+    call.note_made(serde_json::json!({"name": user.name.as_str(), "role": user.role.as_str()}));
     Ok(Answer::created(&show(&user))?.with(header::ETAG, etag(&user)))
 }
 

@@ -245,25 +245,6 @@ mod tests {
 
     use super::*;
 
-    fn record(name: &str) -> Record<'_> {
-        Record {
-            at_nanoseconds: 0,
-            source: "strongroom",
-            name,
-            region: "us-east-1",
-            address: "127.0.0.1".parse().unwrap(),
-            user_agent: None,
-            request_id: None,
-            identity: UserIdentity::anonymous(),
-            account: None,
-            resources: [None, None],
-            status: 200,
-            error_code: None,
-            authorization: None,
-            parameters: None,
-        }
-    }
-
     fn until(what: impl Fn() -> bool) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while !what() {
@@ -278,7 +259,7 @@ mod tests {
         let path = directory.path().join("audit.log");
         let audit = Audit::start(&path, Requests::All, 1 << 30, Box::new(|| 0)).unwrap();
         for n in 0..3_000 {
-            audit.record(&record(&format!("n{n}")));
+            audit.record(&Record::named(&format!("n{n}")));
         }
         audit.flush();
         assert_eq!(audit.written(), 3_000);
@@ -291,7 +272,7 @@ mod tests {
             .collect();
         assert_eq!(names, (0..3_000).map(|n| format!("n{n}")).collect::<Vec<_>>());
         assert_eq!((audit.written(), audit.dropped()), (3_000, 0));
-        audit.record(&record("late"));
+        audit.record(&Record::named("late"));
         assert_eq!(audit.dropped(), 1);
     }
 
@@ -303,12 +284,12 @@ mod tests {
         let low = Arc::clone(&is_low);
         let low_water = move || if low.load(Relaxed) { u64::MAX / 2 } else { 1 };
         let audit = Audit::start(&path, Requests::All, 1 << 30, Box::new(low_water)).unwrap();
-        audit.record(&record("lost"));
+        audit.record(&Record::named("lost"));
         until(|| audit.dropped() == 1);
         assert_eq!(audit.writer_state(), Some(WriterState::Paused));
         is_low.store(false, Relaxed);
         until(|| {
-            audit.record(&record("kept"));
+            audit.record(&Record::named("kept"));
             audit.written() > 0
         });
         assert_eq!(audit.writer_state(), Some(WriterState::Writes));

@@ -48,7 +48,7 @@ pub struct Record<'a> {
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UserIdentity<'a> {
-    /// `Root`, `IAMUser`, `ConsoleUser` or `Anonymous`.
+    /// `Root`, `IAMUser`, `ConsoleUser`, `Anonymous`, or `Unverified` for whom a request that proved nothing said it was from.
     pub kind: &'static str,
     /// `aws:userid`.
     pub principal_id: Option<&'a str>,
@@ -66,6 +66,11 @@ impl<'a> UserIdentity<'a> {
     /// Nobody.
     pub fn anonymous() -> UserIdentity<'a> {
         UserIdentity { kind: "Anonymous", ..UserIdentity::default() }
+    }
+
+    /// Somebody who said who they are and didn't prove it.
+    pub fn unverified() -> UserIdentity<'a> {
+        UserIdentity { kind: "Unverified", ..UserIdentity::default() }
     }
 }
 
@@ -224,18 +229,15 @@ fn write_time(out: &mut Vec<u8>, nanoseconds: i64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn record() -> Record<'static> {
+impl<'a> Record<'a> {
+    /// An operation of nobody's that went well.
+    pub(super) fn named(name: &'a str) -> Record<'a> {
         Record {
             at_nanoseconds: 1_795_295_820_123_456_789,
             source: "s3.amazonaws.com",
-            name: "GetObject",
+            name,
             region: "us-east-1",
-            address: "127.0.0.1".parse().unwrap(),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
             user_agent: None,
             request_id: Some("00000000000000FF"),
             identity: UserIdentity::anonymous(),
@@ -246,6 +248,17 @@ mod tests {
             authorization: None,
             parameters: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record() -> Record<'static> {
+        Record::named("GetObject")
     }
 
     fn written(record: &Record<'_>) -> Value {

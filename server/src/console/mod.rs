@@ -9,10 +9,13 @@ use crate::admin;
 use crate::audit::WriterState;
 use crate::health;
 use crate::http::body::Body;
+use crate::http::proxy;
 use crate::http::serve::{Application, Connection};
 use crate::protocol::respond::{self, Response};
 use crate::s3::receive::blocking;
 use crate::state::State;
+
+const METRICS_REFUSED: &str = "Metrics are served to loopback, with a token or signature of the operator's account, or to everybody with --metrics-public.\n";
 
 /// Administration, health and metrics of one node.
 pub struct ConsoleApplication {
@@ -78,7 +81,6 @@ impl ConsoleApplication {
 
 impl Application for ConsoleApplication {
     async fn answer(&self, connection: &Connection, request: hyper::Request<Incoming>) -> Response {
-        let local = connection.peer.ip().to_canonical().is_loopback();
         if let Some(probe) = health::probe(&request) {
             return health::answer(&self.state, probe);
         }
@@ -87,9 +89,15 @@ impl Application for ConsoleApplication {
         }
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
-            "/metrics" if local || self.state.config.metrics_public => self.metrics().await,
             "/metrics" => {
-                text(StatusCode::FORBIDDEN, "Metrics are served to loopback only; --metrics-public opens them.\n")
+                let (head, _) = request.into_parts();
+                let address =
+                    proxy::client_address(connection.peer.ip(), &head.headers, &self.state.config.trusted_proxies);
+                let is_open = self.state.config.metrics_public || address.to_canonical().is_loopback();
+                if is_open || admin::may_see_metrics(&self.state, connection, address, &head) {
+                    return self.metrics().await;
+                }
+                text(StatusCode::FORBIDDEN, METRICS_REFUSED)
             }
             "/" if is_read => page("text/html; charset=utf-8", include_str!("page.html")),
             "/page.js" if is_read => page("text/javascript; charset=utf-8", include_str!("page.js")),

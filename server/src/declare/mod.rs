@@ -76,6 +76,7 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
         CommitError::Changed => ApplyError::Refused(format!("{file}: {error}")),
         CommitError::Storage { .. } => ApplyError::Storage(format!("{file}: {error}")),
     })?;
+    let _turn = state.settings_turn.lock().await;
     for step in buckets {
         let line = step.line();
         step.execute(state).await.map_err(|error| {

@@ -341,21 +341,22 @@ impl<'a> Planner<'a> {
 
     fn prune_account(&mut self, account: &Account, declared: &DeclaredAccount) {
         let base = self.base;
+        let managed = declared.managed;
         let id = account.account_id.as_str();
         let suffix = if account.operator { String::new() } else { format!(" (account \"{}\")", account.name) };
-        for it in base.service_accounts(id) {
+        for it in base.service_accounts(id).filter(|_| managed.service_accounts) {
             if declared.service_accounts.iter().all(|kept| kept.name != it.name) {
                 self.line('-', format!("service account \"{}\"{suffix}", it.name));
                 self.first.push(Change::Delete(service_account_key(it)));
             }
         }
-        for it in base.users(id) {
+        for it in base.users(id).filter(|_| managed.users) {
             if declared.users.iter().all(|kept| kept.name != it.name) {
                 self.line('-', format!("user \"{}\"{suffix}", it.name));
                 self.first.push(Change::Delete(user_key(it)));
             }
         }
-        for it in base.permissions(id) {
+        for it in base.permissions(id).filter(|_| managed.permissions) {
             if declared.permissions.iter().all(|kept| kept.name != it.permission.name) {
                 self.line('-', format!("permission \"{}\"{suffix}", it.permission.name));
                 self.last.push(Change::Delete(permission_key(&it.permission)));
@@ -365,9 +366,13 @@ impl<'a> Planner<'a> {
             let replaced = match row {
                 RowKey::Account { .. } => true,
                 RowKey::Root { .. } => declared.root.is_some(),
-                RowKey::Permission { name, .. } => declared.permissions.iter().any(|it| it.name == *name),
-                RowKey::ServiceAccount { name, .. } => declared.service_accounts.iter().any(|it| it.name == *name),
-                RowKey::User { name, .. } => declared.users.iter().any(|it| it.name == *name),
+                RowKey::Permission { name, .. } => {
+                    !managed.permissions || declared.permissions.iter().any(|it| it.name == *name)
+                }
+                RowKey::ServiceAccount { name, .. } => {
+                    !managed.service_accounts || declared.service_accounts.iter().any(|it| it.name == *name)
+                }
+                RowKey::User { name, .. } => !managed.users || declared.users.iter().any(|it| it.name == *name),
             };
             if !replaced {
                 self.line('-', format!("{row}, whose row is damaged"));

@@ -3,7 +3,7 @@
 //! A change is made on a copy, checked as a whole, stored, and only then shown: whatever the verbs and their order, what they leave behind keeps the rules.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use imbl::{OrdMap, OrdSet};
 
@@ -23,6 +23,9 @@ use super::user::User;
 
 /// Names that stand for other callers where somebody asks what a caller may do, so that no new service account gets one.
 const RESERVED_NAMES: [&str; 2] = ["root", "anonymous"];
+
+/// The users of a permission that nobody uses.
+static NOBODY: LazyLock<OrdSet<Name>> = LazyLock::new(OrdSet::new);
 
 /// The records of one account. Snapshots share what a change between them leaves alone.
 #[derive(Clone, Default)]
@@ -329,7 +332,7 @@ impl Records {
             return Ok(());
         }
         if let RowKey::Permission { account, name, id } = &key {
-            let service_accounts = self.users_of(account, id);
+            let service_accounts: Vec<Name> = self.users_of(account, id).cloned().collect();
             if !service_accounts.is_empty() {
                 return Err(Refused::PermissionInUse { permission: name.clone(), service_accounts });
             }
@@ -351,9 +354,13 @@ impl Records {
     }
 
     /// The service accounts that use the permission, by name.
-    pub(super) fn users_of(&self, account: &AccountId, permission: &Id) -> Vec<Name> {
-        let users = self.accounts.get(account).and_then(|records| records.users_of(permission));
-        users.into_iter().flatten().cloned().collect()
+    pub(super) fn users_of<'a>(
+        &'a self,
+        account: &AccountId,
+        permission: &Id,
+    ) -> impl ExactSizeIterator<Item = &'a Name> + use<'a> {
+        let none = || NOBODY.iter();
+        self.accounts.get(account).and_then(|it| it.users_of(permission)).map_or_else(none, OrdSet::iter)
     }
 
     /// Removes a readable record; whether there was one.

@@ -212,6 +212,14 @@ impl Snapshot {
         }
     }
 
+    /// Whoever has this access key, whether or not it is accepted; none where they can't be read.
+    pub fn holder(&self, access_key: &str) -> Option<&Arc<Identity>> {
+        match self.credentials.get(access_key)? {
+            Credential::Known(identity) => Some(identity),
+            Credential::Damaged(_) => None,
+        }
+    }
+
     /// The account with this id.
     pub fn account(&self, id: &str) -> Option<&Arc<Account>> {
         self.records.accounts.get(id)?.account.as_ref()
@@ -278,7 +286,11 @@ impl Snapshot {
     }
 
     /// The names of the service accounts that use a permission.
-    pub fn users_of_permission(&self, account: &AccountId, permission: &Id) -> Vec<Name> {
+    pub fn users_of_permission<'a>(
+        &'a self,
+        account: &AccountId,
+        permission: &Id,
+    ) -> impl ExactSizeIterator<Item = &'a Name> + use<'a> {
         self.records.users_of(account, permission)
     }
 

@@ -52,6 +52,19 @@ pub struct DeclaredAccount {
     pub users: Vec<DeclaredUser>,
     /// `buckets`.
     pub buckets: Vec<DeclaredBucket>,
+    /// Which of its lists are there at all: what is in a list that isn't there isn't managed, and pruned from it is nothing.
+    pub managed: Managed,
+}
+
+/// Lists of an account that a state file has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Managed {
+    /// `permissions`.
+    pub permissions: bool,
+    /// `serviceAccounts`.
+    pub service_accounts: bool,
+    /// `users`.
+    pub users: bool,
 }
 
 /// A declared root key.
@@ -188,7 +201,13 @@ impl State {
 
 fn account(place: Place, raw: &RawValue, document: &Document<'_>) -> Result<DeclaredAccount, StateError> {
     let mut object = Object::read(place.clone(), raw)?;
+    let managed = Managed {
+        permissions: object.has("permissions"),
+        service_accounts: object.has("serviceAccounts"),
+        users: object.has("users"),
+    };
     let declared = DeclaredAccount {
+        managed,
         name: object.required("name", Name::parse)?,
         account_id: object.optional("accountId", AccountId::parse)?,
         canonical_id: object.optional("canonicalId", CanonicalId::parse)?,

@@ -11,12 +11,13 @@ use super::receive::Payload;
 use crate::access::authenticate::{Caller, authenticate};
 use crate::access::authorize;
 use crate::access::context::RequestContext;
-use crate::auth::{PayloadAuth, RequestHead, Scheme};
+use crate::auth::{self, Claim, PayloadAuth, RequestHead, Scheme};
 use crate::http::body::RequestBody;
+use crate::identity::snapshot::Identity;
 use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::protocol::name::CopySource;
 use crate::protocol::operation::{Operation, op};
-use crate::protocol::request::{Query, Request, RequestId};
+use crate::protocol::request::{Query, Request, RequestId, Target};
 use crate::protocol::respond::Response;
 use crate::protocol::route;
 use crate::state::State;
@@ -30,13 +31,51 @@ pub struct Handled {
     pub outcome: S3Result<Response>,
     /// The request in its context, once it was known who sent it.
     pub context: Option<Arc<RequestContext>>,
+    /// What a request asked for whose sender didn't prove who they are.
+    pub unproven: Option<Unproven>,
     /// Bytes of the body that were read.
     pub received: u64,
 }
 
+/// What a request says that was refused before anybody knew whose it is: for the audit log, in which somebody looks for who still uses a key that was disabled.
+#[derive(Debug)]
+pub struct Unproven {
+    /// The operation that it names.
+    pub operation: Option<Operation>,
+    /// What it names.
+    pub target: Option<Target>,
+    /// The access key that it names.
+    pub access_key: Option<String>,
+    /// Whose key that is.
+    pub holder: Option<Arc<Identity>>,
+    /// What the client says that it is.
+    pub user_agent: Option<String>,
+}
+
+impl Unproven {
+    fn of(state: &State, head: RequestHead<'_>, now: i64) -> Unproven {
+        let target = route::target(head.uri.path(), head.host_bucket).ok();
+        let query = Query::parse(head.uri.query().unwrap_or_default()).ok();
+        let operation = target
+            .as_ref()
+            .zip(query)
+            .and_then(|(target, query)| route::operation(head.method, target, &query, head.headers).ok());
+        let claim = auth::parse(head, &state.auth, now).ok();
+        let access_key = claim.and_then(|claim| match claim {
+            Claim::Signed(claim) => Some(claim.access_key().to_owned()),
+            Claim::Anonymous(_) => None,
+        });
+        let holder = access_key.as_deref().and_then(|key| state.identities.snapshot().holder(key).cloned());
+        let user_agent = head.headers.get(http::header::USER_AGENT).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        Unproven { operation, target, access_key, holder, user_agent }
+    }
+}
+
 /// Answers one request of the S3 listener.
 pub async fn handle(state: &State, request: Arrived, body: RequestBody) -> Handled {
-    carry_out(state, open(state, request), body).await
+    let mut unproven = None;
+    let opened = open(state, request, &mut unproven);
+    Handled { unproven, ..carry_out(state, opened, body).await }
 }
 
 /// Answers one request whose caller the admin API has verified.
@@ -58,7 +97,7 @@ async fn carry_out(state: &State, opened: S3Result<(Arc<RequestContext>, Payload
         Err(error) => {
             let mut payload = Payload::new(body, PayloadAuth::Unsigned);
             payload.drain().await;
-            return Handled { outcome: Err(error), context: None, received: payload.received() };
+            return Handled { outcome: Err(error), context: None, unproven: None, received: payload.received() };
         }
     };
     let mut payload = Payload::new(body, auth);
@@ -66,7 +105,7 @@ async fn carry_out(state: &State, opened: S3Result<(Arc<RequestContext>, Payload
     if outcome.is_err() {
         payload.drain().await;
     }
-    Handled { outcome, context: Some(context), received: payload.received() }
+    Handled { outcome, context: Some(context), unproven: None, received: payload.received() }
 }
 
 /// A request as HTTP gives it.
@@ -82,7 +121,11 @@ pub struct Arrived {
 }
 
 /// Finds what a request asks for and who sent it.
-fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, PayloadAuth)> {
+fn open(
+    state: &State,
+    arrived: Arrived,
+    unproven: &mut Option<Unproven>,
+) -> S3Result<(Arc<RequestContext>, PayloadAuth)> {
     let head = &arrived.head;
     check_length(&head.headers)?;
     let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
@@ -95,7 +138,11 @@ fn open(state: &State, arrived: Arrived) -> S3Result<(Arc<RequestContext>, Paylo
         body_sha256: None,
         path_twice: false,
     };
-    let (caller, auth) = authenticate(state, claim, arrived.received_at_seconds)?;
+    let (caller, auth) = authenticate(state, claim, arrived.received_at_seconds).inspect_err(|_| {
+        if state.audit.wants(true) {
+            *unproven = Some(Unproven::of(state, claim, arrived.received_at_seconds));
+        }
+    })?;
     Ok((understand(state, arrived, caller, host_bucket)?, auth))
 }
 

@@ -59,7 +59,7 @@ pub(in crate::admin) struct Grant {
     /// The S3 actions that it names, written out.
     pub(in crate::admin) actions: Vec<&'static str>,
     /// The resources as the document has them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub(in crate::admin) resource: serde_json::Value,
     /// The conditions as the document has them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub(in crate::admin) struct Grant {
     pub(in crate::admin) condition: Option<serde_json::Value>,
     /// Whom a bucket policy's statement is about, as the document has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub(in crate::admin) principal: Option<serde_json::Value>,
 }
 

@@ -28,7 +28,7 @@ pub(in crate::admin) struct PermissionBody {
     /// Names of buckets that exist.
     pub(in crate::admin) buckets: Option<Vec<String>>,
     /// A policy document: an object, kept byte for byte, or a string that holds the file.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub(in crate::admin) policy: Option<Box<RawValue>>,
     /// `lyve` (default) or `aws`.
     pub(in crate::admin) dialect: Option<String>,
@@ -78,7 +78,7 @@ pub(in crate::admin) struct Permission {
     pub(in crate::admin) dialect: Option<&'static str>,
     /// The file as it was uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub(in crate::admin) policy: Option<Box<RawValue>>,
     /// Counts the permission's versions from 1.
     pub(in crate::admin) revision: u32,

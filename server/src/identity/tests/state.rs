@@ -147,7 +147,11 @@ async fn prune_deletes_what_is_not_declared_and_nothing_else_does() {
         "users": [{"name": "bob", "password": "bob-password", "role": "admin"}]}]}"#,
     );
     bootstrap(&store, &two).await;
-    let less = r#"{"accounts": [{"name": "main", "accountId": "123456789012",
+    // What isn't in a list that is there goes; a list that isn't there isn't managed.
+    let unmanaged = r#"{"accounts": [{"name": "main", "accountId": "123456789012"}, {"name": "alt", "users": []}]}"#;
+    let lines = plan(&store, unmanaged, Mode::Apply { prune: true }).to_string();
+    assert_eq!(lines, "- user \"bob\" (account \"alt\")\n");
+    let less = r#"{"accounts": [{"name": "main", "accountId": "123456789012", "serviceAccounts": [], "users": [],
         "permissions": [{"name": "ro", "type": "bucket-names", "actions": "read-only", "buckets": ["datalake"]}]}]}"#;
     assert_eq!(apply(&store, less).await, "");
     let plan = plan(&store, less, Mode::Apply { prune: true });
@@ -187,8 +191,7 @@ async fn prune_keeps_the_operators_account_whole_when_it_is_not_declared() {
 async fn permission_in_use_is_not_pruned_and_the_users_are_named() {
     let store = open(&Arc::new(MemoryRows::default()));
     bootstrap(&store, STATE).await;
-    let kept =
-        r#"{"accounts": [{"name": "main", "serviceAccounts": [{"name": "worker", "permissions": ["lightly"]}]}]}"#;
+    let kept = r#"{"accounts": [{"name": "main", "permissions": [], "serviceAccounts": [{"name": "worker", "permissions": ["lightly"]}]}]}"#;
     let error = plan_error(&store, kept, Mode::Apply { prune: true });
     assert_eq!(error, "state.json: permission \"lightly\" is used by service account \"worker\" and can't be deleted");
     // With its service account gone or moved to another permission it can go, in the same plan.

@@ -40,12 +40,14 @@ pub async fn write(state: &State, put: Authorized<op::PutBucketPolicy>, payload:
     if !confirmed {
         refuse_lockout(state, &put, &policy)?;
     }
+    let _turn = state.settings_turn.lock().await;
     state.bucket_policies.set(&state.store, bucket.id, Some(policy)).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
 
 /// Removes the policy.
 pub async fn remove(state: &State, delete: Authorized<op::DeleteBucketPolicy>) -> S3Result<Response> {
+    let _turn = state.settings_turn.lock().await;
     state.bucket_policies.set(&state.store, delete.bucket()?.id, None).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }

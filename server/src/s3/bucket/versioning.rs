@@ -42,6 +42,7 @@ pub async fn write(
         _ => return Err(Code::MalformedXML.error()),
     };
     let change = BucketChange { versioning: Some(wanted), ..BucketChange::default() };
+    let _turn = state.settings_turn.lock().await;
     state.store.set_bucket(versioning.bucket()?.id, change).await?;
     Ok(respond::empty(StatusCode::OK))
 }
