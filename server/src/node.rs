@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 #[cfg(feature = "tls")]
 use std::time::Duration;
 
-use engine::{Options, Store};
+use engine::{Bytes, Options, Store};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -121,13 +121,7 @@ impl Node {
             None => root_credentials,
         };
         warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
-        let snapshot = Arc::clone(&state.identities.snapshot());
-        // They are compiled when they are needed; what is wrong with one is told before somebody needs it.
-        tokio::task::spawn_blocking(move || {
-            for refused in snapshot.refused_policies() {
-                tracing::error!("{refused}");
-            }
-        });
+        check_policies(&state);
         if config.durability == Durability::Relaxed {
             warnings.push("durability is relaxed: acknowledged writes may be lost with the machine's power".to_owned());
         }
@@ -433,6 +427,34 @@ fn open_store(
     let identities = IdentityStore::open(rows, master, root).map_err(|error| failed(&error))?;
     let bucket_policies = BucketPolicies::load(&store);
     Ok((store, identities, bucket_policies))
+}
+
+/// Tells which stored policies this program refuses, before somebody needs them. Policies are compiled when they are stored and otherwise when they are needed, so that a start waits for none of thousands; only those that another version may have stored have to be looked at, once.
+fn check_policies(state: &State) {
+    const NAMESPACE: &str = "identity.checked";
+    const ROW: &str = "version";
+    let version = env!("CARGO_PKG_VERSION");
+    let checked = state.store.config(NAMESPACE, ROW).ok().flatten();
+    if checked.is_some_and(|row| row.value == version.as_bytes()) {
+        return;
+    }
+    let (store, snapshot) = (state.store.clone(), Arc::clone(&state.identities.snapshot()));
+    if snapshot.accounts().all(|it| snapshot.permissions(it.account_id.as_str()).next().is_none()) {
+        return;
+    }
+    tokio::task::spawn_blocking(move || {
+        let mut refused = snapshot.refused_policies().peekable();
+        let is_clean = refused.peek().is_none();
+        for refused in refused {
+            tracing::error!("{refused}");
+        }
+        // What is refused is told at each start until it is mended. Where the store takes no writes, all of them are looked at again.
+        if is_clean
+            && let Err(error) = store.put_config(NAMESPACE, ROW, Bytes::from_static(version.as_bytes()), None).wait()
+        {
+            tracing::debug!(%error, "that the policies were looked at isn't stored");
+        }
+    });
 }
 
 /// Makes what the bootstrap state declares and the node lacks.

@@ -15,7 +15,7 @@ use crate::auth::{self, AuthConfig, AuthErrorCode, Claim, PayloadAuth, RequestHe
 use crate::clock;
 use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
-use crate::identity::snapshot::Identity;
+use crate::identity::credential::Identity;
 use crate::protocol::request::{Query, RequestId};
 use crate::protocol::respond::{self, Response};
 use crate::protocol::xml_write::Xml;

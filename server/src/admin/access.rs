@@ -17,7 +17,7 @@ use super::page::{Listing, Row};
 use super::service_accounts;
 use super::simulate;
 use super::wire;
-use crate::identity::snapshot::{AttachedPermission, Identity};
+use crate::identity::credential::{AttachedPermission, Identity};
 
 /// Buckets that are looked at for one service account.
 const BUCKETS_MAX: usize = 100;

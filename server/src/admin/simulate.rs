@@ -11,8 +11,9 @@ use super::service_accounts;
 use super::wire;
 use crate::bucket_policy::BucketPolicy;
 use crate::identity::account::Account;
+use crate::identity::credential::Identity;
 use crate::identity::service_account::ServiceAccount;
-use crate::identity::snapshot::{Identity, Refusal as KeyRefusal, Snapshot};
+use crate::identity::snapshot::{Refusal as KeyRefusal, Snapshot};
 
 /// Facts of one simulated request.
 const CONTEXT_KEYS_MAX: usize = 100;

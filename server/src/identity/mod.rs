@@ -9,7 +9,7 @@
 //! - [`State::parse`](state::State::parse), [`IdentityStore::plan`](store::IdentityStore::plan) with a [`Mode`](plan::Mode), [`IdentityStore::execute`](store::IdentityStore::execute): bootstrap and apply. The caller creates [`Plan::buckets`](plan::Plan::buckets) and refuses a plan whose
 //!   [`deleted_accounts`](plan::Plan::deleted_accounts) own buckets.
 //! - [`IdentityStore::ensure_first_account`](store::IdentityStore::ensure_first_account) with [`private_file::write_root_credentials`].
-//! - At each request [`IdentityStore::snapshot`](store::IdentityStore::snapshot), then [`Snapshot::credential`](snapshot::Snapshot::credential), which answers an [`Identity`](snapshot::Identity): its `secret` checks the signature, its `principal()` and `policies()` go to [`policy::decide`].
+//! - At each request [`IdentityStore::snapshot`](store::IdentityStore::snapshot), then [`Snapshot::credential`](snapshot::Snapshot::credential), which answers an [`Identity`](credential::Identity): its `secret` checks the signature, its `principal()` and `policies()` go to [`policy::decide`].
 //! - [`IdentityStore::change_with`](store::IdentityStore::change_with) with [`Change`](change::Change)s: every other verb of administration. Rotation is a put of the service account with another secret, enabling and disabling one with another `enabled`; a role's policy is [`Role::policy`](user::Role::policy), a permission's
 //!   versions are [`IdentityStore::history`](store::IdentityStore::history).
 //! - [`print::state_of`]: the current state as a state file without secrets.
@@ -17,6 +17,7 @@
 pub mod account;
 pub mod change;
 pub mod compiled;
+pub mod credential;
 mod decode;
 pub mod difference;
 pub mod etag;
@@ -33,6 +34,7 @@ mod records;
 pub mod role;
 mod row_values;
 pub mod rows;
+mod rules;
 pub mod sealed;
 pub mod service_account;
 mod shards;

@@ -1,19 +1,19 @@
-//! All records of a node in memory, and the rules between them.
+//! All records of a node in memory, and how a change is made of them.
 //!
 //! A change is made on a copy, checked as a whole, stored, and only then shown: whatever the verbs and their order, what they leave behind keeps the rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use imbl::{OrdMap, OrdSet};
 
 use super::account::{Account, RootKey};
 use super::change::{
-    ACCOUNTS_MAX, Change, PERMISSIONS_PER_ACCOUNT_MAX, Refused, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, USERS_PER_ACCOUNT_MAX,
+    Change, PERMISSIONS_PER_ACCOUNT_MAX, Refused, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, USERS_PER_ACCOUNT_MAX,
 };
 use super::compiled::{CompiledPermission, PolicyRefused};
 use super::history;
-use super::name::{AccessKey, AccountId, Id, Invalid, Name, PermissionName};
+use super::name::{AccountId, Id, Invalid, Name, PermissionName};
 use super::permission::Permission;
 use super::rows::{Damage, Record, RowKey, account_key, permission_key, root_key, service_account_key, user_key};
 use super::sealed::MasterKey;
@@ -37,7 +37,7 @@ pub(super) struct AccountRecords {
     pub(super) service_accounts: OrdMap<Name, Arc<ServiceAccount>>,
     pub(super) users: OrdMap<Name, Arc<User>>,
     /// The name of each permission by its id.
-    permission_names: OrdMap<Id, PermissionName>,
+    pub(super) permission_names: OrdMap<Id, PermissionName>,
     /// The name of each service account by its id.
     service_account_names: OrdMap<Id, Name>,
     /// The names of the service accounts that use a permission, by its id.
@@ -183,23 +183,6 @@ impl Records {
         Ok(())
     }
 
-    /// Every rule between records that is broken. `override_key` is the access key of the root credential that the operator gave at start.
-    ///
-    /// All of them, not the first: a store that damage has brought out of order must still take a change that breaks nothing more, since it may be the revocation of a key.
-    pub(super) fn violations(&self, override_key: Option<&AccessKey>) -> Vec<Refused> {
-        let mut broken = Vec::new();
-        self.check_accounts(&mut broken);
-        self.check_access_keys(override_key, &mut broken);
-        self.check_references(&mut broken);
-        too_many("accounts", self.accounts.len(), ACCOUNTS_MAX, &mut broken);
-        for (what, count, limit) in self.accounts.values().flat_map(|it| it.counts()) {
-            too_many(what, count, limit, &mut broken);
-        }
-        let namesakes = self.damaged.keys().filter(|row| self.has_namesake(row));
-        broken.extend(namesakes.map(|row| Refused::NameInUse { record: row.clone() }));
-        broken
-    }
-
     /// Whether `change` takes the place of something: then it may be a revocation.
     pub(super) fn replaces(&self, change: &Change) -> bool {
         match change {
@@ -233,69 +216,6 @@ impl Records {
     /// The operator's account.
     pub(super) fn operator(&self) -> Option<&Arc<AccountRecords>> {
         self.accounts.values().find(|records| records.account.as_ref().is_some_and(|account| account.operator))
-    }
-
-    fn check_accounts(&self, broken: &mut Vec<Refused>) {
-        let mut fields: HashMap<(&'static str, &str), RowKey> = HashMap::new();
-        let mut operators = 0;
-        for account in self.accounts.values().filter_map(|records| records.account.as_ref()) {
-            let key = account_key(account);
-            operators += usize::from(account.operator);
-            let named = [
-                ("name", Some(account.name.as_str())),
-                ("canonicalId", Some(account.canonical_id.as_str())),
-                ("email", account.email.as_deref()),
-            ];
-            for (field, value) in named {
-                let Some(value) = value else { continue };
-                if let Some(first) = fields.insert((field, value), key.clone()) {
-                    let accounts = Box::new([first, key.clone()]);
-                    broken.push(Refused::AccountFieldInUse { field, accounts });
-                }
-            }
-        }
-        // With a damaged account row the operator may be the one that can't be read: then there is none for now.
-        let damaged = self.damaged.keys().any(|row| matches!(row, RowKey::Account { .. }));
-        if operators > 1 || (operators == 0 && !self.accounts.is_empty() && !damaged) {
-            broken.push(Refused::Operator);
-        }
-    }
-
-    fn check_access_keys(&self, override_key: Option<&AccessKey>, broken: &mut Vec<Refused>) {
-        let mut holders: HashMap<&AccessKey, Holder<'_>> = HashMap::new();
-        let mut take = |access_key, holder| Holder::take(&mut holders, access_key, holder, broken);
-        // The given root key stands for the same identity as the stored one, so these two may be equal.
-        let operator = self.operator().and_then(|records| records.account.as_ref());
-        if let Some((access_key, operator)) = override_key.zip(operator) {
-            take(access_key, Holder::Root(&operator.account_id, access_key));
-        }
-        for (account, records) in &self.accounts {
-            if let Some(root) = &records.root {
-                take(&root.access_key, Holder::Root(account, &root.access_key));
-            }
-            for it in records.service_accounts.values() {
-                take(&it.access_key, Holder::ServiceAccount(it));
-            }
-        }
-        for row in self.damaged.keys() {
-            if let RowKey::Root { access_key, .. } | RowKey::ServiceAccount { access_key, .. } = row {
-                take(access_key, Holder::Damaged(row));
-            }
-        }
-    }
-
-    fn check_references(&self, broken: &mut Vec<Refused>) {
-        for (account, records) in &self.accounts {
-            for it in records.service_accounts.values() {
-                for id in &it.permissions {
-                    if !records.permission_names.contains_key(id) && self.damaged_permission(account, id).is_none() {
-                        let invalid =
-                            Invalid::new("permissions", format!("names the id {id}, which no permission has"));
-                        broken.push(Refused::Invalid { record: service_account_key(it), invalid });
-                    }
-                }
-            }
-        }
     }
 
     /// The damaged permission with this id, which its key still tells.
@@ -405,7 +325,7 @@ impl Records {
     }
 
     /// Whether a readable record has the name of a damaged row.
-    fn has_namesake(&self, row: &RowKey) -> bool {
+    pub(super) fn has_namesake(&self, row: &RowKey) -> bool {
         let records = self.accounts.get(row.account());
         match row {
             RowKey::Account { account, name } => self
@@ -470,41 +390,6 @@ impl Records {
     }
 }
 
-/// Who has an access key; named only when two have it.
-#[derive(Clone, Copy)]
-enum Holder<'a> {
-    Root(&'a AccountId, &'a AccessKey),
-    ServiceAccount(&'a ServiceAccount),
-    Damaged(&'a RowKey),
-}
-
-impl<'a> Holder<'a> {
-    /// Notes that `holder` has the key. Two different holders break the rule; an account's given and stored root are one.
-    fn take(
-        holders: &mut HashMap<&'a AccessKey, Holder<'a>>,
-        access_key: &'a AccessKey,
-        holder: Holder<'a>,
-        broken: &mut Vec<Refused>,
-    ) {
-        let Some(first) = holders.insert(access_key, holder) else { return };
-        let one_root = matches!((first, holder), (Holder::Root(a, _), Holder::Root(b, _)) if a == b);
-        if !one_root {
-            let (access_key, holders) = (access_key.clone(), Box::new([first.key(), holder.key()]));
-            broken.push(Refused::AccessKeyInUse { access_key, holders });
-        }
-    }
-
-    fn key(&self) -> RowKey {
-        match *self {
-            Holder::Root(account, access_key) => {
-                RowKey::Root { account: account.clone(), access_key: access_key.clone() }
-            }
-            Holder::ServiceAccount(it) => service_account_key(it),
-            Holder::Damaged(row) => row.clone(),
-        }
-    }
-}
-
 impl AccountRecords {
     /// The permission with this id.
     pub(super) fn permission_by_id(&self, id: &Id) -> Option<&Arc<CompiledPermission>> {
@@ -527,7 +412,7 @@ impl AccountRecords {
     }
 
     /// How many there are of what, and may be.
-    fn counts(&self) -> [(&'static str, usize, usize); 3] {
+    pub(super) fn counts(&self) -> [(&'static str, usize, usize); 3] {
         [
             ("permissions in one account", self.permissions.len(), PERMISSIONS_PER_ACCOUNT_MAX),
             ("service accounts in one account", self.service_accounts.len(), SERVICE_ACCOUNTS_PER_ACCOUNT_MAX),
@@ -566,11 +451,5 @@ fn check_record(record: &Record) -> Result<(), Invalid> {
         Record::Permission(it) => it.check(),
         Record::ServiceAccount(it) => it.check(),
         Record::Root(_) | Record::User(_) => Ok(()),
-    }
-}
-
-fn too_many(what: &'static str, count: usize, limit: usize, broken: &mut Vec<Refused>) {
-    if count > limit {
-        broken.push(Refused::TooMany { what, limit });
     }
 }

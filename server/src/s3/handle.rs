@@ -13,7 +13,7 @@ use crate::access::authorize;
 use crate::access::context::RequestContext;
 use crate::auth::{self, Claim, PayloadAuth, RequestHead, Scheme};
 use crate::http::body::RequestBody;
-use crate::identity::snapshot::Identity;
+use crate::identity::credential::Identity;
 use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::protocol::name::CopySource;
 use crate::protocol::operation::{Operation, op};

@@ -3,7 +3,8 @@
 use policy::{Action, MapContext, Outcome, Request, Resource};
 
 use super::*;
-use crate::identity::snapshot::{Identity, IdentityKind, Refusal};
+use crate::identity::credential::{Identity, IdentityKind};
+use crate::identity::snapshot::Refusal;
 
 fn ask(identity: &Identity, action: Action, key: &str) -> (Outcome, Option<String>) {
     let context = MapContext::new();
