@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tests::{Client, Node, NodeBuilder, binary};
 
-use super::commands::{check, files, fill, refused, run, run_json, serve, text, tree};
+use super::commands::{check, files, fill, refused, run, run_json, serve, stderr, text, tree};
 use super::full_disk::node_on_a_small_disk;
 use crate::fixture;
 
@@ -179,6 +179,8 @@ fn scrub_of_a_running_node_names_a_flipped_bit_and_forgets_it_once_it_is_replace
     assert_eq!((ready(&node), metric(&node, "strongroom_store_damaged")), ("damaged".to_owned(), 1));
     node.logged(&["scrub found damage", "box", key]);
     node.logged(&["stored data is damaged", "strongroom scrub"]);
+    let output = binary::run(&["backup", text(&data), text(&directory.path().join("backup"))]);
+    assert!(output.status.success() && stderr(&output).contains("damaged"), "no backup of damage is silent: {output:?}");
     // Everything else is served, and the damaged bytes are not.
     for (other, seed, size) in stored.iter().filter(|(other, ..)| other != key) {
         assert!(client.get("box", other).expect(200, "").body == fixture::noise(*seed, *size), "{other}");

@@ -36,6 +36,11 @@ pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure
             "backed up to record {sequence}: {files} copied ({copied}), {files_linked} linked, {files_kept} there already"
         ))?;
     }
+    if site.health().as_deref() == Some("damaged") {
+        output::warn(
+            "what the node knows to be damaged (strongroom status says what) is in this backup too: keep earlier ones",
+        );
+    }
     if let (Some(fingerprint), false) = (&done.key_fingerprint, done.key_included) {
         // Said to people only: a script has it in the answer.
         if !json {

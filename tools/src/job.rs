@@ -93,6 +93,13 @@ impl Site {
         }
     }
 
+    /// What the running node says of its health: `ok`, `read-only` or `damaged`; none when no node runs there, or it doesn't say.
+    pub(crate) fn health(&self) -> Option<String> {
+        let ask = Request { method: "GET", target: "/health/ready", host: "strongroom", headers: &[], body: b"" };
+        let answer = call_node_if_any(&self.data, ask).ok().flatten()?;
+        Some(String::from_utf8_lossy(&answer.body).trim().to_owned())
+    }
+
     /// How far the node is with its work, for a line that is looked at; nothing where it doesn't say.
     fn how_far(&self, name: &str) -> String {
         let ask = Request { method: "GET", target: "/api/v1/status", host: "strongroom", headers: &[], body: b"" };

@@ -87,7 +87,7 @@ pub(crate) enum BucketPolicyFile {
         named: Named,
         /// The new file; - is standard input
         file: PathBuf,
-        /// Store it even if it keeps you from changing it again
+        /// Store it even if it keeps you from changing it again (x-amz-confirm-remove-self-bucket-access)
         #[arg(long)]
         confirm_lockout: bool,
     },
