@@ -180,7 +180,10 @@ fn scrub_of_a_running_node_names_a_flipped_bit_and_forgets_it_once_it_is_replace
     node.logged(&["scrub found damage", "box", key]);
     node.logged(&["stored data is damaged", "strongroom scrub"]);
     let output = binary::run(&["backup", text(&data), text(&directory.path().join("backup"))]);
-    assert!(output.status.success() && stderr(&output).contains("damaged"), "no backup of damage is silent: {output:?}");
+    assert!(
+        output.status.success() && stderr(&output).contains("damaged"),
+        "no backup of damage is silent: {output:?}"
+    );
     // Everything else is served, and the damaged bytes are not.
     for (other, seed, size) in stored.iter().filter(|(other, ..)| other != key) {
         assert!(client.get("box", other).expect(200, "").body == fixture::noise(*seed, *size), "{other}");
