@@ -118,7 +118,8 @@ impl Node {
         let mut warnings = bootstrap(&state).await?;
         let root_credentials = match first_account(&state).await? {
             Some(made) => Some(made),
-            None => root_credentials,
+            // Without an account they are nobody's: where its row is lost, they open nothing.
+            None => root_credentials.filter(|_| state.identities.snapshot().operator().is_some()),
         };
         warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
         check_policies(&state);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::Health;
 use jiff::Timestamp;
 use policy::{AttachedPolicy, Principal, ScopeQuery};
 
@@ -54,6 +55,11 @@ pub fn authenticate(state: &State, head: RequestHead<'_>, now_seconds: i64) -> S
             let snapshot = state.identities.snapshot();
             let identity = match snapshot.credential(claim.access_key(), now) {
                 Ok(identity) => identity.clone(),
+                // Behind damage in the log a key that isn't known may be one whose row was lost: telling its holder that it doesn't exist would have them throw it away.
+                Err(refusal @ Refusal::Unknown) if matches!(state.store.health(), Health::Damaged { .. }) => {
+                    let cause = format!("{refusal}, which may be among what the damaged log lost");
+                    return Err(Code::ServiceUnavailable.error().because(cause));
+                }
                 Err(refusal) => return Err(refused(&claim.unknown_access_key(), refusal)),
             };
             let authenticated = claim.verify(&identity.secret, None, &state.signing_keys)?;
