@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bugs::{Bug, seeded};
 use crate::core::{Core, SegmentFile};
@@ -28,6 +29,9 @@ const GROUP_RECORDS_MAX: usize = 1024;
 /// How often free space is looked at.
 const SPACE_INTERVAL_MS: u64 = 500;
 const SPACE_INTERVAL_BYTES_MAX: u64 = 16 << 20;
+/// On a full disk what must go on is tried again so often, and after so long each time.
+const RESERVE_ATTEMPTS: u32 = 10;
+const RESERVE_INTERVAL: Duration = Duration::from_millis(50);
 /// How often the next segment's file is asked for.
 const ASK_GROUPS: u64 = 32;
 /// A segment this small is made when there is no room for one of full size, so that deletes go on.
@@ -103,13 +107,15 @@ impl Committer {
             return;
         }
         let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
-        let mut written = self.write(core, &group);
-        for bytes in [bytes, u64::MAX] {
-            if matches!(written, Err(Error::NoSpace))
-                && let Some(_borrowed) = core.reserve.borrow(bytes)
-            {
-                written = self.write(core, &group);
+        let mut written = self.write_with_reserve(core, &group, bytes);
+        for _ in 0..RESERVE_ATTEMPTS {
+            if !matches!(written, Err(Error::NoSpace)) || core.inline.is_some() || core.closed.load(Ordering::Acquire) {
+                break;
             }
+            // The index has what was set aside, and gives back what it does not need once it is written.
+            core.maintenance.pause(RESERVE_INTERVAL);
+            core.look_at_space();
+            written = self.write_with_reserve(core, &group, bytes);
         }
         match written {
             Ok(places) => self.publish(core, group, &places),
@@ -117,6 +123,19 @@ impl Committer {
         }
         // What was not needed after all is set aside again before somebody else takes it.
         core.look_at_space();
+    }
+
+    /// Writes the group, with as much as it takes of what was set aside, or all of that.
+    fn write_with_reserve(&mut self, core: &Core, group: &[Pending], bytes: u64) -> Result<Vec<Place>, Error> {
+        let mut written = self.write(core, group);
+        for bytes in [bytes, u64::MAX] {
+            if matches!(written, Err(Error::NoSpace))
+                && let Some(_borrowed) = core.reserve.borrow(bytes)
+            {
+                written = self.write(core, group);
+            }
+        }
+        written
     }
 
     /// Writes and syncs the group; answers the places of its records.

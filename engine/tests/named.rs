@@ -161,3 +161,22 @@ fn a_directory_with_bodies_and_no_identity_is_not_taken_for_an_empty_one() {
     let refused = Store::open(directory.path(), options()).unwrap_err();
     assert!(matches!(refused, OpenError::NotADataDirectory(_)), "{refused}");
 }
+
+#[test]
+fn a_scrub_finds_nothing_wrong_with_an_index_that_is_written_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), Options { memtable_entries_max: 100, ..options() }).unwrap();
+    let bucket = new_bucket(&store, "datalake");
+    let writer = std::thread::spawn({
+        let store = store.clone();
+        move || (0..6000).for_each(|n| _ = put(&store, bucket, &format!("k{:04}", n * 37 % 1500), &bytes(50, n)))
+    });
+    let mut scrubs = 0;
+    while !writer.is_finished() {
+        assert_eq!(store.scrub().unwrap().damage, []);
+        scrubs += 1;
+    }
+    writer.join().unwrap();
+    assert_eq!(store.health(), Health::Ok);
+    assert!(scrubs > 1 && store.stats().index_applies > 10, "{scrubs}, {:?}", store.stats());
+}
