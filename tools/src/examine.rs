@@ -64,12 +64,7 @@ pub(crate) fn fsck(arguments: &Fsck, json: bool) -> Result<ExitCode, Failure> {
             true => engine::repair_index(directory, options),
             false => engine::fsck(directory, options),
         };
-        report.map_err(|error| match &error {
-            engine::OpenError::Damaged { what, .. } => {
-                Failure::failed(format!("{} is damaged: {what}: {advice}", directory.display()))
-            }
-            error => unexaminable(directory, error),
-        })
+        report.map_err(|error| unexaminable(directory, &error))
     })?;
     let index_faults = index_faults(&report, had_index && !arguments.repair_index);
     let scrubbed = Scrubbed::from(&report.scrub);
