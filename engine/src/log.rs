@@ -101,13 +101,24 @@ impl Committer {
 
     /// On a full disk: what stores more is refused, deletes and the like are tried again with what was set aside.
     fn write_what_must_go_on(&mut self, core: &Core, group: Vec<Pending>) {
-        let (refused, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|pending| pending.takes_space());
+        let (refused, mut group): (Vec<_>, Vec<_>) = group.into_iter().partition(|pending| pending.takes_space());
         refuse(refused, &Error::NoSpace);
         if group.is_empty() {
             return;
         }
-        let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
-        let mut written = self.write_with_reserve(core, &group, bytes);
+        let mut written = self.write_with_reserve(core, &group);
+        if matches!(written, Err(Error::NoSpace)) {
+            // Compaction makes its copies again, and a deletion must not fail for want of the space that they take.
+            let (copies, rest): (Vec<_>, Vec<_>) =
+                group.into_iter().partition(|pending| pending.frame.orig_seq.is_some());
+            refuse(copies, &Error::NoSpace);
+            if rest.is_empty() {
+                core.look_at_space();
+                return;
+            }
+            group = rest;
+            written = self.write_with_reserve(core, &group);
+        }
         for _ in 0..RESERVE_ATTEMPTS {
             if !matches!(written, Err(Error::NoSpace)) || core.inline.is_some() || core.closed.load(Ordering::Acquire) {
                 break;
@@ -115,7 +126,7 @@ impl Committer {
             // The index has what was set aside, and gives back what it does not need once it is written.
             core.maintenance.pause(RESERVE_INTERVAL);
             core.look_at_space();
-            written = self.write_with_reserve(core, &group, bytes);
+            written = self.write_with_reserve(core, &group);
         }
         match written {
             Ok(places) => self.publish(core, group, &places),
@@ -126,7 +137,8 @@ impl Committer {
     }
 
     /// Writes the group, with as much as it takes of what was set aside, or all of that.
-    fn write_with_reserve(&mut self, core: &Core, group: &[Pending], bytes: u64) -> Result<Vec<Place>, Error> {
+    fn write_with_reserve(&mut self, core: &Core, group: &[Pending]) -> Result<Vec<Place>, Error> {
+        let bytes: u64 = group.iter().map(|pending| align(pending.frame.length() as u64)).sum();
         let mut written = self.write(core, group);
         for bytes in [bytes, u64::MAX] {
             if matches!(written, Err(Error::NoSpace))
