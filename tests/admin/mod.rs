@@ -1,5 +1,6 @@
 //! The admin API over HTTP: identities, permissions, sign-ins, and who may do what with them.
 
+mod access;
 mod account;
 mod audit;
 mod bucket;

@@ -2,22 +2,25 @@
 //!
 //! A statement with conditions may apply or not, so the answer has three parts: what is allowed whatever the circumstances, what is allowed in some, and the statements that say so.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use engine::Bucket;
-use policy::{
-    Action, AttachedPolicy, EmptyContext, Outcome, ParseOptions, Policy, PolicyKind, Principal, Resource, ResourceType,
-};
-use serde_json::{Value, json};
+use policy::{EmptyContext, MapContext, PolicyKind, Principal};
 
-use super::answer::{Answer, Refusal, Result};
+use super::answer::{Answer, Result};
 use super::buckets;
 use super::call::Call;
+use super::effective::{Asker, Attached, Given, Reader, named_principals};
 use super::page::{Listing, Row};
 use super::service_accounts;
 use super::simulate;
 use super::wire;
-use crate::identity::credential::{AttachedPermission, Identity};
+use crate::bucket_policy::BucketPolicy;
+use crate::identity::account::Account;
+use crate::identity::credential::Identity;
+use crate::identity::service_account::ServiceAccount;
+use crate::identity::snapshot::Snapshot;
+use crate::identity::user::Role;
 
 /// Buckets that are looked at for one service account.
 const BUCKETS_MAX: usize = 100;
@@ -29,229 +32,297 @@ pub(super) async fn of_service_account(call: &Call) -> Result<Answer> {
     let (snapshot, account) = (call.snapshot(), call.account_id()?);
     let found = service_accounts::find(&snapshot, &account, call.name())?;
     let (identity, status) = simulate::identity(&snapshot, found, call)?;
-    let own: Vec<Attached> = attached(&identity)?;
+    let reader = Reader::default();
+    let own = own(&reader, &identity)?;
+    let mut context = MapContext::new();
+    let principal = identity.principal();
+    simulate::derive(&mut context, call, &principal, Some(&identity), account.as_str());
+    let canonical_user = Some(identity.account.canonical_id.as_str());
+    let asker = Asker { principal, canonical_user, context: &context };
     let mut shown = Vec::new();
     let all = call.state.store.buckets();
     for bucket in all.iter().filter(|it| it.owner == account.as_str()).take(BUCKETS_MAX) {
-        let policies = with_bucket(call, bucket, &own)?;
-        let (allowed, conditional) = actions(&identity, bucket, &policies);
+        let mut policies = own.clone();
+        if let Some(stored) = call.state.bucket_policies.of(bucket.id)? {
+            policies.push(of_the_bucket(&reader, &stored, true)?);
+        }
+        let (allowed, conditional) = reader.allowed(&asker, bucket, &policies)?;
         shown.push(wire::BucketActions { bucket: bucket.name.to_string(), allowed, conditional });
     }
     Answer::ok(&wire::Access {
         service_account: wire::Reference { id: found.id.to_string(), name: found.name.to_string() },
         status,
-        grants: own.into_iter().flat_map(|it| it.grants).collect(),
+        grants: own.iter().flat_map(|it| &it.statements).map(|it| it.grant.clone()).collect(),
         buckets: shown,
     })
 }
 
-/// `GET /buckets/{name}/access`: a page of service accounts, with what each can do to it.
+/// `GET /buckets/{name}/access`: a page of who can do what to it: at first who isn't a service account, then these.
 pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
     let listing = Listing::of(&call.query, &SORTS)?;
-    let (snapshot, account, bucket) = (call.snapshot(), call.account_id()?, buckets::find(call)?);
-    let wanted = snapshot.service_accounts(account.as_str()).filter(|it| listing.finds(&[it.name.as_str()]));
-    let rows = wanted.map(|it| Row { key: it.name.as_str().to_lowercase(), id: it.id.to_string(), item: it });
-    listing.answer(rows.collect(), |it| {
-        let (id, name) = (it.id.to_string(), it.name.to_string());
+    let (snapshot, account, bucket) = (call.snapshot(), call.account()?, buckets::find(call)?);
+    let reader = Reader::of_bucket(&bucket);
+    let stored = call.state.bucket_policies.of(bucket.id)?;
+    let read = |knows_caller| stored.as_ref().map(|it| of_the_bucket(&reader, it, knows_caller)).transpose();
+    // Of callers that stand for many, nobody knows what follows from one.
+    let (of_known, of_unknown) = (read(true)?, read(false)?);
+    let question = Question { call, snapshot: &snapshot, bucket: &bucket, reader: &reader };
+    let others = others(&snapshot, account, of_unknown.as_deref());
+    let others = others.iter().enumerate().filter(|(_, it)| listing.finds(&[&it.name]));
+    let others = others.map(|(n, it)| {
+        let item = Who::Other(question.other(it, of_known.as_ref(), of_unknown.as_ref())?);
+        // No name begins with such a character, so these stand first.
+        Ok(Row { key: format!("\u{1}{n:06}"), id: it.id.clone(), item })
+    });
+    let mut rows = others.collect::<Result<Vec<_>>>()?;
+    let own = snapshot.service_accounts(account.account_id.as_str());
+    let own = own.filter(|it| listing.finds(&[it.name.as_str()]));
+    rows.extend(own.map(|it| Row {
+        key: it.name.as_str().to_lowercase(),
+        id: it.id.to_string(),
+        item: Who::ServiceAccount(it),
+    }));
+    listing.answer(rows, |who| match who {
         // One whose permissions can't be read is refused with all its requests.
-        let none = wire::BucketAccess {
-            id: id.clone(),
-            name: name.clone(),
-            status: "damaged",
-            allowed: Vec::new(),
-            conditional: Vec::new(),
-            grants: Vec::new(),
-        };
-        let Ok((identity, status)) = simulate::identity(&snapshot, it, call) else { return none };
-        let Ok(policies) = attached(&identity).and_then(|own| with_bucket(call, &bucket, &own)) else { return none };
-        let (allowed, conditional) = actions(&identity, &bucket, &policies);
-        let grants = policies.into_iter().flat_map(|it| it.grants).filter(|it| bears_on(it, &bucket)).collect();
-        wire::BucketAccess { id, name, status, allowed, conditional, grants }
+        Who::ServiceAccount(it) => question.service_account(it, of_known.as_ref()).unwrap_or_else(|_| nothing(it)),
+        Who::Other(it) => it.clone(),
     })
 }
 
-/// A policy taken apart for questions that leave the circumstances open.
-#[derive(Clone)]
-struct Attached {
-    role: PolicyKind,
-    enabled: bool,
-    grants: Vec<wire::Grant>,
-    /// Its Allows without those that have conditions, and all of its Denies, without their conditions: what it allows for certain.
-    certain: Option<Arc<Policy>>,
-    /// All of its Allows without their conditions, and its Denies but those that have conditions: what it may allow.
-    possible: Option<Arc<Policy>>,
+fn own(reader: &Reader, identity: &Identity) -> Result<Vec<Rc<Attached>>> {
+    let permissions = identity.permissions().iter().map(|it| {
+        let (name, role) = (it.name.as_str(), PolicyKind::Identity);
+        reader.attached(&Given { name, policy: &it.policy, role, enabled: it.enabled, knows_caller: true })
+    });
+    permissions.collect()
 }
 
-fn attached(identity: &Identity) -> Result<Vec<Attached>> {
-    let one =
-        |it: &AttachedPermission| Attached::new(it.name.as_str(), it.policy.source(), PolicyKind::Identity, it.enabled);
-    identity.permissions().iter().map(one).collect()
+fn of_the_bucket(reader: &Reader, stored: &BucketPolicy, knows_caller: bool) -> Result<Rc<Attached>> {
+    let (name, policy, role) = ("bucket policy", &stored.policy, PolicyKind::Bucket);
+    Ok(Rc::new(reader.read(&Given { name, policy, role, enabled: true, knows_caller })?))
 }
 
-fn with_bucket(call: &Call, bucket: &Bucket, own: &[Attached]) -> Result<Vec<Attached>> {
-    let mut policies = own.to_vec();
-    if let Some(stored) = call.state.bucket_policies.of(bucket.id)? {
-        policies.push(Attached::new("bucket policy", stored.policy.source(), PolicyKind::Bucket, true)?);
+/// Somebody that can be asked about.
+enum Who<'a> {
+    ServiceAccount(&'a ServiceAccount),
+    Other(wire::BucketAccess),
+}
+
+/// Somebody who isn't a service account.
+struct Other {
+    kind: &'static str,
+    id: String,
+    name: String,
+    caller: Caller,
+    canonical_user: Option<String>,
+    role: Option<Role>,
+}
+
+/// What decisions see them as.
+enum Caller {
+    Anonymous,
+    Root(String),
+    User { account: String, arn: String },
+    Session { account: String, arn: String },
+}
+
+impl Caller {
+    fn principal(&self) -> Principal<'_> {
+        match self {
+            Caller::Anonymous => Principal::Anonymous,
+            Caller::Root(account) => Principal::Root { account },
+            Caller::User { account, arn } => Principal::User { account, name: "", arn },
+            Caller::Session { account, arn } => match arn.contains(":assumed-role/") {
+                true => Principal::Session { account, role_arn: "", session_arn: arn },
+                false => Principal::Session { account, role_arn: arn, session_arn: "" },
+            },
+        }
     }
-    Ok(policies)
 }
 
-impl Attached {
-    fn new(name: &str, source: &str, role: PolicyKind, enabled: bool) -> Result<Attached> {
-        let unreadable = || Refusal::internal(&format!("policy {name} can't be read again"));
-        let document: Value = serde_json::from_str(source.trim_start_matches('\u{feff}')).map_err(|_| unreadable())?;
-        let version = document.get("Version").cloned().unwrap_or_else(|| "2008-10-17".into());
-        let statements = match document.get("Statement") {
-            Some(Value::Array(statements)) => statements.clone(),
-            Some(one) => vec![one.clone()],
-            None => Vec::new(),
+/// Anyone, root, each role, and whom the bucket's policy names beyond the service accounts.
+fn others(snapshot: &Snapshot, account: &Account, bucket_policy: Option<&Attached>) -> Vec<Other> {
+    let own = account.account_id.as_str();
+    let canonical_user = Some(account.canonical_id.as_str().to_owned());
+    let root = account.root_arn();
+    let mut others = vec![
+        Other {
+            kind: "anyone",
+            id: "anyone".to_owned(),
+            name: "anyone".to_owned(),
+            caller: Caller::Anonymous,
+            canonical_user: None,
+            role: None,
+        },
+        Other {
+            kind: "root",
+            id: root,
+            name: "root".to_owned(),
+            caller: Caller::Root(own.to_owned()),
+            canonical_user: canonical_user.clone(),
+            role: None,
+        },
+    ];
+    others.extend(Role::ALL.map(|role| Other {
+        kind: "role",
+        id: format!("role/{}", role.as_str()),
+        name: format!("users with the role {}", role.as_str()),
+        caller: Caller::User { account: own.to_owned(), arn: String::new() },
+        canonical_user: canonical_user.clone(),
+        role: Some(role),
+    }));
+    let statements = bucket_policy.into_iter().flat_map(|it| &it.statements);
+    let named = statements.filter(|it| it.grant.effect == "Allow").filter_map(|it| it.grant.principal.as_ref());
+    for text in named.filter(|it| it.get("not").is_none()).flat_map(named_principals) {
+        if let Some(other) = named_other(snapshot, account, text).filter(|it| others.iter().all(|o| o.id != it.id)) {
+            others.push(other);
+        }
+    }
+    others
+}
+
+/// Whom a bucket policy names by a text; `None` of those who are told otherwise, and of names that nobody here has.
+fn named_other(snapshot: &Snapshot, own: &Account, text: &str) -> Option<Other> {
+    let of_account = |id: &str| {
+        let canonical_user = snapshot.account(id).map(|it| it.canonical_id.as_str().to_owned());
+        let (name, caller) = (format!("account {id}"), Caller::Root(id.to_owned()));
+        (id != own.account_id.as_str()).then(|| Other {
+            kind: "account",
+            id: id.to_owned(),
+            name,
+            caller,
+            canonical_user,
+            role: None,
+        })
+    };
+    if text == "*" {
+        return None;
+    }
+    let Some((service, account, tail)) = arn_parts(text) else {
+        let is_id = text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit());
+        if is_id {
+            return of_account(text);
+        }
+        // The names of services have dots; canonical ids have none.
+        let is_canonical = !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric());
+        return match snapshot.account_by_canonical_id(text) {
+            Some(account) => of_account(account.account_id.as_str()),
+            None => is_canonical.then(|| Other {
+                kind: "account",
+                id: text.to_owned(),
+                name: format!("account {text}"),
+                caller: Caller::Root(String::new()),
+                canonical_user: Some(text.to_owned()),
+                role: None,
+            }),
         };
-        let has_condition = |statement: &Value| statement["Condition"].as_object().is_some_and(|it| !it.is_empty());
-        let pick = |certain: bool| -> Result<Option<Arc<Policy>>> {
-            let kept = statements.iter().filter(|statement| {
-                let allows = statement["Effect"] == "Allow";
-                !has_condition(statement) || allows != certain
-            });
-            let bare: Vec<Value> = kept
-                .map(|statement| {
-                    let mut statement = statement.clone();
-                    statement.as_object_mut().map(|it| it.remove("Condition"));
-                    statement
-                })
-                .collect();
-            if bare.is_empty() {
-                return Ok(None);
-            }
-            let text = json!({"Version": version, "Statement": bare}).to_string();
-            let parsed = policy::parse(text.as_bytes(), ParseOptions::grammar(role)).map_err(|_| unreadable())?;
-            Ok(Some(Arc::new(parsed)))
+    };
+    if tail == "root" {
+        return of_account(account);
+    }
+    let is_own = account == own.account_id.as_str();
+    // Of the own account's, service accounts have rows of their own, and there are no roles.
+    let user = tail.strip_prefix("user/console/").and_then(|name| snapshot.user(account, name));
+    if is_own && user.is_none() {
+        return None;
+    }
+    let (account, arn) = (account.to_owned(), text.to_owned());
+    let caller = match (service, tail.split('/').next()) {
+        ("iam", Some("user")) => Caller::User { account, arn },
+        ("iam", Some("role")) | ("sts", Some("assumed-role")) => Caller::Session { account, arn },
+        _ => return None,
+    };
+    let role = user.filter(|_| is_own).map(|it| it.role);
+    let canonical_user = is_own.then(|| own.canonical_id.as_str().to_owned());
+    Some(Other { kind: "principal", id: text.to_owned(), name: text.to_owned(), caller, canonical_user, role })
+}
+
+/// Service, account and what follows of an ARN.
+fn arn_parts(text: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = text.strip_prefix("arn:")?.splitn(5, ':').skip(1);
+    let (service, _region) = (parts.next()?, parts.next()?);
+    Some((service, parts.next()?, parts.next()?))
+}
+
+/// What is asked about each.
+struct Question<'a> {
+    call: &'a Call,
+    snapshot: &'a Snapshot,
+    bucket: &'a Bucket,
+    reader: &'a Reader,
+}
+
+impl Question<'_> {
+    fn service_account(&self, it: &ServiceAccount, of_bucket: Option<&Rc<Attached>>) -> Result<wire::BucketAccess> {
+        let (identity, status) = simulate::identity(self.snapshot, it, self.call)?;
+        let mut policies = own(self.reader, &identity)?;
+        policies.extend(of_bucket.cloned());
+        let mut context = MapContext::new();
+        let principal = identity.principal();
+        simulate::derive(&mut context, self.call, &principal, Some(&identity), &self.bucket.owner);
+        let canonical_user = Some(identity.account.canonical_id.as_str());
+        let asker = Asker { principal, canonical_user, context: &context };
+        let (allowed, conditional) = self.reader.allowed(&asker, self.bucket, &policies)?;
+        let statements = policies.iter().flat_map(|it| &it.statements);
+        let grants = statements.filter(|it| it.bears_on(self.bucket, &context)).map(|it| it.grant.clone());
+        Ok(wire::BucketAccess {
+            kind: "service-account",
+            id: it.id.to_string(),
+            name: it.name.to_string(),
+            status,
+            allowed,
+            conditional,
+            grants: grants.collect(),
+        })
+    }
+
+    fn other(
+        &self,
+        it: &Other,
+        of_known: Option<&Rc<Attached>>,
+        of_unknown: Option<&Rc<Attached>>,
+    ) -> Result<wire::BucketAccess> {
+        let principal = it.caller.principal();
+        let mut context = MapContext::new();
+        // What follows from root is the same for all of its requests.
+        let of_bucket = if it.kind == "root" {
+            simulate::derive(&mut context, self.call, &principal, None, &self.bucket.owner);
+            of_known
+        } else {
+            of_unknown
         };
-        let grant = |(index, statement): (usize, &Value)| wire::Grant {
-            policy: name.to_owned(),
-            sid: statement["Sid"].as_str().map_or_else(|| format!("#{}", index + 1), str::to_owned),
-            effect: statement["Effect"].as_str().unwrap_or_default().to_owned(),
-            in_force: enabled || statement["Effect"] == "Deny",
-            actions: named_actions(statement),
-            resource: statement.get("Resource").cloned().unwrap_or_else(|| json!({"not": statement["NotResource"]})),
-            condition: statement.get("Condition").cloned(),
-            principal: statement
-                .get("Principal")
-                .cloned()
-                .or_else(|| statement.get("NotPrincipal").map(|not| json!({"not": not}))),
-        };
-        Ok(Attached {
-            role,
-            enabled,
-            grants: statements.iter().enumerate().map(grant).collect(),
-            certain: pick(true)?,
-            possible: pick(false)?,
+        let mut policies: Vec<Rc<Attached>> = of_bucket.cloned().into_iter().collect();
+        if let Some(role) = it.role {
+            let (name, policy) = (role.as_str(), role.policy());
+            let role = PolicyKind::Identity;
+            policies.push(self.reader.attached(&Given { name, policy, role, enabled: true, knows_caller: true })?);
+        }
+        let canonical_user = it.canonical_user.as_deref();
+        let asker = Asker { principal, canonical_user, context: &context };
+        let (allowed, conditional) = self.reader.allowed(&asker, self.bucket, &policies)?;
+        let statements = policies.iter().flat_map(|it| &it.statements);
+        let grants = statements.filter(|it| it.bears_on(self.bucket, &EmptyContext)).map(|it| it.grant.clone());
+        Ok(wire::BucketAccess {
+            kind: it.kind,
+            id: it.id.clone(),
+            name: it.name.clone(),
+            status: "enabled",
+            allowed,
+            conditional,
+            grants: grants.collect(),
         })
     }
 }
 
-/// The S3 actions that can be asked on buckets and objects.
-fn s3_actions() -> impl Iterator<Item = Action> {
-    Action::all().filter(|action| {
-        action.name().starts_with("s3:")
-            && matches!(action.resource_type(), ResourceType::Bucket | ResourceType::Object)
-    })
-}
-
-/// The S3 actions that a statement names, written out.
-fn named_actions(statement: &Value) -> Vec<&'static str> {
-    let element = if statement.get("NotAction").is_some() { "NotAction" } else { "Action" };
-    let text = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", element: statement[element], "Resource": "*"}});
-    let Ok(policy) = policy::parse(text.to_string().as_bytes(), ParseOptions::grammar(PolicyKind::Identity)) else {
-        return Vec::new();
-    };
-    let principal = Principal::User { account: "1", name: "it", arn: "arn:aws:iam::1:user/it" };
-    let names = |action: &Action| {
-        let resource = Resource::Bucket { account: "1", bucket: "b" };
-        let request =
-            policy::Request { principal, action: *action, resource, context: &EmptyContext, canonical_user: None };
-        policy::decide([AttachedPolicy::new(&policy, "it")], &request).is_allowed()
-    };
-    Action::all().filter(|it| it.name().starts_with("s3:")).filter(names).map(Action::name).collect()
-}
-
-/// What is allowed on a bucket and all its objects for certain, and what in some circumstances or on some objects.
-fn actions(identity: &Identity, bucket: &Bucket, policies: &[Attached]) -> (Vec<&'static str>, Vec<&'static str>) {
-    let outcome = |action: Action, key: Option<&str>, certain: bool| {
-        let account = bucket.owner.as_str();
-        let resource = match key {
-            Some(key) => Resource::Object { account, bucket: &bucket.name, key },
-            None => Resource::Bucket { account, bucket: &bucket.name },
-        };
-        let attached = policies.iter().filter_map(|it| {
-            let policy = if certain { &it.certain } else { &it.possible };
-            Some(AttachedPolicy { policy: policy.as_deref()?, role: it.role, name: "it", enabled: it.enabled })
-        });
-        let request = policy::Request {
-            principal: identity.principal(),
-            action,
-            resource,
-            context: &EmptyContext,
-            canonical_user: Some(identity.account.canonical_id.as_str()),
-        };
-        policy::decide(attached, &request).outcome
-    };
-    // Keys that the statements themselves speak of, each as an object that its pattern covers.
-    let keys: Vec<String> =
-        policies.iter().flat_map(|it| &it.grants).flat_map(|it| sample_keys(&it.resource, bucket)).collect();
-    let (mut allowed, mut conditional) = (Vec::new(), Vec::new());
-    for action in s3_actions() {
-        let is_on_object = action.resource_type() == ResourceType::Object;
-        // The key that only statements about all objects cover; a Deny of some objects speaks against all.
-        let every = is_on_object.then_some("*");
-        let sure = outcome(action, every, true) == Outcome::Allow
-            && keys.iter().all(|key| !is_on_object || outcome(action, Some(key), true) != Outcome::ExplicitDeny);
-        let may = || {
-            outcome(action, every, false) == Outcome::Allow
-                || is_on_object && keys.iter().any(|key| outcome(action, Some(key), false) == Outcome::Allow)
-        };
-        if sure {
-            allowed.push(action.name());
-        } else if may() {
-            conditional.push(action.name());
-        }
+/// What somebody can do whose permissions can't be read.
+fn nothing(it: &ServiceAccount) -> wire::BucketAccess {
+    wire::BucketAccess {
+        kind: "service-account",
+        id: it.id.to_string(),
+        name: it.name.to_string(),
+        status: "damaged",
+        allowed: Vec::new(),
+        conditional: Vec::new(),
+        grants: Vec::new(),
     }
-    (allowed, conditional)
-}
-
-/// For each resource of a statement that names objects of the bucket, the name of one.
-fn sample_keys(resource: &Value, bucket: &Bucket) -> Vec<String> {
-    let texts: Vec<&str> = match resource {
-        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
-        Value::String(text) => vec![text],
-        _ => Vec::new(),
-    };
-    let tails = texts.into_iter().filter_map(|text| text.strip_prefix("arn:aws:s3:::")?.split_once('/'));
-    let named = tails.filter(|(name, key)| *key != "*" && (name.contains(['*', '?', '$']) || **name == *bucket.name));
-    named.map(|(_, key)| key.replace(['*', '?'], "x")).collect()
-}
-
-/// Whether a statement speaks of the bucket or of objects in it.
-fn bears_on(grant: &wire::Grant, bucket: &Bucket) -> bool {
-    let texts: Vec<&str> = match &grant.resource {
-        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
-        Value::String(text) => vec![text],
-        // What it leaves out is told by the statement itself.
-        _ => return true,
-    };
-    texts.iter().any(|text| {
-        let Some(tail) = text.strip_prefix("arn:aws:s3:::") else { return *text == "*" };
-        let name = tail.split('/').next().unwrap_or_default();
-        let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": format!("arn:aws:s3:::{name}")}});
-        let Ok(policy) = policy::parse(document.to_string().as_bytes(), ParseOptions::grammar(PolicyKind::Identity)) else {
-            return true;
-        };
-        let request = policy::Request {
-            principal: Principal::User { account: &bucket.owner, name: "it", arn: "arn:aws:iam::1:user/it" },
-            action: Action::ListBucket,
-            resource: Resource::Bucket { account: &bucket.owner, bucket: &bucket.name },
-            context: &EmptyContext,
-            canonical_user: None,
-        };
-        policy::decide([AttachedPolicy::new(&policy, "it")], &request).is_allowed()
-    })
 }

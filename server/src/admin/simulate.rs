@@ -21,7 +21,7 @@ const CONTEXT_KEYS_MAX: usize = 100;
 const CONTEXT_VALUES_MAX: usize = 100;
 
 /// Keys that follow from who calls and what is called; a simulation can't say them otherwise.
-const DERIVED: [&str; 8] = [
+pub(super) const DERIVED: [&str; 8] = [
     "aws:username",
     "aws:userid",
     "aws:principalarn",
@@ -223,7 +223,14 @@ fn read_context(given: &serde_json::Map<String, serde_json::Value>, context: &mu
     Ok(())
 }
 
-fn derive(context: &mut MapContext, call: &Call, principal: &Principal<'_>, identity: Option<&Identity>, owner: &str) {
+/// Adds what follows from who calls and what is called.
+pub(super) fn derive(
+    context: &mut MapContext,
+    call: &Call,
+    principal: &Principal<'_>,
+    identity: Option<&Identity>,
+    owner: &str,
+) {
     let text = |text: &str| Value::String(text.to_owned().into());
     context.insert("aws:RequestedRegion", text(&call.state.config.region));
     context.insert("aws:ResourceAccount", text(owner));

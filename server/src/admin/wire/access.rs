@@ -95,12 +95,16 @@ pub(in crate::admin) struct Access {
     pub(in crate::admin) buckets: Vec<BucketActions>,
 }
 
-/// What one service account can do to a bucket.
-#[derive(Debug, Serialize, ToSchema)]
+/// What somebody can do to a bucket.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::admin) struct BucketAccess {
+    /// `service-account`; `anyone`, whether or not with credentials; `root` of the own account; `role`, each user with it; `account`, the root of another account that the bucket policy names, whose other members need permissions of their own as well; or `principal`, another whom the bucket policy names.
+    pub(in crate::admin) kind: &'static str,
+    /// Of a service account its id; else `anyone`, `role/NAME`, the account's id, or the ARN.
     pub(in crate::admin) id: String,
     pub(in crate::admin) name: String,
+    /// Of a service account `enabled`, `disabled`, `expired` or `damaged`; `enabled` of all others.
     pub(in crate::admin) status: &'static str,
     /// On the bucket, and on every object in it, whatever the circumstances.
     pub(in crate::admin) allowed: Vec<&'static str>,

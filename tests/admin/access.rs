@@ -1,0 +1,203 @@
+//! What somebody can do, and who can do what to a bucket: each answer against requests and against the judge.
+
+use serde_json::{Value, json};
+use tests::Node;
+
+use super::{Admin, node};
+use crate::fixture;
+
+/// A node with a bucket for each of these, and a service account with each of these policies.
+fn node_with(buckets: &[&str], policies: &[(&str, Value)]) -> Node {
+    node(fixture::account(buckets, policies))
+}
+
+fn list(value: &Value) -> Vec<&str> {
+    value.as_array().expect("a list").iter().map(|it| it.as_str().expect("a text")).collect()
+}
+
+/// What an answer of `/service-accounts/NAME/access` says of a bucket.
+fn on<'a>(access: &'a Value, bucket: &str) -> &'a Value {
+    let buckets = access["buckets"].as_array().expect("a list");
+    buckets.iter().find(|it| it["bucket"] == bucket).expect("the bucket")
+}
+
+/// The row of an answer of `/buckets/NAME/access`.
+fn row<'a>(who: &'a Value, id_or_name: &str) -> &'a Value {
+    let rows = who.as_array().expect("a list");
+    let found = rows.iter().find(|it| it["name"] == id_or_name || it["id"] == id_or_name);
+    found.unwrap_or_else(|| panic!("{id_or_name} in {who}"))
+}
+
+fn is_in(list: &Value, action: &str) -> bool {
+    self::list(list).contains(&action)
+}
+
+/// Policies of people's documents and of what is easily got wrong, with the keys that they are about.
+fn documents() -> Vec<(&'static str, Value)> {
+    let home = "arn:aws:s3:::one/${aws:username}/*";
+    vec![
+        (
+            "lightly",
+            json!([
+                {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::one", "arn:aws:s3:::one/farm/*"],
+                 "Condition": {"IpAddress": {"aws:SourceIp": ["127.0.21.0/24"]}}},
+                {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": ["arn:aws:s3:::one", "arn:aws:s3:::one/farm/*"]}]),
+        ),
+        (
+            "david",
+            json!([
+                {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::one"], "Condition": {"StringLike": {"s3:prefix": ["David/*"]}}},
+                {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": ["arn:aws:s3:::one/David/*"]},
+                {"Effect": "Deny", "Action": ["s3:DeleteObject"], "Resource": ["arn:aws:s3:::one/David/*"]}]),
+        ),
+        (
+            "network",
+            json!([
+                {"Effect": "Deny", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::one"], "Condition": {"NotIpAddress": {"aws:SourceIp": ["134.204.220.36/32"]}}},
+                {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::one", "arn:aws:s3:::one/*"]}]),
+        ),
+        ("home", json!([fixture::allow(&["s3:GetObject", "s3:PutObject"], &[home])])),
+        (
+            "own",
+            json!([fixture::allow(&["s3:*"], &["arn:aws:s3:::${aws:username}", "arn:aws:s3:::${aws:username}/*"])]),
+        ),
+        ("team", json!([fixture::allow(&["s3:GetObject"], &["arn:aws:s3:::one/${aws:PrincipalTag/team, 'all'}/*"])])),
+        (
+            "nothome",
+            json!([fixture::allow(&["s3:*"], &["arn:aws:s3:::one/*"]), fixture::deny(&["s3:DeleteObject"], &[home])]),
+        ),
+        (
+            "notteam",
+            json!([
+                fixture::allow(&["s3:*"], &["arn:aws:s3:::one/*"]),
+                fixture::deny(&["s3:PutObject"], &["arn:aws:s3:::one/${aws:PrincipalTag/team}/*"])
+            ]),
+        ),
+        ("but", json!([{"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::one/secret/*"}])),
+        (
+            "only",
+            json!([fixture::allow(&["s3:*"], &["arn:aws:s3:::one/home*"]),
+                {"Effect": "Deny", "Action": "s3:*", "NotResource": ["arn:aws:s3:::one/${aws:username}/*", "arn:aws:s3:::one/*.jpg"]}]),
+        ),
+        ("start", json!([fixture::allow(&["s3:GetObject"], &["arn:aws:s3:::on*.jpg"])])),
+    ]
+}
+
+#[test]
+fn what_is_said_of_each_policy_is_what_the_judge_decides() {
+    let (documents, buckets) = (documents(), ["one", "own"]);
+    let node = node_with(&buckets, &documents);
+    let root = Admin::root(&node);
+    let actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:PutBucketPolicy"];
+    let keys = ["x", "farm/x", "David/x", "home/x", "home/x.jpg", "all/x", "secret/x", "x.jpg", "nothome/x", "only/x"];
+    let networks = ["127.0.21.5", "134.204.220.36", "9.9.9.9"];
+    for (name, _) in &documents {
+        let access = root.get(&format!("/service-accounts/{name}/access")).json(200);
+        for bucket in buckets {
+            let said = on(&access, bucket);
+            let who = root.get(&format!("/buckets/{bucket}/access")).json(200);
+            for list in ["allowed", "conditional"] {
+                assert_eq!(said[list], row(&who, name)[list], "{name} on {bucket}");
+            }
+            for action in actions {
+                let is_on_bucket = matches!(action, "s3:ListBucket" | "s3:PutBucketPolicy");
+                let mut decisions = Vec::new();
+                for key in if is_on_bucket { &[""][..] } else { &keys[..] } {
+                    let separator = if is_on_bucket { "" } else { "/" };
+                    for network in networks {
+                        let prefix = if network == "9.9.9.9" { "David/a" } else { "x" };
+                        let decision = root.post(
+                            "/simulate",
+                            &json!({"principal": name, "action": action,
+                            "resource": format!("arn:aws:s3:::{bucket}{separator}{key}"),
+                            "context": {"aws:SourceIp": network, "s3:prefix": prefix}}),
+                        );
+                        decisions.push(decision.json(200)["allowed"] == true);
+                    }
+                }
+                let (all, some) = (decisions.iter().all(|it| *it), decisions.iter().any(|it| *it));
+                let (allowed, conditional) = (is_in(&said["allowed"], action), is_in(&said["conditional"], action));
+                // The tag of a principal isn't one of these circumstances, so what depends on it is only ever conditional.
+                let tagged = *name == "notteam" && action == "s3:PutObject" && bucket == "one";
+                let right = if tagged { conditional } else { allowed == all && (allowed || conditional == some) };
+                assert!(right, "{name}: {action} on {bucket}: {said}, but {decisions:?}");
+            }
+        }
+    }
+    // The commonest of them as requests.
+    let home = fixture::caller(&node, "home");
+    home.put("one", "home/k", "v").ok();
+    home.put("one", "own/k", "v").expect(403, "AccessDenied");
+    let access = root.get("/service-accounts/home/access").json(200);
+    assert_eq!(on(&access, "one")["conditional"], json!(["s3:GetObject", "s3:PutObject"]));
+    fixture::caller(&node, "own").put("own", "k", "v").ok();
+}
+
+#[test]
+fn a_bucket_tells_whom_its_policy_lets_in_beside_service_accounts_and_whom_it_keeps_out() {
+    const OTHER: &str = "222222222222";
+    let node = node_with(
+        &["box", "shut"],
+        &[
+            ("all", json!([fixture::allow(&["s3:*"], &["*"])])),
+            ("none", json!([fixture::allow(&["s3:GetObject"], &["arn:aws:s3:::elsewhere/*"])])),
+        ],
+    );
+    let (root, client) = (Admin::root(&node), node.client());
+    root.post("/users", &json!({"name": "eve", "role": "auditor", "password": "a long password"})).json(201);
+    client.put("box", "pub/k", "v").ok();
+    let before = root.get("/buckets/box/access").json(200);
+    assert_eq!(row(&before, "anyone")["allowed"], json!([]));
+    client.anonymous().get("box", "pub/k").expect(403, "AccessDenied");
+    let document = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Public", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/pub/*"},
+        {"Sid": "Listed", "Effect": "Allow", "Principal": {"AWS": [OTHER, format!("arn:aws:iam::{OTHER}:user/ann")]}, "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::box"},
+        {"Sid": "Home", "Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::box/${aws:username}/*"},
+        {"Sid": "Named", "Effect": "Allow", "Principal": {"AWS": fixture::user_arn("none")}, "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::box"},
+        {"Sid": "NoDelete", "Effect": "Deny", "Principal": {"AWS": fixture::user_arn("all")}, "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::box/*"},
+        {"Sid": "Kept", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "arn:aws:s3:::box"}]});
+    client.put_policy("box", &document).ok();
+    let who = root.get("/buckets/box/access").json(200);
+    let anyone = row(&who, "anyone");
+    assert_eq!((&anyone["kind"], &anyone["allowed"]), (&json!("anyone"), &json!([])));
+    assert_eq!(anyone["conditional"], json!(["s3:GetObject", "s3:PutObject"]));
+    assert_eq!(anyone["grants"][0]["sid"], "Public");
+    client.anonymous().get("box", "pub/k").ok();
+    client.anonymous().get("box", "k").expect(403, "AccessDenied");
+    for (id, kind) in [(OTHER.to_owned(), "account"), (format!("arn:aws:iam::{OTHER}:user/ann"), "principal")] {
+        let it = row(&who, &id);
+        assert_eq!((&it["kind"], &it["allowed"]), (&json!(kind), &json!(["s3:ListBucket"])), "{id}");
+    }
+    // Root can do what no Deny forbids, and so can users as their role says.
+    let of_root = row(&who, "root");
+    assert!(is_in(&of_root["allowed"], "s3:PutBucketPolicy") && is_in(&of_root["allowed"], "s3:DeleteObject"));
+    assert!(!is_in(&of_root["allowed"], "s3:DeleteBucket") && !is_in(&of_root["conditional"], "s3:DeleteBucket"));
+    let of_auditor = row(&who, "role/auditor");
+    assert!(is_in(&of_auditor["allowed"], "s3:ListBucket") && !is_in(&of_auditor["allowed"], "s3:GetObject"));
+    let of_admin = row(&who, "role/admin");
+    assert!(is_in(&of_admin["allowed"], "s3:GetObject") && !is_in(&of_admin["allowed"], "s3:DeleteBucket"));
+    // Service accounts: what their own policies allow, what the bucket's gives and takes.
+    let (all, none) = (row(&who, "all"), row(&who, "none"));
+    assert!(is_in(&all["allowed"], "s3:PutObject") && !is_in(&all["allowed"], "s3:DeleteObject"));
+    assert!(!is_in(&all["conditional"], "s3:DeleteObject"), "{all}");
+    fixture::caller(&node, "all").delete("box", "pub/k").expect(403, "AccessDenied");
+    assert_eq!(
+        (&none["allowed"], &none["conditional"]),
+        (&json!(["s3:ListBucket"]), &json!(["s3:GetObject", "s3:PutObject"]))
+    );
+    fixture::caller(&node, "none").list("box", &[]).ok();
+    fixture::caller(&node, "none").put("box", "none/k", "v").ok();
+    fixture::caller(&node, "none").put("box", "all/k", "v").expect(403, "AccessDenied");
+    assert_eq!(row(&root.get("/buckets/shut/access").json(200), "none")["conditional"], json!([]));
+    // They stand first, and are counted, found and paged as all others.
+    let kinds: Vec<&str> = who.as_array().expect("a list").iter().filter_map(|it| it["kind"].as_str()).collect();
+    let first =
+        ["anyone", "root", "role", "role", "role", "account", "principal", "service-account", "service-account"];
+    assert_eq!(kinds, first);
+    let page = root.get("/buckets/box/access?limit=8");
+    assert_eq!(page.0.header("x-total-count"), Some("9"));
+    let next = format!("/buckets/box/access?limit=8&cursor={}", page.0.header("x-next-cursor").expect("a next page"));
+    assert_eq!(root.get(&next).json(200)[0]["name"], "none");
+    let found = root.get("/buckets/box/access?q=anyone").json(200);
+    assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+}
