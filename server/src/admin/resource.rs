@@ -2,6 +2,8 @@
 //!
 //! Whoever asks what somebody can do names no object, so objects are made up that the statements themselves speak of.
 
+use std::borrow::Cow;
+
 use policy::{ConditionKey, Context, Lookup, Value};
 
 use super::simulate::DERIVED;
@@ -101,7 +103,10 @@ impl Pattern {
     }
 
     /// Its variables replaced by what the context knows, and by `*` where it doesn't.
-    fn resolved(&self, context: &dyn Context) -> Vec<Part> {
+    fn resolved(&self, context: &dyn Context) -> Cow<'_, [Part]> {
+        if !self.has_variable() {
+            return Cow::Borrowed(&self.parts);
+        }
         let mut parts = Vec::new();
         for part in &self.parts {
             match part {
@@ -114,7 +119,7 @@ impl Pattern {
                 other => parts.push(other.clone()),
             }
         }
-        parts
+        Cow::Owned(parts)
     }
 
     /// Whether it names the bucket or objects in it.
@@ -170,6 +175,17 @@ fn variable_end(body: &str) -> usize {
 
 /// The places of a pattern where a match of its beginning with all of `text` can go on.
 fn after(parts: &[Part], text: &str) -> Vec<usize> {
+    // Nearly all patterns write out their beginning, which has one place only.
+    let mut written = 0;
+    let mut rest = text;
+    while let (Some(Part::Literal(it)), Some(character)) = (parts.get(written), rest.chars().next()) {
+        if *it != character {
+            return Vec::new();
+        }
+        written += 1;
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+    }
+    let parts = parts.get(written..).unwrap_or_default();
     let mut places = vec![false; parts.len() + 1];
     let pass_runs = |places: &mut Vec<bool>| {
         for (at, part) in parts.iter().enumerate() {
@@ -180,7 +196,7 @@ fn after(parts: &[Part], text: &str) -> Vec<usize> {
     };
     places[0] = true;
     pass_runs(&mut places);
-    for character in text.chars() {
+    for character in rest.chars() {
         let mut next = vec![false; parts.len() + 1];
         for (at, part) in parts.iter().enumerate().filter(|(at, _)| places[*at]) {
             match part {
@@ -192,7 +208,7 @@ fn after(parts: &[Part], text: &str) -> Vec<usize> {
         pass_runs(&mut next);
         places = next;
     }
-    (0..=parts.len()).filter(|at| places[*at]).collect()
+    (0..=parts.len()).filter(|at| places[*at]).map(|at| written + at).collect()
 }
 
 #[cfg(test)]
