@@ -24,6 +24,8 @@ use crate::identity::user::Role;
 
 /// Buckets that are looked at for one service account.
 const BUCKETS_MAX: usize = 100;
+/// Rows on a page of who can do what: each may take a policy of its own to be read.
+const ROWS_MAX: usize = 100;
 /// What a list of who can do what can be sorted by.
 pub(super) const SORTS: [&str; 1] = ["name"];
 
@@ -59,7 +61,7 @@ pub(super) async fn of_service_account(call: &Call) -> Result<Answer> {
 
 /// `GET /buckets/{name}/access`: a page of who can do what to it: at first who isn't a service account, then these.
 pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
-    let listing = Listing::of(&call.query, &SORTS)?;
+    let listing = Listing::of(&call.query, &SORTS)?.at_most(ROWS_MAX);
     let (snapshot, account, bucket) = (call.snapshot(), call.account()?, buckets::find(call)?);
     let reader = Reader::of_bucket(&bucket);
     let stored = call.state.bucket_policies.of(bucket.id)?;

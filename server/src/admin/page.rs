@@ -67,6 +67,11 @@ impl Listing {
         Ok(Listing { limit, after, sort, descending, search, name })
     }
 
+    /// The same with pages of at most `limit` things, of a list whose things cost more than most to show.
+    pub(super) fn at_most(self, limit: usize) -> Listing {
+        Listing { limit: self.limit.min(limit), ..self }
+    }
+
     /// Whether one of these texts has what is searched for.
     pub(super) fn finds(&self, texts: &[&str]) -> bool {
         self.finds_any(texts.iter().copied())
@@ -159,6 +164,15 @@ mod tests {
         let (first, cursor) = page("limit=3&order=desc");
         assert_eq!(first, "[2,0,3]");
         assert_eq!(page(&format!("order=desc&cursor={}", cursor.unwrap())).0, "[1]");
+    }
+
+    #[test]
+    fn a_costly_list_has_shorter_pages_than_were_asked_for_and_a_cursor() {
+        let listing = Listing::of(&Query::parse("limit=1000").unwrap(), &["name"]).unwrap().at_most(2);
+        let rows = (0..3).map(|n| Row { key: n.to_string(), id: n.to_string(), item: n });
+        let response = listing.answer(rows.collect(), |n| *n).unwrap().into_response();
+        assert_eq!(response.headers()["x-total-count"], "3");
+        assert!(response.headers().contains_key("x-next-cursor"));
     }
 
     #[test]

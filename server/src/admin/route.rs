@@ -208,7 +208,7 @@ routes! {
     GET "/buckets/{name}/policy" May(Action::StrongroomGetBucket), "Download the bucket's policy byte for byte", NO_BODY, Text("application/json"), buckets::read_policy;
     PUT "/buckets/{name}/policy" May(Action::StrongroomUpdateBucket), "Replace the bucket's policy by the body", File, One(200, schema::<wire::Bucket>), buckets::replace_policy;
     DELETE "/buckets/{name}/policy" May(Action::StrongroomUpdateBucket), "Remove the bucket's policy", NO_BODY, NO_CONTENT, buckets::remove_policy;
-    GET "/buckets/{name}/access" May(Action::StrongroomSimulate), "Who can do what to a bucket: anyone, root, roles, whom its policy names, service accounts", NO_BODY, List(&access::SORTS, schema::<wire::BucketAccess>), access::of_bucket;
+    GET "/buckets/{name}/access" May(Action::StrongroomSimulate), "Who can do what to a bucket: anyone, root, roles, whom its policy names, service accounts; at most 100 a page, whatever limit says", NO_BODY, List(&access::SORTS, schema::<wire::BucketAccess>), access::of_bucket;
     GET "/usage/current" May(Action::StrongroomGetUsage), "What the account's buckets hold now", NO_BODY, One(200, schema::<wire::CurrentUsage>), usage::current;
     GET "/usage/monthly" May(Action::StrongroomGetUsage), "What the account's buckets held over the months", NO_BODY, Months(schema::<wire::MonthUsage>), usage::monthly;
 
