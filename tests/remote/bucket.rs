@@ -78,7 +78,12 @@ fn access_says_what_a_service_account_can_do_and_who_can_do_what_to_a_bucket() {
     let row = access.lines().find(|line| line.starts_with("lake ")).expect("the bucket's row");
     assert!(row.contains("s3:GetObject"), "{access}");
     let access = local(&node, &["bucket", "access", "lake"]).ok();
-    assert!(access.lines().any(|line| line.starts_with("worker ") && line.contains("s3:GetObject")), "{access}");
+    assert!(
+        access.lines().any(|line| line.starts_with("service-account ")
+            && line.contains(" worker ")
+            && line.contains("s3:GetObject")),
+        "{access}"
+    );
     let json = local(&node, &["bucket", "access", "lake", "--json"]).json();
     let rows = json.as_array().expect("a list");
     let worker = rows.iter().find(|it| it["name"] == "worker").expect("its row");

@@ -43,9 +43,11 @@ struct BucketActions {
     conditional: Vec<String>,
 }
 
-/// What a service account can do to a bucket.
+/// What somebody can do to a bucket.
 #[derive(Deserialize)]
 pub(super) struct OfBucket {
+    /// `anyone`, `root`, `role`, `account`, `principal` or `service-account`.
+    kind: String,
     name: String,
     status: String,
     allowed: Vec<String>,
@@ -53,10 +55,10 @@ pub(super) struct OfBucket {
 }
 
 /// Columns of who can do what to a bucket.
-pub(super) const COLUMNS: [&str; 4] = ["SERVICE ACCOUNT", "STATUS", "ALLOWED", "UNDER CONDITIONS OR ON SOME OBJECTS"];
+pub(super) const COLUMNS: [&str; 5] = ["KIND", "NAME", "STATUS", "ALLOWED", "UNDER CONDITIONS OR ON SOME OBJECTS"];
 
 pub(super) fn row(it: &OfBucket) -> Vec<String> {
-    vec![it.name.clone(), it.status.clone(), actions(&it.allowed), actions(&it.conditional)]
+    vec![it.kind.clone(), it.name.clone(), it.status.clone(), actions(&it.allowed), actions(&it.conditional)]
 }
 
 /// The statements of a service account, and what they come to on each bucket.
