@@ -62,6 +62,11 @@ impl Work {
             Work::Backup { .. } => "backup",
         }
     }
+
+    /// Whether it is about one instant, so that what has begun before it was asked for isn't what was asked for.
+    fn is_of_an_instant(&self) -> bool {
+        matches!(self, Work::Backup { .. })
+    }
 }
 
 /// When the last scrub ended and what it found.
@@ -81,6 +86,8 @@ struct Job {
     id: u64,
     work: Work,
     began: Instant,
+    /// Whether the work itself has begun: a backup waits for the one before it.
+    under_way: bool,
     ended: Option<Instant>,
     progress: Progress,
 }
@@ -90,6 +97,8 @@ pub struct Maintenance {
     store: Store,
     data: PathBuf,
     jobs: Mutex<VecDeque<Job>>,
+    /// Held while a backup is taken.
+    backing_up: Mutex<()>,
     last_scrub: Mutex<Option<LastScrub>>,
     damaged_reads: AtomicU64,
     /// Damaged reads that were met before the last scrub began: it says what became of them.
@@ -111,6 +120,7 @@ impl Maintenance {
             store,
             data: data.to_path_buf(),
             jobs: Mutex::default(),
+            backing_up: Mutex::default(),
             last_scrub: Mutex::new(last_scrub),
             damaged_reads: AtomicU64::new(0),
             damaged_reads_scrubbed: AtomicU64::new(0),
@@ -118,27 +128,40 @@ impl Maintenance {
         })
     }
 
-    /// Begins a job and answers its number; that of the running one where the same is under way.
+    /// Begins a job and answers its number; that of the running one where the same is under way. A backup that is under way
+    /// doesn't hold what was stored since: the same again waits for its end.
     ///
     /// # Errors
     /// Another job of this kind runs.
     pub fn begin(self: &Arc<Self>, work: Work) -> Result<u64, Busy> {
         let mut jobs = lock(&self.jobs);
-        let running = jobs.iter().find(|job| job.progress == Progress::Running && job.work.kind() == work.kind());
-        if let Some(job) = running {
-            return if job.work == work { Ok(job.id) } else { Err(Busy) };
+        let running = jobs.iter().filter(|job| job.progress == Progress::Running && job.work.kind() == work.kind());
+        for job in running {
+            if job.work != work {
+                return Err(Busy);
+            }
+            if !(job.under_way && work.is_of_an_instant()) {
+                return Ok(job.id);
+            }
         }
         // Numbers of two runs of the node differ, so that nobody takes another run's job for the one it began.
         let id = jobs.back().map_or(clock::now_seconds().unsigned_abs(), |job| job.id + 1);
         let (kind, began) = (work.kind(), Instant::now());
         forget_old(&mut jobs, began);
-        jobs.push_back(Job { id, work: work.clone(), began, ended: None, progress: Progress::Running });
+        jobs.push_back(Job {
+            id,
+            work: work.clone(),
+            began,
+            under_way: false,
+            ended: None,
+            progress: Progress::Running,
+        });
         drop(jobs);
         tracing::info!(job = id, "{kind} begins");
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let worker = Arc::clone(&this);
-            let done = tokio::task::spawn_blocking(move || worker.perform(&work)).await;
+            let done = tokio::task::spawn_blocking(move || worker.perform(id, &work)).await;
             let progress = done.unwrap_or_else(|error| Progress::Failed {
                 code: "Failed".to_owned(),
                 message: format!("the {kind} ended unexpectedly: {error}"),
@@ -168,7 +191,11 @@ impl Maintenance {
         }
     }
 
-    fn perform(&self, work: &Work) -> Progress {
+    fn perform(&self, id: u64, work: &Work) -> Progress {
+        let _turn = work.is_of_an_instant().then(|| lock(&self.backing_up));
+        if let Some(job) = lock(&self.jobs).iter_mut().find(|job| job.id == id) {
+            job.under_way = true;
+        }
         let failed = |code: &str, message: String| Err(Progress::Failed { code: code.to_owned(), message });
         let stopped = |error: engine::Error| match error {
             engine::Error::Closed => failed("Ended", "the node ended meanwhile".to_owned()),
@@ -391,6 +418,7 @@ mod tests {
             id,
             work,
             began: begin,
+            under_way: true,
             ended: Some(begin + Duration::from_secs(second)),
             progress: Progress::Done { report: serde_json::Value::Null },
         };
@@ -402,6 +430,33 @@ mod tests {
         forget_old(&mut jobs, begin + Duration::from_secs(200));
         let ids: Vec<u64> = jobs.iter().map(|job| job.id).collect();
         assert_eq!((ids[0], ids[1], ids.len()), (9_000, 1_984, OUTCOMES_OF_A_KIND + 1));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_backup_that_is_asked_for_beside_another_is_of_a_later_instant() {
+        let directory = tempfile::tempdir().unwrap();
+        let destination = tempfile::tempdir().unwrap();
+        let maintenance = Maintenance::new(store(directory.path()), directory.path());
+        let backup = Work::Backup { destination: destination.path().join("backup"), with_key: false };
+        let under_way = |id| lock(&maintenance.jobs).iter().any(|job| job.id == id && job.under_way);
+        let (first, waiting) = {
+            // As if a large one were under way.
+            let _large = lock(&maintenance.backing_up);
+            let first = maintenance.begin(backup.clone()).unwrap();
+            assert_eq!(maintenance.begin(backup.clone()), Ok(first), "it hasn't begun");
+            lock(&maintenance.jobs).back_mut().unwrap().under_way = true;
+            let waiting = maintenance.begin(backup.clone()).unwrap();
+            assert_ne!(first, waiting);
+            assert_eq!(maintenance.begin(backup), Ok(waiting), "one that waits is as good for the next");
+            assert!(!under_way(waiting));
+            let other = Work::Backup { destination: destination.path().join("other"), with_key: false };
+            assert_eq!(maintenance.begin(other), Err(Busy));
+            (first, waiting)
+        };
+        for id in [first, waiting] {
+            let progress = ended(&maintenance, id).await;
+            assert!(matches!(progress, Progress::Done { .. }) && under_way(id), "{progress:?}");
+        }
     }
 
     #[test]
