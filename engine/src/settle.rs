@@ -195,9 +195,9 @@ impl FoundLog {
 
 /// Writes the unproven records over themselves, byte for byte, and makes them durable there, once what lies behind them
 /// is durably cut off: for want of room for a segment of their own. A write that is torn changes nothing, for the bytes
-/// are the same.
+/// are the same. The padding of the last one may be missing, and is part of what the index will know.
 fn write_in_place(file: &dyn VFile, tail: &Tail, length: u64) -> io::Result<()> {
-    if length > tail.chain_end {
+    if length != tail.chain_end {
         file.set_length(tail.chain_end)?;
         file.sync_data()?;
     }

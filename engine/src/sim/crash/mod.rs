@@ -382,3 +382,10 @@ fn an_index_that_was_set_aside_does_not_come_back() {
 fn an_index_whose_sync_failed_on_a_full_disk_frees_nothing() {
     schedule(603_108);
 }
+
+/// A write that failed had left a whole record without its padding, which was taken over on a full disk: the index knew
+/// more of the segment than there was.
+#[test]
+fn a_record_without_its_padding_is_made_whole_where_it_is() {
+    schedule_of_the_log(7_703_683);
+}
