@@ -150,6 +150,13 @@ pub enum OpenError {
         /// The newest version this build reads.
         supported: u32,
     },
+    /// The directory was written with features that this build does not know.
+    UnknownFeatures {
+        /// The directory.
+        path: PathBuf,
+        /// Their bits, those that forbid to read and those that forbid to write.
+        bits: u64,
+    },
     /// The directory is there and holds files, but no data directory's FORMAT file.
     NotADataDirectory(PathBuf),
     /// Files cannot be written in the directory.
@@ -190,6 +197,11 @@ impl fmt::Display for OpenError {
                 "{} has data format {found}, this program reads up to {supported}: use a newer version of it",
                 path.display()
             ),
+            OpenError::UnknownFeatures { path, bits } => write!(
+                f,
+                "{} uses features that this program does not know (bits {bits:#x}): use a newer version of it",
+                path.display()
+            ),
             OpenError::NotADataDirectory(path) => {
                 write!(f, "{} is neither empty nor a data directory: name another one", path.display())
             }
@@ -215,6 +227,7 @@ impl OpenError {
             | OpenError::NotADataDirectory(path)
             | OpenError::NotWritable(path, _)
             | OpenError::NewerFormat { path, .. }
+            | OpenError::UnknownFeatures { path, .. }
             | OpenError::NetworkFilesystem { path, .. }
             | OpenError::Damaged { path, .. }
             | OpenError::Io { path, .. } => *path = root.into(),

@@ -15,6 +15,7 @@ use crate::recover;
 use crate::report::{FsckReport, RecordInfo, RowInfo, SegmentInfo};
 use crate::request::Options;
 use crate::row::Table;
+use crate::store::Store;
 use crate::sync::lock;
 use crate::vfs::{OpenMode, OverlayVfs, RealVfs, Vfs};
 
@@ -25,7 +26,8 @@ use crate::vfs::{OpenMode, OverlayVfs, RealVfs, Vfs};
 /// See [`OpenError`]: what cannot even be opened. Damage is in the report.
 pub fn fsck(path: &Path, options: Options) -> Result<FsckReport, OpenError> {
     // Before it is opened, which repairs it.
-    let format = existing(path).and_then(|vfs| crate::superblock::damage(&*vfs)).map_err(|error| error.of(path))?;
+    let format = overlay(path).and_then(|vfs| crate::superblock::damage(&*vfs));
+    let format = format.map_err(|error| error.of(path))?;
     on_overlay(path, options, |core| {
         let mut report = FsckReport { recovery: core.recovery.clone(), scrub: core.scrub(None)?, index: Vec::new() };
         let had_index = !core.recovery.iter().any(|line| line.contains("index"));
@@ -55,7 +57,7 @@ pub fn repair_index(path: &Path, options: Options) -> Result<FsckReport, OpenErr
         let vfs = existing(path)?;
         {
             let io = |error| OpenError::io("setting the index aside", error);
-            let _lock = vfs.lock(file::LOCK).map_err(|error| match error.kind() {
+            let _lock = vfs.lock(file::LOCK, OpenMode::Create).map_err(|error| match error.kind() {
                 std::io::ErrorKind::WouldBlock => OpenError::InUse(path.into()),
                 _ => io(error),
             })?;
@@ -153,6 +155,18 @@ pub fn inspect_rows(path: &Path, options: Options, mut show: impl FnMut(RowInfo)
     })
 }
 
+impl Store {
+    /// Opens the data directory at `path`, which must be there, and writes nothing to it: what changes is kept in memory
+    /// and is gone with the store. For what lies on a file system that cannot be written any more.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_unwritten(path: &Path, options: Options) -> Result<Store, OpenError> {
+        let open = || Store::open_with(overlay(path)?, Arc::new(SystemClock), options);
+        open().map_err(|error| error.of(path))
+    }
+}
+
 impl Core {
     /// What counts of the segment that is appended to.
     pub(crate) fn active_extent(&self) -> Option<Extent> {
@@ -184,14 +198,18 @@ fn existing(path: &Path) -> Result<Arc<dyn Vfs>, OpenError> {
     }
 }
 
+/// The same as it can be changed without being written.
+fn overlay(path: &Path) -> Result<Arc<dyn Vfs>, OpenError> {
+    Ok(Arc::new(OverlayVfs::new(existing(path)?)))
+}
+
 fn on_overlay<R>(
     path: &Path,
     options: Options,
     examine: impl FnOnce(&Core) -> Result<R, Error>,
 ) -> Result<R, OpenError> {
     let run = || {
-        let overlay = Arc::new(OverlayVfs::new(existing(path)?));
-        let (core, _) = recover::open(overlay, Arc::new(SystemClock), options, false)?;
+        let (core, _) = recover::open(overlay(path)?, Arc::new(SystemClock), options, false)?;
         examine(&core).map_err(|error| OpenError::damaged(error.told()))
     };
     run().map_err(|error: OpenError| error.of(path))

@@ -123,7 +123,8 @@ impl Committer {
             if !matches!(written, Err(Error::NoSpace)) || core.inline.is_some() || core.closed.load(Ordering::Acquire) {
                 break;
             }
-            // The index has what was set aside, and gives back what it does not need once it is written.
+            // The index may have more than its share of what was set aside: it was written while this was lent. It gives back
+            // what it does not need.
             core.maintenance.pause(RESERVE_INTERVAL);
             core.look_at_space();
             written = self.write_with_reserve(core, &group);

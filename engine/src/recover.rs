@@ -57,7 +57,7 @@ pub(crate) fn open(
     }
     // Looked at before anything is written, for what is refused must stay as it is.
     superblock::find_format(&*vfs)?;
-    let mut lock_file = Some(vfs.lock(file::LOCK).map_err(|error| match error.kind() {
+    let mut lock_file = Some(vfs.lock(file::LOCK, OpenMode::Create).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => OpenError::InUse(PathBuf::new()),
         _ => OpenError::NotWritable(PathBuf::new(), error),
     })?);

@@ -17,6 +17,8 @@ const RESERVE_BYTES_MOST: u64 = 64 << 20;
 /// The first of the pieces; the others are as large as all before them. Each is a file of its own, for a file system that
 /// copies on write gives back an extent only as a whole.
 const PIECE_BYTES: u64 = 256 << 10;
+/// So many of the first pieces the index is never given, for a deletion does not wait until the index is written.
+const PIECES_OF_THE_LOG: usize = 2;
 
 /// Files that hold space and nothing else.
 #[derive(Debug)]
@@ -131,9 +133,19 @@ impl Reserve {
     /// Gives up at least so many bytes, or all there are, for as long as the answer lives; `None` if there is nothing to
     /// give.
     pub(crate) fn borrow(&self, bytes: u64) -> Option<Borrowed<'_>> {
+        self.give_up(0, bytes)
+    }
+
+    /// Likewise all that the index may have while mutations go on.
+    pub(crate) fn borrow_for_index(&self) -> Option<Borrowed<'_>> {
+        self.give_up(PIECES_OF_THE_LOG, u64::MAX)
+    }
+
+    /// Gives up at least so many bytes of the pieces from the `first` on.
+    fn give_up(&self, first: usize, bytes: u64) -> Option<Borrowed<'_>> {
         let mut state = lock(&self.state);
         let mut given = 0;
-        for (n, piece) in self.pieces().into_iter().enumerate() {
+        for (n, piece) in self.pieces().into_iter().enumerate().skip(first) {
             if given >= bytes {
                 break;
             }
@@ -167,5 +179,28 @@ pub(crate) struct Borrowed<'r> {
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         lock(&self.reserve.state).borrowers -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::SimDisk;
+
+    #[test]
+    fn the_log_has_a_share_of_its_own_however_much_the_index_borrows() {
+        let disk = SimDisk::new(1);
+        disk.create_dir(file::LOG).unwrap();
+        let reserve = Reserve::new(Arc::new(Arc::clone(&disk)), 1 << 20);
+        reserve.replenish(64 << 20);
+        assert_eq!(reserve.missing_bytes(), 0);
+        let index = reserve.borrow_for_index();
+        let kept = reserve.bytes() - reserve.missing_bytes();
+        assert!(index.is_some() && kept == 2 * PIECE_BYTES, "{kept}");
+        let log = reserve.borrow(1);
+        assert!(log.is_some() && reserve.bytes() - reserve.missing_bytes() == PIECE_BYTES);
+        drop((index, log));
+        reserve.replenish(64 << 20);
+        assert_eq!(reserve.missing_bytes(), 0, "all of it is set aside again");
     }
 }

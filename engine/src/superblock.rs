@@ -197,9 +197,11 @@ fn read_format(vfs: &dyn Vfs) -> Result<Superblock, OpenError> {
     };
     let found = u32_at(&intact, superblock::VERSION);
     let incompatible = u64_at(&intact, superblock::INCOMPAT) | u64_at(&intact, superblock::RO_COMPAT);
-    if found > FORMAT_VERSION || incompatible != 0 {
-        let (found, supported) = (found.max(FORMAT_VERSION + 1), FORMAT_VERSION);
-        return Err(OpenError::NewerFormat { path: PathBuf::new(), found, supported });
+    if found > FORMAT_VERSION {
+        return Err(OpenError::NewerFormat { path: PathBuf::new(), found, supported: FORMAT_VERSION });
+    }
+    if incompatible != 0 {
+        return Err(OpenError::UnknownFeatures { path: PathBuf::new(), bits: incompatible });
     }
     let mut uuid = [0; 16];
     uuid.copy_from_slice(&intact[superblock::UUID..superblock::COMPAT]);

@@ -86,10 +86,10 @@ impl Core {
         let mut index = lock(&self.index);
         // redb can do nothing more after a write that failed, so it is not tried where there is no room at all.
         let no_room = !index.is_in_memory() && self.vfs.space().is_ok_and(|space| space.free_bytes < INDEX_ROOM_BYTES);
-        let mut borrowed = if no_room { self.reserve.borrow(u64::MAX) } else { None };
+        let mut borrowed = if no_room { self.reserve.borrow_for_index() } else { None };
         let mut applied = self.apply_to(&mut index, &frozen);
         if matches!(applied, Err(IndexError::NoSpace)) && borrowed.is_none() {
-            borrowed = self.reserve.borrow(u64::MAX);
+            borrowed = self.reserve.borrow_for_index();
             if borrowed.is_some() {
                 applied = self.apply_to(&mut index, &frozen);
             }
@@ -151,11 +151,15 @@ impl Core {
             // The index's mark must not pass the damage, or the next start would not see it.
             return Ok(());
         }
-        self.apply_frozen()?;
-        if self.freeze() {
-            self.apply_frozen()?;
-        }
-        Ok(())
+        let apply = || {
+            self.apply_frozen().map_err(|error| match error {
+                IndexError::NoSpace => Error::NoSpace,
+                // It has latched, and that says why and where.
+                error => self.poisoned().unwrap_or_else(|| error.into()),
+            })
+        };
+        apply()?;
+        if self.freeze() { apply() } else { Ok(()) }
     }
 
     /// The indexer's thread.

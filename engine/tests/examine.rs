@@ -28,6 +28,39 @@ fn tree(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+#[test]
+fn a_store_that_is_opened_unwritten_is_served_and_backed_up_and_stays_as_it_is() {
+    for close in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let expected = filled(directory.path(), close);
+        let before = tree(directory.path());
+        let backup = tempfile::tempdir().unwrap();
+        {
+            let store = Store::open_unwritten(directory.path(), options()).unwrap();
+            let bucket = store.bucket("datalake").unwrap().id;
+            let second = Store::open(directory.path(), options());
+            assert!(matches!(second, Err(OpenError::InUse(_))), "{second:?}");
+            let report = store.backup(backup.path(), true).unwrap();
+            assert_eq!(report.files_linked, 0, "what is linked could be written to");
+            put(&store, bucket, "later", b"is gone with the store");
+            assert_eq!(get(&store, bucket, "later").unwrap(), b"is gone with the store");
+            store.close().unwrap();
+        }
+        assert!(tree(directory.path()) == before);
+        let copy = tempfile::tempdir().unwrap();
+        restore(backup.path(), copy.path()).unwrap();
+        let store = open(copy.path());
+        let bucket = store.bucket("datalake").unwrap().id;
+        assert_eq!(keys(&store, bucket).len(), expected.len());
+        for (name, data) in &expected {
+            assert!(get(&store, bucket, name).unwrap() == *data, "{name}");
+        }
+    }
+    let nothing = tempfile::tempdir().unwrap();
+    let opened = Store::open_unwritten(nothing.path(), options());
+    assert!(matches!(opened, Err(OpenError::NotADataDirectory(_))), "{opened:?}");
+}
+
 fn flip(path: &Path, bit: u64) {
     let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut byte = [0];

@@ -87,11 +87,11 @@ pub trait Vfs: Send + Sync + Debug {
     /// # Errors
     /// Those of the operating system.
     fn sync_dir(&self, path: &str) -> io::Result<()>;
-    /// Takes the exclusive lock of a file, making the file; holds it as long as the value returned.
+    /// Takes the exclusive lock of a file, opened as `mode` says; holds it as long as the value returned.
     ///
     /// # Errors
-    /// `WouldBlock` when another process holds it.
-    fn lock(&self, path: &str) -> io::Result<Box<dyn Any + Send + Sync>>;
+    /// `WouldBlock` when another process holds it; `ReadOnlyFilesystem` where the file cannot be opened like that.
+    fn lock(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn Any + Send + Sync>>;
     /// Free and total space.
     ///
     /// # Errors

@@ -119,11 +119,13 @@ impl Vfs for OverlayVfs {
         Ok(())
     }
 
-    fn lock(&self, path: &str) -> io::Result<Box<dyn Any + Send + Sync>> {
-        match self.below.open(path, OpenMode::Read) {
+    fn lock(&self, path: &str, _mode: OpenMode) -> io::Result<Box<dyn Any + Send + Sync>> {
+        match self.below.lock(path, OpenMode::Write) {
             // Who has the directory open has made it; and it is not made here.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(())),
-            _ => self.below.lock(path),
+            // What the kernel makes of a file system that fails can still be examined.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => self.below.lock(path, OpenMode::Read),
+            taken => taken,
         }
     }
 

@@ -53,13 +53,7 @@ impl RealVfs {
 
 impl Vfs for RealVfs {
     fn open(&self, path: &str, mode: OpenMode) -> io::Result<Arc<dyn VFile>> {
-        let flags = match mode {
-            OpenMode::Read => OFlags::RDONLY,
-            OpenMode::Write => OFlags::RDWR,
-            OpenMode::Create => OFlags::RDWR | OFlags::CREATE,
-            OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
-        };
-        Ok(Arc::new(RealFile { file: self.open_file(path, flags)?, nowait: Arc::clone(&self.nowait) }))
+        Ok(Arc::new(RealFile { file: self.open_file(path, flags(mode))?, nowait: Arc::clone(&self.nowait) }))
     }
 
     fn create_dir(&self, path: &str) -> io::Result<()> {
@@ -101,8 +95,8 @@ impl Vfs for RealVfs {
         Ok(rustix::fs::fsync(&self.open_file(path, OFlags::RDONLY | OFlags::DIRECTORY)?)?)
     }
 
-    fn lock(&self, path: &str) -> io::Result<Box<dyn Any + Send + Sync>> {
-        let file = self.open_file(path, OFlags::RDWR | OFlags::CREATE)?;
+    fn lock(&self, path: &str, mode: OpenMode) -> io::Result<Box<dyn Any + Send + Sync>> {
+        let file = self.open_file(path, flags(mode))?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(file))
     }
@@ -130,6 +124,15 @@ impl Vfs for RealVfs {
                 in_place: IN_PLACE.contains(kind),
             },
         ))
+    }
+}
+
+fn flags(mode: OpenMode) -> OFlags {
+    match mode {
+        OpenMode::Read => OFlags::RDONLY,
+        OpenMode::Write => OFlags::RDWR,
+        OpenMode::Create => OFlags::RDWR | OFlags::CREATE,
+        OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
     }
 }
 

@@ -1,13 +1,17 @@
 //! What the tests of the public interface share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
 use engine::*;
 
 pub(crate) fn options() -> Options {
     Options { segment_bytes: Some(1 << 20), low_water_bytes: Some(0), ..Options::default() }
 }
 
-pub(crate) fn open(path: &std::path::Path) -> Store {
+pub(crate) fn open(path: &Path) -> Store {
     Store::open(path, options()).unwrap()
 }
 
@@ -103,15 +107,41 @@ pub(crate) fn keys(store: &Store, bucket: BucketId) -> Vec<String> {
     }
 }
 
-pub(crate) fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
         if path.is_dir() {
-            std::fs::create_dir(&target).unwrap();
+            fs::create_dir(&target).unwrap();
             copy_tree(&path, &target);
         } else {
-            std::fs::copy(&path, &target).unwrap();
+            fs::copy(&path, &target).unwrap();
         }
+    }
+}
+
+/// The files of the log, ascending.
+pub(crate) fn segments(directory: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(directory.join("log")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Flips a bit of the byte at `offset`.
+pub(crate) fn flip(path: &Path, offset: u64) {
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x10], offset).unwrap();
+}
+
+/// Flips a bit wherever `needle` stands in the file.
+pub(crate) fn flip_each(path: &Path, needle: &[u8]) {
+    let content = fs::read(path).unwrap();
+    let places = content.windows(needle.len()).enumerate().filter(|(_, window)| *window == needle);
+    let places: Vec<_> = places.map(|(place, _)| place as u64).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        flip(path, place + 7);
     }
 }

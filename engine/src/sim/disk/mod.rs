@@ -383,7 +383,7 @@ impl Vfs for Arc<SimDisk> {
         Ok(())
     }
 
-    fn lock(&self, _path: &str) -> io::Result<Box<dyn Any + Send + Sync>> {
+    fn lock(&self, _path: &str, _mode: OpenMode) -> io::Result<Box<dyn Any + Send + Sync>> {
         let mut state = lock_below(&self.state);
         if std::mem::replace(&mut state.locked, true) {
             return Err(io::ErrorKind::WouldBlock.into());

@@ -1,0 +1,112 @@
+//! The index is disposable: missing, stale, damaged or of another store, it is made anew and no answer changes.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail, and looks at real files")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::*;
+use engine::*;
+
+#[test]
+fn i7_deleting_the_index_changes_no_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    for n in 0..400 {
+        put(&store, bucket, &format!("k{:03}", n % 250), &bytes(n * 37 % 9000, n as u64));
+    }
+    put(&store, bucket, "large", &bytes(3_000_000, 7));
+    for n in 0..50 {
+        delete(&store, bucket, &format!("k{n:03}"), None);
+    }
+    store.put_config("identity", "a", Bytes::from("b"), None).wait().unwrap();
+    let answers = |store: &Store| {
+        let names = keys(store, bucket);
+        let data: Vec<_> = names.iter().map(|name| get(store, bucket, name).unwrap()).collect();
+        (names, data, store.bucket_usage(bucket), store.config_rows("identity").unwrap(), store.buckets())
+    };
+    let expected = answers(&store);
+    store.close().unwrap();
+    assert!(segments(directory.path()).len() > 1);
+    let index = directory.path().join("index.redb");
+    let spoilers: [&dyn Fn(); 5] = [
+        &|| fs::remove_file(&index).unwrap(),
+        &|| fs::write(&index, b"not a database").unwrap(),
+        &|| fs::OpenOptions::new().write(true).open(&index).unwrap().set_len(20_000).unwrap(),
+        &|| (0..200).for_each(|page| flip_if_there(&index, 4096 + page * 997)),
+        &|| {},
+    ];
+    for spoil in spoilers {
+        spoil();
+        let store = open(directory.path());
+        assert_eq!(answers(&store), expected);
+        assert_eq!(store.health(), Health::Ok);
+        store.close().unwrap();
+    }
+}
+
+fn flip_if_there(path: &Path, offset: u64) {
+    if offset < fs::metadata(path).unwrap().len() {
+        flip(path, offset);
+    }
+}
+
+#[test]
+fn a_stale_index_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "old", b"1");
+    put(&store, bucket, "gone", b"1");
+    store.close().unwrap();
+    let stale = fs::read(directory.path().join("index.redb")).unwrap();
+    let store = open(directory.path());
+    put(&store, bucket, "new", b"2");
+    delete(&store, bucket, "gone", None);
+    store.close().unwrap();
+    fs::write(directory.path().join("index.redb"), stale).unwrap();
+    let store = open(directory.path());
+    assert_eq!(keys(&store, bucket), ["new", "old"]);
+    assert_eq!(store.bucket_usage(bucket).objects, 2);
+}
+
+#[test]
+fn an_index_of_another_store_is_set_aside() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(one.path());
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "k", b"mine");
+    store.close().unwrap();
+    let other = open(two.path());
+    new_bucket(&other, "other");
+    other.close().unwrap();
+    fs::copy(two.path().join("index.redb"), one.path().join("index.redb")).unwrap();
+    let store = open(one.path());
+    assert_eq!(get(&store, bucket, "k").unwrap(), b"mine");
+    assert!(one.path().join("lost/index.redb.1").exists());
+}
+
+#[test]
+fn an_index_with_a_rotten_row_of_configuration_or_of_a_bucket_is_rebuilt() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "k", b"mine");
+    for name in ["alice", "bruce", "clara"] {
+        store.put_config("identity", name, name.repeat(40).into(), None).wait().unwrap();
+    }
+    let intact = store.config_rows("identity").unwrap();
+    store.close().unwrap();
+    for needle in ["bruce".repeat(40), "datalake".to_owned()] {
+        flip_each(&directory.path().join("index.redb"), needle.as_bytes());
+        let store = open(directory.path());
+        assert_eq!(store.health(), Health::Ok);
+        assert!(store.recovery().iter().any(|line| line.contains("rebuilt")), "{:?}", store.recovery());
+        assert_eq!(store.config_rows("identity").unwrap(), intact);
+        assert_eq!(store.bucket("datalake").unwrap().id, bucket);
+        assert_eq!(get(&store, bucket, "k").unwrap(), b"mine");
+        store.close().unwrap();
+    }
+}
