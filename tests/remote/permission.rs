@@ -70,7 +70,15 @@ fn a_refused_file_is_told_with_each_error_s_line_and_column() {
     assert_eq!(lines[0], "strongroom: permission \"p\": File Import Failed: Action value s3:PuObject is not valid.");
     assert!(lines[1].starts_with(&format!("  {bad}:2:33: ")) && lines[1].contains("s3:PutObject"), "{lines:?}");
     assert!(lines[2].starts_with(&format!("  {bad}:3:16: ")), "{lines:?}");
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[3..], ["  judged by dialect lyve"]);
+    let aws = file(&node, "aws.json", &GOOD.replace("\"Action\"", "\"NotAction\""));
+    let refused = local(&node, &["permission", "create", "p", "--policy", &aws]);
+    let last = "\n  judged by dialect lyve; to import it as an AWS policy, pass --dialect aws\n";
+    assert!(refused.code == 1 && refused.stderr.ends_with(last), "{refused:?}");
+    let checked = local(&node, &["permission", "check", "--policy", &aws]);
+    assert!(checked.code == 1 && checked.stdout.ends_with(last), "{checked:?}");
+    let checked = local(&node, &["permission", "check", "--policy", &aws, "--dialect", "aws"]).ok();
+    assert!(checked.contains(": valid (dialect aws): "), "{checked}");
     let checked = local(&node, &["permission", "check", "--policy", &bad]);
     assert_eq!((checked.code, checked.stderr.as_str()), (1, ""), "{checked:?}");
     assert!(checked.stdout.contains(&format!("{bad}:2:33: ")), "{checked:?}");

@@ -27,7 +27,7 @@ pub(crate) use audit::{AuditCommand, AuditSearch, AuditSettings};
 pub(crate) use bucket::{BucketCommand, BucketPolicyFile, Quota, Versioning};
 pub(crate) use connection::Connection;
 pub(crate) use node::{Apply, Health, Local};
-pub(crate) use noun::{Listing, Named, NamedList, NewSecret, NounArguments};
+pub(crate) use noun::{Listing, Named, NamedList, NewSecret, NounArguments, Revert, Versions};
 pub(crate) use permission::{PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyFile};
 pub(crate) use policy::{Policy, PolicyCheck, PolicyDialect, PolicyExplain, PolicyKind};
 pub(crate) use serve::{ConfigCommand, Serve, Test};

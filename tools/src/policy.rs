@@ -38,6 +38,28 @@ pub(crate) fn policy(command: args::Policy, json: bool) -> Result<ExitCode, Fail
     }
 }
 
+/// What the language adds to the advice on a document that is refused for nothing but what AWS's has.
+const IMPORT_AS_AWS: &str = "Import it as an AWS policy";
+
+/// A dialect as flags and state files call it.
+pub(crate) fn dialect_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Aws => "aws",
+        Dialect::Lyve => "lyve",
+    }
+}
+
+/// Whether a document is refused for nothing but what AWS's language has, by what its errors advise.
+fn is_for_aws<'a>(resolutions: impl IntoIterator<Item = &'a str>) -> bool {
+    resolutions.into_iter().any(|resolution| resolution.contains(IMPORT_AS_AWS))
+}
+
+/// By which rules a document was refused and, where AWS's would take it, `how` to ask for these.
+pub(crate) fn judged_by<'a>(dialect: Dialect, resolutions: impl IntoIterator<Item = &'a str>, how: &str) -> String {
+    let judged = format!("judged by dialect {}", dialect_name(dialect));
+    if is_for_aws(resolutions) { format!("{judged}; to import it as an AWS policy, {how}") } else { judged }
+}
+
 fn check_batch(cases: &Path, bucket: Option<&str>) -> Result<ExitCode, Failure> {
     let answer = |cases: &str| policy::check_batch(cases, bucket);
     let batch = Batch { form: case::CHECK_FORM, shape: case::check_shape, answer: &answer };
@@ -69,7 +91,7 @@ fn kind_of(kind: args::PolicyKind) -> PolicyKind {
     }
 }
 
-fn dialect_of(dialect: args::PolicyDialect) -> Dialect {
+pub(crate) fn dialect_of(dialect: args::PolicyDialect) -> Dialect {
     match dialect {
         args::PolicyDialect::Aws => Dialect::Aws,
         args::PolicyDialect::Lyve => Dialect::Lyve,

@@ -1,11 +1,13 @@
 //! What the node refuses, as this program's failure: the node's own text, the exit code that its status stands for, and what to do.
 
+use policy::Dialect;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::admin::Answer;
 use crate::failure::{Exit, Failure};
 use crate::output::clip;
+use crate::policy::judged_by;
 
 /// Most errors of a document that are printed.
 const DETAILS_MAX: usize = 20;
@@ -77,7 +79,10 @@ pub(crate) fn check(answer: &Answer, input: &str, file: Option<&str>) -> Result<
         let end = if message.ends_with('.') { " " } else { ". " };
         message = format!("{message}{end}{advice}");
     }
-    let details = file.map(|file| lines_of(&refusal.details, file)).unwrap_or_default();
+    let mut details = file.map(|file| lines_of(&refusal.details, file)).unwrap_or_default();
+    if let (Some(dialect), false) = (dialect_of(&refusal.code), details.is_empty()) {
+        details.push(judged_by(dialect, resolutions(&refusal.details), "pass --dialect aws"));
+    }
     Err(Failure { exit: exit_of(answer.status, &refusal.code), message, details })
 }
 
@@ -113,6 +118,20 @@ fn advice(code: &str, input: &str) -> &'static str {
         "PreconditionFailed" => "Look at it again, and repeat the command",
         _ => "",
     }
+}
+
+/// The dialect by which the node refused a document, which its code tells; none of a bucket's policy, for which there is one only.
+fn dialect_of(code: &str) -> Option<Dialect> {
+    match code {
+        "FileImportFailed" => Some(Dialect::Lyve),
+        "MalformedPolicyDocument" => Some(Dialect::Aws),
+        _ => None,
+    }
+}
+
+/// What a document's errors advise.
+pub(crate) fn resolutions(details: &Value) -> impl Iterator<Item = &str> {
+    details.as_array().into_iter().flatten().filter_map(|error| error.get("resolution")?.as_str())
 }
 
 /// The names in details that are an object of arrays: what is in the way, or isn't there.
@@ -189,7 +208,7 @@ mod tests {
         assert_eq!(exit, Exit::Failed);
         assert_eq!(
             message,
-            "s.json: File Import Failed: Action value s3:Pu is not valid.\n  s.json:2:5: s3:Pu is no action. Did you mean s3:PutObject? Use an action.\n  s.json:3:1: Two lines"
+            "s.json: File Import Failed: Action value s3:Pu is not valid.\n  s.json:2:5: s3:Pu is no action. Did you mean s3:PutObject? Use an action.\n  s.json:3:1: Two lines\n  judged by dialect lyve"
         );
     }
 }

@@ -35,6 +35,26 @@ pub(crate) struct NamedList {
     pub(crate) yes: bool,
 }
 
+/// The versions of a resource.
+#[derive(Debug, Args)]
+pub(crate) struct Versions {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    /// Also print what changed, before and after; of a policy its lines
+    #[arg(long)]
+    pub(crate) diff: bool,
+}
+
+/// A version that a resource goes back to.
+#[derive(Debug, Args)]
+pub(crate) struct Revert {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    /// Number of the version, as history lists it
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) revision: u32,
+}
+
 /// Which resources are listed, and in which order.
 #[derive(Debug, Args)]
 pub(crate) struct Listing {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Listing, Named, NamedList, PolicyDialect};
+use super::{Listing, Named, NamedList, PolicyDialect, Revert, Versions};
 
 pub(super) const HELP: &str = "\
 A change holds for the next request. Names and ids are taken alike.
@@ -41,22 +41,10 @@ Example: strongroom permission edit reports --prefix report
     Disable(Named),
     /// List the versions of a permission, newest first, with what changed
     #[command(after_help = "Example: strongroom permission history lightly --diff")]
-    History {
-        #[command(flatten)]
-        named: Named,
-        /// Also print the lines of the policy that changed
-        #[arg(long)]
-        diff: bool,
-    },
+    History(Versions),
     /// Go back to an earlier version: its description, definition and status; the name stays
     #[command(after_help = "Example: strongroom permission revert lightly 3")]
-    Revert {
-        #[command(flatten)]
-        named: Named,
-        /// Number of the version, as history lists it
-        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-        revision: u32,
-    },
+    Revert(Revert),
     /// Download or replace the policy file of a permission
     #[command(after_help = "Example: strongroom permission policy download lightly --output lightly.json")]
     Policy {

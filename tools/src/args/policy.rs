@@ -56,9 +56,9 @@ pub(crate) struct PolicyCheck {
     /// What the documents are attached to
     #[arg(long, value_name = "KIND", default_value = "identity", conflicts_with = "batch")]
     pub(crate) kind: PolicyKind,
-    /// Rules that the documents must follow; permission create takes lyve unless it is told otherwise
-    #[arg(long, value_name = "DIALECT", default_value = "aws", conflicts_with = "batch")]
-    pub(crate) dialect: PolicyDialect,
+    /// Rules that the documents must follow; permission create takes lyve unless it is told otherwise [default: aws]
+    #[arg(long, value_name = "DIALECT", conflicts_with = "batch")]
+    pub(crate) dialect: Option<PolicyDialect>,
     /// Bucket of the documents, with --kind bucket or --batch: resources of others are refused
     #[arg(long, value_name = "NAME")]
     pub(crate) bucket: Option<String>,

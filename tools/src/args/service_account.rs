@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::{Listing, Named, NamedList, NewSecret};
+use super::{Listing, Named, NamedList, NewSecret, Revert, Versions};
 
 pub(super) const HELP: &str = "\
 Example: strongroom service-account create worker --permission lightly
@@ -40,22 +40,10 @@ Example: strongroom service-account edit worker --add-permission reports --remov
     Disable(Named),
     /// List the versions of a service account, newest first, with what changed; secrets are not in them
     #[command(after_help = "Example: strongroom service-account history worker --diff")]
-    History {
-        #[command(flatten)]
-        named: Named,
-        /// Also print each value before and after
-        #[arg(long)]
-        diff: bool,
-    },
+    History(Versions),
     /// Go back to an earlier version: its description, permissions, status and expiry; name, key and secret stay
     #[command(after_help = "Example: strongroom service-account revert worker 3")]
-    Revert {
-        #[command(flatten)]
-        named: Named,
-        /// Number of the version, as history lists it
-        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-        revision: u32,
-    },
+    Revert(Revert),
     /// Print what a service account can do: its statements, and what they come to on each bucket
     #[command(after_help = "Example: strongroom service-account access worker")]
     Access(Named),

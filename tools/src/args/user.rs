@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Listing, Named, NamedList};
+use super::{Listing, Named, NamedList, Revert, Versions};
 
 pub(super) const HELP: &str = "\
 Example: strongroom user create eve --role auditor
@@ -38,22 +38,10 @@ Example: strongroom user create eve --role auditor
     Disable(Named),
     /// List the versions of a user, newest first, with what changed; passwords are not in them
     #[command(after_help = "Example: strongroom user history eve --diff")]
-    History {
-        #[command(flatten)]
-        named: Named,
-        /// Also print each value before and after
-        #[arg(long)]
-        diff: bool,
-    },
+    History(Versions),
     /// Go back to an earlier version: its role and status; the password stays
     #[command(after_help = "Example: strongroom user revert eve 3")]
-    Revert {
-        #[command(flatten)]
-        named: Named,
-        /// Number of the version, as history lists it
-        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-        revision: u32,
-    },
+    Revert(Revert),
     /// Make a link by which a user chooses a password, once and within 15 minutes
     #[command(after_help = "Example: strongroom user link eve")]
     Link(Named),

@@ -7,7 +7,7 @@ use policy::{CheckReport, DOCUMENT_BYTES_MAX, Dialect, ERRORS_MAX, Level, ParseO
 use serde::Serialize;
 
 use super::excerpt::Lines;
-use super::{POLICY_FILE_BYTES_MAX, dialect_of, kind_of, shown_name};
+use super::{POLICY_FILE_BYTES_MAX, dialect_name, dialect_of, is_for_aws, kind_of, shown_name};
 use crate::args::PolicyCheck;
 use crate::failure::{Exit, Failure};
 use crate::input;
@@ -48,7 +48,13 @@ pub(super) fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Fai
             }
         };
         let report = policy::check(&document, options);
-        let text = if json { String::new() } else { text_of(&report, &document, &shown_name(file), paint) };
+        let text = match json {
+            true => String::new(),
+            false => {
+                let judged = Judged { options, chosen: arguments.dialect.is_some() };
+                text_of(&report, &document, &shown_name(file), &judged, paint)
+            }
+        };
         reports.push((file, Ok(report)));
         if !output::write(&[&text])? {
             return Ok(exit_code(&reports));
@@ -81,7 +87,7 @@ fn exit_code(reports: &[(&Path, Result<CheckReport, String>)]) -> ExitCode {
 }
 
 fn options_of(arguments: &PolicyCheck) -> Result<ParseOptions<'_>, Failure> {
-    let (kind, dialect) = (kind_of(arguments.kind), dialect_of(arguments.dialect));
+    let (kind, dialect) = (kind_of(arguments.kind), arguments.dialect.map_or(Dialect::Aws, dialect_of));
     if dialect == Dialect::Lyve && kind != PolicyKind::Identity {
         return Err(Failure::usage("--dialect lyve is for permission files: it goes with --kind identity only"));
     }
@@ -120,6 +126,38 @@ fn summary(reports: &[(&Path, Result<CheckReport, String>)]) -> String {
     summary
 }
 
+/// How a document was judged.
+struct Judged<'a> {
+    options: ParseOptions<'a>,
+    /// Whether somebody chose the dialect.
+    chosen: bool,
+}
+
+impl Judged<'_> {
+    fn dialect(&self) -> &'static str {
+        dialect_name(self.options.dialect)
+    }
+
+    /// What the other dialect would say, where that is news.
+    fn note(&self, report: &CheckReport, document: &[u8]) -> Option<String> {
+        let ParseOptions { kind, dialect, .. } = self.options;
+        if dialect == Dialect::Lyve {
+            let is_for_aws = is_for_aws(report.errors.iter().map(|error| error.resolution.as_ref()));
+            let note =
+                "pass --dialect aws to judge it as an AWS policy, and to strongroom permission create to import it so";
+            return is_for_aws.then(|| note.to_owned());
+        }
+        if !report.valid || self.chosen || kind != PolicyKind::Identity {
+            return None;
+        }
+        let refused = policy::check(document, ParseOptions::lyve()).message?;
+        Some(format!(
+            "strongroom permission create judges by dialect lyve unless it is passed --dialect aws, and refuses this: {}",
+            shown(&refused)
+        ))
+    }
+}
+
 /// One error or finding, in the form that both have here.
 struct Remark<'a> {
     label: String,
@@ -132,7 +170,7 @@ struct Remark<'a> {
 }
 
 /// Every error and finding with its line, then the verdict; for a refused document in the dialect's own words too, since scripts and clients see those.
-fn text_of(report: &CheckReport, document: &[u8], file: &str, paint: Paint) -> String {
+fn text_of(report: &CheckReport, document: &[u8], file: &str, judged: &Judged<'_>, paint: Paint) -> String {
     // What is too long to be read as a policy is no text to quote either.
     let source = if document.len() > DOCUMENT_BYTES_MAX { Ok("") } else { std::str::from_utf8(document) };
     let lines = source.ok().map(Lines::new);
@@ -165,7 +203,10 @@ fn text_of(report: &CheckReport, document: &[u8], file: &str, paint: Paint) -> S
         let place = format!("byte {} of the file, in line {line}", error.valid_up_to() + 1);
         text.push_str(&format!("{}: the first byte that is not UTF-8 is {place}\n\n", paint.bold("note")));
     }
-    text.push_str(&format!("{file}: {}\n", verdict(report, paint)));
+    if let Some(note) = judged.note(report, document) {
+        text.push_str(&format!("{}: {note}\n\n", paint.bold("note")));
+    }
+    text.push_str(&format!("{file}: {}\n", verdict(report, judged.dialect(), paint)));
     text
 }
 
@@ -213,13 +254,13 @@ fn severity(severity: Severity, count: usize, paint: Paint) -> String {
     }
 }
 
-fn verdict(report: &CheckReport, paint: Paint) -> String {
+fn verdict(report: &CheckReport, dialect: &str, paint: Paint) -> String {
     if let Some(message) = &report.message {
         let more = if report.errors.len() >= ERRORS_MAX { "at least " } else { "" };
         let errors = counted(report.errors.len(), "error");
-        return format!("{} ({more}{errors}): {}", paint.red("not valid"), shown(message));
+        return format!("{} (dialect {dialect}, {more}{errors}): {}", paint.red("not valid"), shown(message));
     }
-    let mut verdict = paint.green("valid");
+    let mut verdict = format!("{} (dialect {dialect})", paint.green("valid"));
     for one in [Severity::SecurityWarning, Severity::Warning, Severity::Suggestion] {
         let count = report.findings.iter().filter(|finding| finding.severity == one).count();
         if count > 0 {

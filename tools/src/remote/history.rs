@@ -1,12 +1,13 @@
 //! Versions of a resource: what was changed, when and by whom.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::node::parse;
 use super::noun::{Noun, Resource};
 use super::table::table;
-use crate::args::Named;
+use crate::args::{Revert, Versions};
 use crate::failure::Failure;
 use crate::output::{self, Paint, visible, visible_line};
 
@@ -20,9 +21,15 @@ pub(super) struct Version {
     pub(super) difference: String,
 }
 
+/// A version as the node answers it.
+pub(super) trait Revision: DeserializeOwned {
+    /// This version with what differs from the one before; from nothing, where it is the first.
+    fn version(&self, before: Option<&Self>) -> Version;
+}
+
 /// A version of what has no policy; what it holds beside who made it is compared as it comes.
 #[derive(Deserialize)]
-struct Revision {
+pub(super) struct Fields {
     revision: u32,
     time: String,
     by: String,
@@ -31,45 +38,40 @@ struct Revision {
     fields: Map<String, Value>,
 }
 
-impl Revision {
-    /// This version with what differs from the one before; from nothing, where it is the first.
-    fn version(&self, before: Option<&Revision>) -> Version {
+impl Revision for Fields {
+    fn version(&self, before: Option<&Fields>) -> Version {
         let fields: Vec<&str> = match before {
             Some(_) => self.changed.iter().map(String::as_str).collect(),
             None => self.fields.keys().map(String::as_str).collect(),
         };
         let difference = difference(fields, before.map(|before| &before.fields), &self.fields);
-        let Revision { revision, time, by, changed, .. } = self;
+        let Fields { revision, time, by, changed, .. } = self;
         Version { revision: *revision, time: time.clone(), by: by.clone(), changed: changed.clone(), difference }
     }
 }
 
-/// Prints the versions of a service account or user.
-pub(super) fn show<R: Resource>(noun: &Noun<'_, R>, named: &Named, diff: bool) -> Result<(), Failure> {
-    let body = noun.ask("GET", &named.name, "/history")?;
+/// Prints the versions of a resource.
+pub(super) fn show<V: Revision>(noun: &Noun<'_, impl Resource>, versions: &Versions) -> Result<(), Failure> {
+    let body = noun.ask("GET", &versions.named.name, "/history")?;
     if noun.json {
         return output::print(&body);
     }
-    let revisions: Vec<Revision> = parse(&body)?;
+    let revisions: Vec<V> = parse(&body)?;
     let before = revisions.iter().skip(1).map(Some).chain([None]);
-    let versions: Vec<Version> = revisions.iter().zip(before).map(|(it, before)| it.version(before)).collect();
-    output::print(&text_of(&versions, diff))
+    let shown: Vec<Version> = revisions.iter().zip(before).map(|(it, before)| it.version(before)).collect();
+    output::print(&text_of(&shown, versions.diff))
 }
 
 /// Goes back to an earlier version, and says what is not gone back to.
-pub(super) fn revert<R: Resource>(
-    noun: &Noun<'_, R>,
-    named: &Named,
-    revision: u32,
-    stays: &str,
-) -> Result<(), Failure> {
+pub(super) fn revert(noun: &Noun<'_, impl Resource>, to: &Revert, stays: &str) -> Result<(), Failure> {
+    let Revert { named, revision } = to;
     let body = json!({"revision": revision});
     let body = noun.ask_with("POST", &named.name, "/revert", |call| call.json(&body))?;
     noun.done(&body, &format!("{} is as it was in version {revision}{stays}", noun.about(&named.name)))
 }
 
 /// A table of versions; with `diff` each with its lines.
-pub(super) fn text_of(versions: &[Version], diff: bool) -> String {
+fn text_of(versions: &[Version], diff: bool) -> String {
     if !diff {
         let row = |it: &Version| vec![it.revision.to_string(), it.time.clone(), it.by.clone(), it.summary()];
         let rows: Vec<Vec<String>> = versions.iter().map(row).collect();

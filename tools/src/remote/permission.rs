@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use policy::Dialect;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -11,13 +12,13 @@ use super::history::{self, Version};
 use super::node::{Call, Node, parse};
 use super::noun::{Noun, Resource, status};
 use crate::args::{
-    Named, NounArguments, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyDialect,
-    PolicyFile,
+    NounArguments, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyFile,
 };
 use crate::failure::{Exit, Failure};
 use crate::input;
 use crate::output::{self, visible};
-use crate::refusal::lines_of;
+use crate::policy::{dialect_name, dialect_of, judged_by};
+use crate::refusal::{lines_of, resolutions};
 
 /// Longest file that is sent: beyond what the node takes, so that the node can say so.
 const POLICY_FILE_BYTES_MAX: u64 = 256 << 10;
@@ -60,8 +61,7 @@ struct Revision {
     permission: Map<String, Value>,
 }
 
-impl Revision {
-    /// This version with what differs from the one before.
+impl history::Revision for Revision {
     fn version(&self, before: Option<&Revision>) -> Version {
         let Revision { revision, time, by, changed, diff, permission } = self;
         let fields = changed.iter().map(String::as_str).filter(|field| *field != "policy");
@@ -142,10 +142,8 @@ pub(crate) fn permission(arguments: &NounArguments<PermissionCommand>, json: boo
         PermissionCommand::Disable(named) => {
             permissions.disable(named, "it grants nothing; what it denies stays denied")?;
         }
-        PermissionCommand::History { named, diff } => history(permissions, named, *diff)?,
-        PermissionCommand::Revert { named, revision } => {
-            history::revert(permissions, named, *revision, "")?;
-        }
+        PermissionCommand::History(versions) => history::show::<Revision>(permissions, versions)?,
+        PermissionCommand::Revert(to) => history::revert(permissions, to, "")?,
         PermissionCommand::Policy { command } => policy(permissions, command)?,
         PermissionCommand::Check(definition) => return check(node, definition, json),
     }
@@ -214,7 +212,7 @@ fn define(definition: &PermissionDefinition, body: &mut Map<String, Value>) -> R
         body.insert("actions".into(), actions.as_str().into());
     }
     if let Some(dialect) = definition.dialect {
-        body.insert("dialect".into(), dialect_name(dialect).into());
+        body.insert("dialect".into(), dialect_name(dialect_of(dialect)).into());
     }
     if let Some(file) = &definition.policy {
         // As a string, so that the file's bytes stay what they are.
@@ -232,13 +230,6 @@ fn require_actions(definition: &PermissionDefinition) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-fn dialect_name(dialect: PolicyDialect) -> &'static str {
-    match dialect {
-        PolicyDialect::Aws => "aws",
-        PolicyDialect::Lyve => "lyve",
-    }
 }
 
 /// Writes a policy file byte for byte: without a newline of ours.
@@ -266,17 +257,6 @@ pub(super) fn shown(file: &Path) -> String {
     if file == Path::new("-") { "<stdin>".to_owned() } else { file.display().to_string() }
 }
 
-fn history(permissions: &Noun<'_, Shown>, named: &Named, diff: bool) -> Result<(), Failure> {
-    let body = permissions.ask("GET", &named.name, "/history")?;
-    if permissions.json {
-        return output::print(&body);
-    }
-    let revisions: Vec<Revision> = parse(&body)?;
-    let before = revisions.iter().skip(1).map(Some).chain([None]);
-    let versions: Vec<Version> = revisions.iter().zip(before).map(|(it, before)| it.version(before)).collect();
-    output::print(&history::text_of(&versions, diff))
-}
-
 fn policy(permissions: &Noun<'_, Shown>, command: &PolicyFile) -> Result<(), Failure> {
     match command {
         PolicyFile::Download { named, output } => {
@@ -287,7 +267,7 @@ fn policy(permissions: &Noun<'_, Shown>, command: &PolicyFile) -> Result<(), Fai
             let body = permissions.ask_with("PUT", &named.name, "/policy", |call| {
                 let call = call.bytes("application/json", text.into_bytes()).of_file(Some(&name));
                 match dialect {
-                    Some(dialect) => call.query("dialect", dialect_name(*dialect)),
+                    Some(dialect) => call.query("dialect", dialect_name(dialect_of(*dialect))),
                     None => call,
                 }
             })?;
@@ -313,12 +293,22 @@ fn check(node: &Node, definition: &PermissionDefinition, json: bool) -> Result<E
         output::print(&body)?;
         return Ok(code);
     }
-    let mut text = match (&checked.message, checked.valid) {
-        (Some(message), false) => format!("{file}: {message}\n"),
-        _ => format!("{file}: valid: {}\n", checked.description.unwrap_or_default()),
+    // As the node takes a file of which nobody says what it is.
+    let dialect = definition.dialect.map_or(Dialect::Lyve, dialect_of);
+    let mut text = match (&checked.message, checked.valid, &definition.policy) {
+        (Some(message), false, _) => format!("{file}: {message}\n"),
+        (_, _, None) => format!("{file}: valid: {}\n", checked.description.unwrap_or_default()),
+        (_, _, Some(_)) => {
+            let description = checked.description.unwrap_or_default();
+            format!("{file}: valid (dialect {}): {description}\n", dialect_name(dialect))
+        }
     };
     for line in lines_of(&checked.errors, &file).into_iter().chain(lines_of(&checked.findings, &file)) {
         text.push_str(&format!("  {line}\n"));
+    }
+    if !checked.valid {
+        let judged = judged_by(dialect, resolutions(&checked.errors), "pass --dialect aws");
+        text.push_str(&format!("  {judged}\n"));
     }
     if let (true, Some(document), None) = (checked.valid, checked.document, &definition.policy) {
         text.push_str(&format!("{document}\n"));

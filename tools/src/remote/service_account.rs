@@ -91,10 +91,8 @@ pub(crate) fn service_account(
         ServiceAccountCommand::Disable(named) => {
             service_accounts.disable(named, "its key answers like an unknown one")?;
         }
-        ServiceAccountCommand::History { named, diff } => history::show(service_accounts, named, *diff)?,
-        ServiceAccountCommand::Revert { named, revision } => {
-            history::revert(service_accounts, named, *revision, "; its secret stays")?;
-        }
+        ServiceAccountCommand::History(versions) => history::show::<history::Fields>(service_accounts, versions)?,
+        ServiceAccountCommand::Revert(to) => history::revert(service_accounts, to, "; its secret stays")?,
         ServiceAccountCommand::Access(named) => {
             let body = service_accounts.ask("GET", &named.name, "/access")?;
             output::print(&if json { body } else { access::of_service_account(&body)? })?;

@@ -66,8 +66,8 @@ pub(crate) fn user(arguments: &NounArguments<UserCommand>, json: bool) -> Result
         UserCommand::Delete(names) => users.delete(names)?,
         UserCommand::Enable(named) => switch(users, named, true)?,
         UserCommand::Disable(named) => switch(users, named, false)?,
-        UserCommand::History { named, diff } => history::show(users, named, *diff)?,
-        UserCommand::Revert { named, revision } => history::revert(users, named, *revision, "; the password stays")?,
+        UserCommand::History(versions) => history::show::<history::Fields>(users, versions)?,
+        UserCommand::Revert(to) => history::revert(users, to, "; the password stays")?,
         UserCommand::Link(named) => link(users, &named.name)?,
         UserCommand::Password { name, password_file } => {
             password(users, name.as_deref(), password_file.as_deref())?;

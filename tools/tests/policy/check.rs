@@ -9,7 +9,7 @@ use crate::{GOOD, MISSPELT, Place, ended, parsed, refused};
 #[test]
 fn a_valid_document_exits_0() {
     let place = Place::with(&[("p.json", GOOD)]);
-    assert_eq!(place.policy(&["check", "p.json"]), (0, "p.json: valid\n".into(), String::new()));
+    assert_eq!(place.policy(&["check", "p.json"]), (0, "p.json: valid (dialect aws)\n".into(), String::new()));
     let (code, out, _) = place.policy(&["check", "p.json", "--dialect", "lyve", "--json"]);
     assert_eq!((code, parsed(&out)), (0, json!({"valid": true, "message": null, "errors": [], "findings": []})));
 }
@@ -40,7 +40,7 @@ fn an_invalid_document_exits_1_with_place_and_suggestion() {
   = help: did you mean s3:PutObject?
   = help: Add a valid value to this element.
 
-p.json: not valid (1 error): File Import Failed: Action value s3:PuObject is not valid.
+p.json: not valid (dialect lyve, 1 error): File Import Failed: Action value s3:PuObject is not valid.
 "#
     );
 }
@@ -58,7 +58,28 @@ fn findings_are_shown_with_their_severity_and_don_t_make_a_document_invalid() {
     let message = findings[0]["message"].as_str().unwrap();
     let place = format!("p.json:{}:{} ", findings[0]["line"], findings[0]["column"]);
     assert!(out.contains(message) && out.contains(&place), "{out}");
-    assert!(out.contains("security warning[") && out.contains("\np.json: valid, 1 security warning"), "{out}");
+    assert!(
+        out.contains("security warning[") && out.contains("\np.json: valid (dialect aws), 1 security warning"),
+        "{out}"
+    );
+}
+
+#[test]
+fn dialects_that_judge_otherwise_are_told() {
+    let document = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "s3:DeleteObject", "Resource": "*"}]}"#;
+    let place = Place::with(&[("p.json", document), ("good.json", GOOD)]);
+    let (code, out, _) = place.policy(&["check", "p.json"]);
+    assert_eq!(code, 0);
+    let note = "\nnote: strongroom permission create judges by dialect lyve unless it is passed --dialect aws, and refuses this: File Import Failed: Action field is required.\n";
+    assert!(out.contains(note) && out.contains("\np.json: valid (dialect aws), "), "{out}");
+    let (code, out, _) = place.policy(&["check", "p.json", "--dialect", "lyve"]);
+    assert_eq!(code, 1);
+    let note = "\nnote: pass --dialect aws to judge it as an AWS policy, and to strongroom permission create to import it so\n";
+    assert!(out.contains(note) && out.contains("\np.json: not valid (dialect lyve, 2 errors): "), "{out}");
+    for arguments in [&["check", "p.json", "--dialect", "aws"][..], &["check", "good.json"]] {
+        let (code, out, _) = place.policy(arguments);
+        assert!(code == 0 && !out.contains("note: "), "{out}");
+    }
 }
 
 #[test]
@@ -131,7 +152,7 @@ fn text_names_place_advice_and_verdict_to_the_letter() {
   = help: did you mean Allow?
   = help: Add a valid value to this element.
 
-p.json: not valid (1 error): File Import Failed: Effect value is invalid.
+p.json: not valid (dialect lyve, 1 error): File Import Failed: Effect value is invalid.
 "#
     );
 }
@@ -193,13 +214,13 @@ fn several_documents_are_checked_and_summed_up() {
     let place = Place::with(&[("good.json", GOOD), ("bad.json", MISSPELT)]);
     let (code, out, error) = place.policy(&["check", "good.json", "good.json"]);
     assert_eq!((code, error.as_str()), (0, ""));
-    assert_eq!(out, "good.json: valid\ngood.json: valid\n2 documents: 2 valid\n");
+    assert_eq!(out, "good.json: valid (dialect aws)\ngood.json: valid (dialect aws)\n2 documents: 2 valid\n");
     let (code, out, error) = place.policy_reading(&["check", "bad.json", "-", "absent.json"], GOOD.as_bytes());
     assert_eq!(
         (code, error.as_str()),
         (2, "strongroom: policy document absent.json: does not exist; check the path\n")
     );
-    assert!(out.ends_with("\n<stdin>: valid\n3 documents: 1 valid, 1 not valid, 1 not read\n"), "{out}");
+    assert!(out.ends_with("\n<stdin>: valid (dialect aws)\n3 documents: 1 valid, 1 not valid, 1 not read\n"), "{out}");
     let (code, out, _) = place.policy(&["check", "good.json", "bad.json", "--json"]);
     let reports = parsed(&out);
     assert_eq!(code, 1);
@@ -219,15 +240,15 @@ fn files_that_are_no_text_are_named_as_what_they_are() {
     for (file, expected) in [
         (
             "empty",
-            "error[Json syntax error]: The document is not a JSON object; a policy begins with {.\n --> empty:1:1\n  = help: Check the JSON file structure.\n\nempty: not valid (1 error): Syntax errors in policy.\n",
+            "error[Json syntax error]: The document is not a JSON object; a policy begins with {.\n --> empty:1:1\n  = help: Check the JSON file structure.\n\nempty: not valid (dialect aws, 1 error): Syntax errors in policy.\n",
         ),
         (
             "latin1",
-            "error[Invalid encoding]: The document is not UTF-8 text.\n --> latin1:1:1\n  = help: Save the file as UTF-8.\n\nnote: the first byte that is not UTF-8 is byte 12 of the file, in line 2\n\nlatin1: not valid (1 error): Syntax errors in policy.\n",
+            "error[Invalid encoding]: The document is not UTF-8 text.\n --> latin1:1:1\n  = help: Save the file as UTF-8.\n\nnote: the first byte that is not UTF-8 is byte 12 of the file, in line 2\n\nlatin1: not valid (dialect aws, 1 error): Syntax errors in policy.\n",
         ),
         (
             "utf16",
-            "error[Invalid encoding]: The document is UTF-16 text; policies are UTF-8.\n --> utf16:1:1\n  = help: Save the file as UTF-8.\n\nutf16: not valid (1 error): Syntax errors in policy.\n",
+            "error[Invalid encoding]: The document is UTF-16 text; policies are UTF-8.\n --> utf16:1:1\n  = help: Save the file as UTF-8.\n\nutf16: not valid (dialect aws, 1 error): Syntax errors in policy.\n",
         ),
     ] {
         assert_eq!(place.policy(&["check", file]), (1, expected.to_owned(), String::new()), "{file}");
