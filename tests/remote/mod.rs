@@ -1,6 +1,7 @@
 //! Administration by the command line: through the socket of a data directory and through an endpoint.
 
 mod bucket;
+mod directory;
 mod endpoint;
 mod explain;
 mod identity;

@@ -43,6 +43,34 @@ fn a_dry_run_shows_each_field_that_would_change_and_no_secret() {
 }
 
 #[test]
+fn every_fault_of_a_declared_policy_is_told_with_its_place() {
+    let node = node();
+    let state = r#"{"accounts": [{"name": "main", "permissions": [
+ {"type": "policy", "name": "a", "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PuObject",
+  "Resource": "nope"}]}},
+ {"type": "policy", "name": "b", "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"}]}}]}]}"#;
+    let bad = file(&node, "bad.json", state);
+    let refused = local(&node, &["apply", "-f", &bad]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
+    let lines: Vec<&str> = refused.stderr.lines().collect();
+    let first = "account \"main\", permission \"a\": File Import Failed: Action value s3:PuObject is not valid.";
+    assert!(lines[0].contains(first), "{lines:#?}");
+    let expected = [
+        (format!("  {bad}:2:114: account \"main\", permission \"a\": "), "Did you mean s3:PutObject?"),
+        (format!("  {bad}:3:15: account \"main\", permission \"a\": "), "nope"),
+        ("  account \"main\", permission \"a\": ".to_owned(), "judged by dialect lyve"),
+        (format!("  {bad}:4:84: account \"main\", permission \"b\": "), "no Action"),
+        (format!("  {bad}:4:104: account \"main\", permission \"b\": "), "NotAction"),
+        ("  account \"main\", permission \"b\": ".to_owned(), "add \"dialect\": \"aws\""),
+    ];
+    assert_eq!(lines.len(), expected.len() + 1, "{lines:#?}");
+    for (line, (start, words)) in lines[1..].iter().zip(expected) {
+        assert!(line.starts_with(&start) && line.contains(words), "{line}");
+    }
+    local(&node, &["apply", "-f", &bad, "--json"]).fails(1, &["permission \"a\""]);
+}
+
+#[test]
 fn what_state_prints_apply_takes_and_only_prune_deletes() {
     let node = node();
     let first = file(&node, "first.json", &declared("team-", "s3:GetObject", "hush-hush-one"));

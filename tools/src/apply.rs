@@ -4,6 +4,7 @@
 
 mod difference;
 mod missing;
+mod policies;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,12 +48,14 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         .query("dryRun", arguments.dry_run.to_string())
         .query("prune", arguments.prune.to_string())
         .header("x-strongroom-state-name", header_value(&name))
-        .bytes(content_type(&name), text.into_bytes());
-    let body = node.text(call).map_err(|failure| match &states {
-        Some((before, declared)) if failure.exit == Exit::Failed => {
-            Failure { details: missing(before, declared), ..failure }
+        .bytes(content_type(&name), text.clone().into_bytes());
+    let body = node.text(call).map_err(|failure| {
+        if json || failure.exit != Exit::Failed {
+            return failure;
         }
-        _ => failure,
+        let mut details = states.as_ref().map(|(before, declared)| missing(before, declared)).unwrap_or_default();
+        details.extend(policies::faults(&name, &text));
+        Failure { details, ..failure }
     })?;
     if json {
         output::print(&body)?;

@@ -22,7 +22,7 @@ pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure
     let call = serde_json::json!({"destination": text, "withKey": arguments.with_key}).to_string();
     let done: BackedUp = match site.on_node("/backup", &call)? {
         Some(done) => done,
-        None => site.offline(|store| {
+        None => site.offline_reading(|store| {
             let taken = backup::take(store, &site.data, &destination, arguments.with_key).map_err(failure)?;
             Ok(BackedUp::taken(&taken))
         })?,

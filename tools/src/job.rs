@@ -119,8 +119,32 @@ impl Site {
     /// Opens the directory, works on it, and closes it: for when no node runs there.
     ///
     /// # Errors
-    /// There is no data directory, somebody has it open, or the work fails.
+    /// There is no data directory, it can't be written, somebody has it open, or the work fails.
     pub(crate) fn offline<R>(&self, work: impl FnOnce(&Store) -> Result<R, Failure>) -> Result<R, Failure> {
+        self.open_and(Store::open, work)
+    }
+
+    /// As [`Site::offline`], for work that only reads: a disk that is mounted read-only, as one that fails is, can be worked on too.
+    ///
+    /// # Errors
+    /// There is no data directory, somebody has it open, or the work fails.
+    pub(crate) fn offline_reading<R>(&self, work: impl FnOnce(&Store) -> Result<R, Failure>) -> Result<R, Failure> {
+        let open = |path: &Path, options: Options| match Store::open(path, options.clone()) {
+            Err(OpenError::NotWritable(_, source) | OpenError::Io { source, .. })
+                if source.kind() == ErrorKind::ReadOnlyFilesystem =>
+            {
+                Store::open_unwritten(path, options)
+            }
+            opened => opened,
+        };
+        self.open_and(open, work)
+    }
+
+    fn open_and<R>(
+        &self,
+        open: impl FnOnce(&Path, Options) -> Result<Store, OpenError>,
+        work: impl FnOnce(&Store) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         if let Err(error) = std::fs::metadata(self.data.join("FORMAT")) {
             let path = &self.data;
             return Err(match error.kind() {
@@ -135,7 +159,7 @@ impl Site {
             maintenance_bytes_per_second: None,
             ..Options::default()
         };
-        let store = Store::open(&self.data, options).map_err(|error| unopened(&self.data, &error))?;
+        let store = open(&self.data, options).map_err(|error| unopened(&self.data, &error))?;
         let done = work(&store)?;
         store.close().map_err(|error| Failure::failed(format!("{}: {error}", self.data.display())))?;
         Ok(done)
@@ -152,6 +176,10 @@ pub(crate) fn unopened(directory: &Path, error: &OpenError) -> Failure {
         {
             no_data_directory(directory)
         }
+        OpenError::Damaged { what, .. } if what.contains("copy in FORMAT") => Failure::failed(format!(
+            "{shown} is damaged: {what}, which says only whose files these are: copy FORMAT from a backup of this store into {shown} and look with strongroom fsck {shown}, or restore the backup (strongroom restore)",
+            shown = directory.display()
+        )),
         error => Failure::failed(backup::why_unopened(directory, error)),
     }
 }

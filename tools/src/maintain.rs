@@ -15,7 +15,7 @@ pub(crate) fn scrub(arguments: &Directory, json: bool) -> Result<ExitCode, Failu
     let site = Site::find(arguments.directory.as_deref(), arguments.config.as_deref())?;
     let scrubbed: Scrubbed = match site.on_node("/scrub", "")? {
         Some(scrubbed) => scrubbed,
-        None => site.offline(|store| match store.scrub() {
+        None => site.offline_reading(|store| match store.scrub() {
             Ok(report) => Ok(Scrubbed::from(&report)),
             Err(error) => Err(Failure::failed(format!("{}: {error}", site.data.display()))),
         })?,

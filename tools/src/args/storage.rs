@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 pub(super) const FSCK_HELP: &str = "\
-It changes nothing, unless --repair-index is given. Each damage is one line: bucket, key, version, what is wrong, and where. The index is no data: what is wrong with it alone is repaired by --repair-index, and by serve.
+It changes nothing, unless --repair-index is given, so it works on a disk that is mounted read-only too. Each damage is one line: bucket, key, version, what is wrong, and where. The index is no data: what is wrong with it alone is repaired by --repair-index, and by serve.
 
 Exit codes: 0 nothing is wrong; 1 something is, or the directory can't be checked, for example since a node runs on it (strongroom scrub checks that); 3 there is no such data directory.
 
@@ -32,7 +32,7 @@ Example: strongroom inspect ./strongroom-data
          strongroom inspect ./strongroom-data rows --json";
 
 pub(super) const BACKUP_HELP: &str = "\
-The backup is of one instant; requests go on meanwhile. Into an earlier backup of the same node only what is new is written. On the same file system files are linked, which costs no space: for the day that the disk fails, name a directory on another one. The running node writes it, so that its user must be able to.
+The backup is of one instant; requests go on meanwhile. Into an earlier backup of the same node only what is new is written. On the same file system files are linked, which costs no space: for the day that the disk fails, name a directory on another one. A disk that is mounted read-only can be saved too. The running node writes it, so that its user must be able to.
 
 secret.key, under which the node's secret keys are sealed, is left out unless --with-key is given; keep it elsewhere then, since a restored node starts only with it.
 

@@ -1,0 +1,80 @@
+//! What works on a data directory that no node runs on: also where nothing can be written, or the disk has gone bad.
+
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tests::{NodeBuilder, binary};
+
+use super::{Ran, text_of};
+
+/// The data directory of a node that has ended, which holds an object of a log segment and one of a bulk segment.
+fn ended() -> (tests::Node, PathBuf) {
+    let mut node = NodeBuilder::serve().start();
+    let client = node.client();
+    client.create_bucket("lake").expect(200, "");
+    client.put("lake", "cows/small.txt", "moo").expect(200, "");
+    client.put("lake", "cows/large.bin", "moo".repeat(700_000)).expect(200, "");
+    let data = node.data();
+    assert!(node.terminate().success(), "{}", node.log());
+    (node, data)
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    Ran::of(binary::command().args(arguments))
+}
+
+/// Runs a command on a copy of `data` that lies on a file system which is mounted read-only.
+fn on_a_read_only_disk(data: &Path, disk: &Path, arguments: &str) -> Ran {
+    std::fs::create_dir_all(disk).expect("a writable temporary directory");
+    let (disk, data, program) = (text_of(disk), text_of(data), text_of(binary::path()));
+    let script = format!(
+        "mount -t tmpfs -o size=64m tmpfs '{disk}' && cp -a '{data}' '{disk}/data' && mount -o remount,ro '{disk}' && exec '{program}' {arguments}"
+    );
+    let user: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--user", "--map-root-user"] };
+    Ran::of(Command::new("unshare").args(user).args(["--mount", "sh", "-c", &script]))
+}
+
+#[test]
+fn a_store_on_a_read_only_disk_is_checked_looked_at_and_saved() {
+    let (node, data) = ended();
+    let (disk, saved) = (node.temporary().join("disk"), node.temporary().join("saved"));
+    let on = |command: &str| on_a_read_only_disk(&data, &disk, &command.replace("DIR", &text_of(&disk.join("data"))));
+    for command in ["fsck DIR", "scrub DIR"] {
+        let text = on(command).ok();
+        assert!(text.starts_with("nothing is damaged: ") && text.contains("1 bulk segment\n"), "{command}: {text}");
+    }
+    assert!(on("inspect DIR").ok().contains("active\n"));
+    assert!(on("inspect DIR rows").ok().contains("cows/small.txt"));
+    let text = on(&format!("backup DIR '{}'", saved.display())).ok();
+    assert!(text.starts_with("backed up to record "), "{text}");
+    for command in ["compact DIR", "fsck DIR --repair-index", "serve DIR --listen 127.0.0.1:0 --console 127.0.0.1:0"] {
+        on(command).fails(1, &[&text_of(&disk), "read-only"]);
+    }
+    let restored = node.temporary().join("restored");
+    let restore = run(&["restore", &text_of(&saved), &text_of(&restored)]);
+    assert_eq!(restore.code, 0, "{restore:?}");
+    std::fs::copy(data.join("secret.key"), restored.join("secret.key")).expect("its key");
+    let again = NodeBuilder::serve().data(&restored).start();
+    let got = again.client().get("lake", "cows/large.bin");
+    assert_eq!(got.text(), "moo".repeat(700_000));
+}
+
+#[test]
+fn a_lost_format_is_taken_from_a_backup() {
+    let (node, data) = ended();
+    let (data, saved) = (text_of(&data), text_of(&node.temporary().join("saved")));
+    assert_eq!(run(&["backup", &data, &saved]).code, 0);
+    let format = Path::new(&data).join("FORMAT");
+    let file = std::fs::OpenOptions::new().write(true).open(&format).expect("FORMAT");
+    for copy in [0, 4096] {
+        file.write_all_at(b"no uuid", copy + 20).expect("writable");
+    }
+    for arguments in [&["fsck", &data][..], &["fsck", &data, "--repair-index"], &["inspect", &data], &["scrub", &data]]
+    {
+        let line = run(arguments).fails(1, &[&data, "copy in FORMAT", "copy FORMAT from a backup"]);
+        assert!(!line.contains("--repair-index"), "the index is not what is damaged: {line}");
+    }
+    std::fs::copy(Path::new(&saved).join("FORMAT"), &format).expect("writable");
+    assert!(run(&["fsck", &data]).ok().starts_with("nothing is damaged"));
+}
