@@ -14,7 +14,7 @@ use crate::format::file;
 use crate::recover;
 use crate::report::{FsckReport, RecordInfo, RowInfo, SegmentInfo};
 use crate::request::Options;
-use crate::row::Table;
+use crate::row::{self, Table};
 use crate::store::Store;
 use crate::sync::lock;
 use crate::vfs::{OpenMode, OverlayVfs, RealVfs, Vfs};
@@ -148,6 +148,7 @@ pub fn inspect_rows(path: &Path, options: Options, mut show: impl FnMut(RowInfo)
                     table: table.name(),
                     key: row_key.escape_ascii().to_string(),
                     value: value.map(|value| value.escape_ascii().to_string()),
+                    fields: row::fields(table, row_key, value),
                 });
             }
         }

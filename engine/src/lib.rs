@@ -84,7 +84,7 @@ pub use object::{
     ParseIdError, Precondition, Retention, RetentionMode, StorageClass, Stored, UploadId, VersionId,
 };
 pub use progress::{MaintenanceProgress, Progress};
-pub use report::{BackupReport, Damage, FsckReport, RecordInfo, RowInfo, ScrubReport, SegmentInfo};
+pub use report::{BackupReport, Damage, FsckReport, RecordInfo, RowField, RowInfo, ScrubReport, SegmentInfo};
 pub use request::{
     Body, CONFIG_BYTES_MAX, Compaction, ConfigChange, ConfigRow, DamagedConfigRow, Delete, Deleted, Durability, Health,
     INLINE_BYTES_MAX, Options, Put, PutPart, SetAttributes, Stats, Wait,

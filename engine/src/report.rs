@@ -146,4 +146,16 @@ pub struct RowInfo {
     pub key: String,
     /// Its value, likewise; `None` if it does not match its checksum.
     pub value: Option<String>,
+    /// What key and value say, in the order of FORMAT.md; of a value that does not match its checksum only the key, and
+    /// nothing of what cannot be decoded.
+    pub fields: Vec<(&'static str, RowField)>,
+}
+
+/// A field of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowField {
+    /// A number; times are in milliseconds since 1970, and so named.
+    Number(u64),
+    /// A name, a version's or an ETag; ids of segments as their files are called.
+    Text(String),
 }

@@ -6,6 +6,7 @@ use crate::codec::{Decoder, Encoder, Malformed};
 use crate::format::align;
 use crate::meta::{self, FLAG_BULK, FLAG_DELETE_MARKER, FLAG_NULL_VERSION, ObjectHead, PartMeta};
 use crate::object::{ETag, VersionId};
+use crate::report::RowField;
 
 /// The tables of the index. Each has its own order of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -205,6 +206,112 @@ impl PartRow {
     }
 }
 
+/// What a row says, for people: names of FORMAT.md and what stands there. Of a value that is not known only the key's
+/// fields, and none of what does not decode.
+pub(crate) fn fields(table: Table, row_key: &[u8], row: Option<&[u8]>) -> Vec<(&'static str, RowField)> {
+    let mut fields = Fields::default();
+    if fields.key(table, row_key).is_err() {
+        return Vec::new();
+    }
+    if let Some(row) = row {
+        let of_key = fields.0.len();
+        if fields.value(table, row).is_err() {
+            fields.0.truncate(of_key);
+        }
+    }
+    fields.0
+}
+
+#[derive(Default)]
+struct Fields(Vec<(&'static str, RowField)>);
+
+impl Fields {
+    fn number(&mut self, name: &'static str, number: impl Into<u64>) -> &mut Fields {
+        self.0.push((name, RowField::Number(number.into())));
+        self
+    }
+
+    fn text(&mut self, name: &'static str, text: impl ToString) -> &mut Fields {
+        self.0.push((name, RowField::Text(text.to_string())));
+        self
+    }
+
+    fn key(&mut self, table: Table, row_key: &[u8]) -> Result<(), Malformed> {
+        let mut decoder = Decoder::new(row_key);
+        let mut number = || Ok(u64::from_be_bytes(decoder.array()?));
+        match table {
+            Table::Current | Table::Nulls => {
+                self.number("bucket", number()?).text("key", key::object_key(row_key)?);
+            }
+            // The version stands in the row too.
+            Table::Versions => _ = self.number("bucket", number()?).text("key", key::split(row_key)?.0),
+            Table::Uploads => {
+                let (object_key, upload) = key::split(row_key)?;
+                self.number("bucket", number()?).text("key", object_key).number("upload", upload);
+            }
+            Table::Parts => {
+                self.number("upload", number()?).number("part", u16::from_be_bytes(decoder.array()?));
+            }
+            Table::BulkRefs => {
+                let (order, rest) = row_key.split_first().ok_or(Malformed)?;
+                let first = rest.first_chunk::<8>().map(|first| u64::from_be_bytes(*first)).ok_or(Malformed)?;
+                let last = key::last_number(rest)?;
+                let (bulk, referrer) = if *order == 0 { (first, last) } else { (last, first) };
+                self.text("bulk", format_args!("{bulk:016x}")).number("referrer", referrer);
+            }
+            Table::Config => {
+                let text = std::str::from_utf8(row_key).map_err(|_| Malformed)?;
+                let (namespace, config_key) = text.split_once('\0').ok_or(Malformed)?;
+                self.text("namespace", namespace).text("key", config_key);
+            }
+            Table::Buckets => _ = self.number("bucket", number()?),
+            Table::Freed => {}
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, table: Table, row: &[u8]) -> Result<(), Malformed> {
+        match table {
+            Table::BulkRefs => return Ok(()),
+            Table::Nulls => {
+                self.number("version", Decoder::new(row).u64()?);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let (place, rest) = Place::split(row)?;
+        self.text("segment", format_args!("{:016x}", place.segment)).number("offset", place.offset);
+        self.number("length", place.length).number("metadata_bytes", place.meta_bytes);
+        self.number("original_sequence", place.orig_seq);
+        match table {
+            Table::Current | Table::Versions => {
+                let object = ObjectRow::decode(row)?;
+                self.number("size", object.head.size).number("modified_ms", object.head.modified_ms);
+                self.text("etag", object.head.etag).text("version", object.version_id());
+                self.number("version_number", object.head.version);
+                let kind = if object.is_delete_marker() { "delete marker" } else { "object" };
+                self.text("kind", if object.is_bulk() { "object in bulk segments" } else { kind });
+            }
+            Table::Uploads => _ = self.number("initiated_ms", meta::UploadMeta::decode(rest)?.initiated_ms),
+            Table::Parts => {
+                let PartRow { part, .. } = PartRow::decode(row)?;
+                self.number("size", part.bulk.length).number("modified_ms", part.modified_ms);
+                self.text("etag", part.etag).text("bulk", format_args!("{:016x}", part.bulk.id));
+            }
+            Table::Config => _ = self.number("value_bytes", rest.len() as u64),
+            Table::Buckets => {
+                if let meta::BucketMeta::Is(bucket) = meta::BucketMeta::decode(rest)? {
+                    self.text("name", bucket.name).text("owner", bucket.owner);
+                    self.number("created_ms", bucket.created_ms);
+                }
+            }
+            Table::Freed => _ = self.number("list_bytes", rest.len() as u64),
+            Table::Nulls | Table::BulkRefs => {}
+        }
+        Ok(())
+    }
+}
+
 pub(crate) mod key {
     //! The keys of the tables.
     use super::{Decoder, Malformed};
@@ -370,6 +477,7 @@ mod tests {
             let _ = Place::split(&bytes);
             for table in Table::ALL {
                 let _ = holding(table, &bytes, &bytes);
+                let _ = fields(table, &bytes, Some(&bytes));
             }
             let _ = key::split(&bytes);
             let _ = key::unescaped(&bytes);

@@ -271,6 +271,42 @@ fn an_index_that_lies_is_noticed_and_made_anew() {
 }
 
 #[test]
+fn rows_say_what_they_hold_in_words() {
+    let directory = tempfile::tempdir().unwrap();
+    filled(directory.path(), true);
+    let mut rows: Vec<RowInfo> = Vec::new();
+    inspect_rows(directory.path(), small(), |row| rows.push(row)).unwrap();
+    let named =
+        |row: &RowInfo, name: &str| row.fields.iter().find(|(field, _)| *field == name).map(|(_, it)| it.clone());
+    let text = |text: &str| Some(RowField::Text(text.to_owned()));
+    let of = |table: &str| rows.iter().filter(|row| row.table == table).collect::<Vec<_>>();
+    let large = *of("current").iter().find(|row| named(row, "key") == text("large")).unwrap();
+    assert_eq!(named(large, "size"), Some(RowField::Number(1_300_000)));
+    assert_eq!(named(large, "version"), text("null"));
+    let Some(RowField::Text(segment)) = named(large, "segment") else { panic!("{large:?}") };
+    let mut lies_there = false;
+    inspect_records(directory.path(), small(), u64::from_str_radix(&segment, 16).unwrap(), |record| {
+        let place = (Some(RowField::Number(record.offset)), Some(RowField::Number(record.length)));
+        lies_there |= record.key == "large" && place == (named(large, "offset"), named(large, "length"));
+    })
+    .unwrap();
+    assert!(lies_there, "{large:?}");
+    assert_eq!(named(of("buckets")[0], "name"), text("datalake"));
+    let config = of("config")[0];
+    assert_eq!((named(config, "namespace"), named(config, "key")), (text("identity"), text("alice")));
+    assert_eq!(named(config, "value_bytes"), Some(RowField::Number(3)));
+    let (part, upload) = (of("parts")[0], of("uploads")[0]);
+    assert_eq!(
+        (named(part, "part"), named(part, "size")),
+        (Some(RowField::Number(1)), Some(RowField::Number(1_100_000)))
+    );
+    assert_eq!((named(upload, "key"), named(upload, "upload")), (text("upload"), named(part, "upload")));
+    let both_orders = of("bulk_refs");
+    assert!(both_orders.iter().any(|row| named(row, "bulk") == named(part, "bulk")), "{both_orders:?}");
+    assert!(rows.iter().all(|row| !row.fields.is_empty()), "{rows:?}");
+}
+
+#[test]
 fn looking_at_a_directory_without_a_lock_file_makes_none() {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path(), true);
