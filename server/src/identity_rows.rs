@@ -18,12 +18,12 @@ impl EngineRows {
 }
 
 impl ConfigRows for EngineRows {
-    fn rows(&self, namespace: &str) -> Result<Vec<(String, Vec<u8>)>, RowsError> {
+    fn rows(&self, namespace: &str) -> Result<Vec<(String, Bytes)>, RowsError> {
         let rows = self.0.config_rows(namespace)?;
         // Nothing is left of a damaged row but its name, by which it is refused.
         let row = |row| match row {
-            Ok(ConfigRow { key, value, .. }) => (key, value.to_vec()),
-            Err(DamagedConfigRow { key }) => (key, Vec::new()),
+            Ok(ConfigRow { key, value, .. }) => (key, value),
+            Err(DamagedConfigRow { key }) => (key, Bytes::new()),
         };
         Ok(rows.into_iter().map(row).collect())
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use engine::{Bytes, Options, Store};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SetOnce, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::socket::AdminSocket;
@@ -25,13 +25,14 @@ use crate::config::{AUDIT_LOG_FILE, AuditLog, Config, Durability};
 use crate::console::ConsoleApplication;
 use crate::declare;
 use crate::http::serve::{Security, Shared, serve};
+use crate::identity::load::Loading;
 use crate::identity::name::{AccessKey, Name};
 use crate::identity::plan::Mode;
 pub use crate::identity::private_file::ROOT_CREDENTIALS_FILE;
 use crate::identity::private_file::{self, MASTER_KEY_FILE};
 use crate::identity::rows::RowKey;
 use crate::identity::sealed::SecretKey;
-use crate::identity::store::IdentityStore;
+use crate::identity::store::{IdentityStore, OpenError};
 use crate::identity_rows::EngineRows;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
@@ -49,7 +50,7 @@ const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
 const FIRST_USER_NAME: &str = "admin";
 
 /// Why a node didn't start: one line that says what to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StartError(String);
 
 impl fmt::Display for StartError {
@@ -98,6 +99,8 @@ pub struct Node {
     draining: watch::Sender<bool>,
     listeners: Vec<JoinHandle<()>>,
     background: Vec<JoinHandle<()>>,
+    /// Why the node has to end, once it does.
+    failure: Arc<SetOnce<StartError>>,
     security: Security,
 }
 
@@ -114,15 +117,26 @@ impl Node {
             None => bind(config.console.address, "--console").await?,
         };
         let (draining, drained) = watch::channel(false);
-        let (state, root_credentials) = open(&config, drained.clone()).await?;
+        let (state, root_credentials, loading) = open(&config, drained.clone()).await?;
         let mut warnings = bootstrap(&state).await?;
         let root_credentials = match first_account(&state).await? {
             Some(made) => Some(made),
             // Without an account they are nobody's: where its row is lost, they open nothing.
-            None => root_credentials.filter(|_| state.identities.snapshot().operator().is_some()),
+            None => root_credentials
+                .filter(|_| state.identities.had_operator() || state.identities.snapshot().operator().is_some()),
         };
-        warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
-        check_policies(&state);
+        let failure = Arc::new(SetOnce::new());
+        let identities = match loading {
+            Some(loading) => {
+                let loading = tokio::task::spawn_blocking(move || loading.finish());
+                Some(tokio::spawn(finish_loading(state.clone(), loading, failure.clone())))
+            }
+            None => {
+                warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
+                check_policies(&state);
+                None
+            }
+        };
         if config.durability == Durability::Relaxed {
             warnings.push("durability is relaxed: acknowledged writes may be lost with the machine's power".to_owned());
         }
@@ -163,6 +177,7 @@ impl Node {
             tokio::spawn(state.maintenance.clone().watch(config.scrub_interval)),
             tokio::spawn(state.usage.clone().watch()),
         ];
+        background.extend(identities);
         match AdminSocket::bind(&config.data) {
             Ok(socket) => background.push(tokio::spawn(socket.serve(state.clone()))),
             Err(error) => warnings.push(format!("local administration is off: {error}")),
@@ -182,6 +197,7 @@ impl Node {
             draining,
             listeners,
             background,
+            failure,
             security,
         })
     }
@@ -247,6 +263,11 @@ impl Node {
             #[cfg(feature = "tls")]
             Security::Tls(certificates) => certificates.reload(),
         }
+    }
+
+    /// Resolves when the node turns out to be unusable after its start, and has to be ended: its identities can't be read. Nobody was answered anything that depends on them.
+    pub async fn failed(&self) -> StartError {
+        self.failure.wait().await.clone()
     }
 
     /// Takes no new connections, lets requests in flight end, and brings the index up to date.
@@ -320,7 +341,7 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartError
 async fn open(
     config: &Config,
     draining: watch::Receiver<bool>,
-) -> Result<(Arc<State>, Option<FreshCredentials>), StartError> {
+) -> Result<(Arc<State>, Option<FreshCredentials>, Option<Loading>), StartError> {
     let given = match &config.root_credentials {
         None => None,
         Some(root) => {
@@ -336,7 +357,7 @@ async fn open(
     });
     let opening = config.clone();
     let opened = blocking(move || open_store(&opening, given)).await;
-    let (store, identities, bucket_policies) = opened.map_err(|error| StartError(error.message.clone()))??;
+    let (store, identities, loading, bucket_policies) = opened.map_err(|error| StartError(error.message.clone()))??;
     let external_hosts = config
         .external_urls
         .iter()
@@ -369,7 +390,7 @@ async fn open(
         urls: OnceLock::new(),
         draining,
     };
-    Ok((Arc::new(state), fresh))
+    Ok((Arc::new(state), fresh, loading))
 }
 
 /// Opens the audit log with the settings that were made last.
@@ -404,7 +425,7 @@ fn is_on_file_system_of(file: &Path, directory: &Path) -> io::Result<bool> {
 fn open_store(
     config: &Config,
     root: Option<(AccessKey, SecretKey)>,
-) -> Result<(Store, IdentityStore, BucketPolicies), StartError> {
+) -> Result<(Store, IdentityStore, Option<Loading>, BucketPolicies), StartError> {
     let durability = match config.durability {
         Durability::Strict => engine::Durability::Strict,
         Durability::Relaxed => engine::Durability::Relaxed,
@@ -425,9 +446,35 @@ fn open_store(
     let needed = IdentityStore::key_fingerprint(rows.as_ref()).map_err(|error| failed(&error))?;
     let key_path = config.data.join(MASTER_KEY_FILE);
     let master = private_file::load_or_create_key(&key_path, needed.as_deref()).map_err(|error| failed(&error))?;
-    let identities = IdentityStore::open(rows, master, root).map_err(|error| failed(&error))?;
+    let (identities, loading) = IdentityStore::begin(rows, master, root).map_err(|error| failed(&error))?;
+    // A new node's are few, and what is declared is compared with all of them.
+    let loading = if config.bootstrap.is_some() || !identities.had_operator() {
+        loading.finish().map_err(|error| failed(&error))?;
+        None
+    } else {
+        Some(loading)
+    };
     let bucket_policies = BucketPolicies::load(&store);
-    Ok((store, identities, bucket_policies))
+    Ok((store, identities, loading, bucket_policies))
+}
+
+/// Waits for the identities that the start didn't wait for, and says what is wrong with them.
+async fn finish_loading(
+    state: Arc<State>,
+    loading: JoinHandle<Result<(), OpenError>>,
+    failure: Arc<SetOnce<StartError>>,
+) {
+    let finished = loading.await.map_err(|panic| StartError(format!("the identities can't be read: {panic}")));
+    let finished = finished.and_then(|read| read.map_err(|error| StartError(error.to_string())));
+    if let Err(error) = finished {
+        // Nobody else sets it.
+        let _ = failure.set(error);
+        return;
+    }
+    for damaged in state.identities.snapshot().damaged() {
+        tracing::warn!("{damaged}");
+    }
+    check_policies(&state);
 }
 
 /// Tells which stored policies this program refuses, before somebody needs them. Policies are compiled when they are stored and otherwise when they are needed, so that a start waits for none of thousands; only those that another version may have stored have to be looked at, once.

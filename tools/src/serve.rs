@@ -105,6 +105,8 @@ async fn run_node(config: Config, announce: Announce, ended: impl Future<Output 
         tokio::select! {
             () = signals.stop() => break,
             () = &mut ended => break,
+            // Nothing was served that could be drained.
+            error = node.failed() => return Err(Failure::failed(error.to_string())),
             _ = hangup.recv() => match node.reload() {
                 Ok(()) if summary.tls => tracing::info!("certificates are read again"),
                 Ok(()) => tracing::info!("SIGHUP: there are no certificates to read again"),

@@ -67,6 +67,7 @@ const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 
 /// Answers a call that came over the local socket, whose peer is the node's admin.
 async fn answer_local(state: &Arc<State>, request: hyper::Request<Incoming>) -> Response {
+    state.identities.loaded().await;
     let (head, incoming) = request.into_parts();
     // The peer is on this machine; its address is what conditions on addresses compare.
     let peer = Peer { address: std::net::Ipv4Addr::LOCALHOST.into(), secure: false, tls_version: None };

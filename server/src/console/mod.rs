@@ -84,6 +84,7 @@ impl Application for ConsoleApplication {
         if let Some(probe) = health::probe(&request) {
             return health::answer(&self.state, probe);
         }
+        self.state.identities.loaded().await;
         if admin::is_below(request.uri().path()) {
             return admin::answer(&self.state, connection, request).await;
         }

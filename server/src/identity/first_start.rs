@@ -65,6 +65,10 @@ impl IdentityStore {
         now: Timestamp,
         keep: impl FnOnce(&RootKey) -> Result<(), PrivateFileError>,
     ) -> Result<Option<RootKey>, FirstStartError> {
+        // They have what this would make, and needn't be waited for.
+        if self.had_operator() {
+            return Ok(None);
+        }
         let snapshot = Arc::clone(&self.snapshot());
         // Where an account's row can't be read, the operator's account may be there: a new one would take its place.
         if snapshot.operator().is_none() && (snapshot.accounts().next().is_some() || !snapshot.records.is_pristine()) {

@@ -23,6 +23,7 @@ pub mod difference;
 pub mod etag;
 pub mod first_start;
 pub mod history;
+pub mod load;
 pub mod name;
 pub mod permission;
 pub mod plan;

@@ -54,6 +54,27 @@ pub(super) struct Records {
     pub(super) unnamed: Vec<(String, String)>,
 }
 
+/// A stored row, read.
+pub(super) struct Loaded {
+    /// What its key names; namespace and key where not even that can be read.
+    row: Result<RowKey, (String, String)>,
+    /// What its value holds.
+    record: Result<Record, Damage>,
+}
+
+impl Loaded {
+    /// Reads a row.
+    pub(super) fn decode(namespace: &str, key: String, value: &[u8], master: &MasterKey) -> Loaded {
+        match RowKey::parse(namespace, &key) {
+            None => Loaded {
+                row: Err((namespace.to_owned(), key)),
+                record: Err(Damage("its key can't be read".to_owned())),
+            },
+            Some(row) => Loaded { record: Record::decode(&row, value, master), row: Ok(row) },
+        }
+    }
+}
+
 /// What a change touches, where few records are: enough to tell what follows from it without a look at all the others.
 #[derive(Default)]
 pub(super) struct Touched {
@@ -100,23 +121,20 @@ impl Touched {
 
 impl Records {
     /// Takes one stored row in. A row that can't be read becomes damage under its name.
-    pub(super) fn load(&mut self, namespace: &str, key: String, value: &[u8], master: &MasterKey) {
-        let Some(row) = RowKey::parse(namespace, &key) else {
-            self.unnamed.push((namespace.to_owned(), key));
-            return;
+    pub(super) fn load(&mut self, loaded: Loaded) {
+        let row = match loaded.row {
+            Ok(row) => row,
+            Err(unnamed) => return self.unnamed.push(unnamed),
         };
-        let loaded = Record::decode(&row, value, master).and_then(|record| {
-            if self.is_taken(&record) {
-                return Err(Damage("another row has its place".to_owned()));
+        match loaded.record {
+            Ok(record) if self.is_taken(&record) => {
+                self.damaged.insert(row, Damage("another row has its place".to_owned()));
             }
-            match record {
-                Record::Permission(permission) => self.insert_permission(CompiledPermission::stored(permission)),
-                record => self.insert_other(record),
+            Ok(Record::Permission(permission)) => self.insert_permission(CompiledPermission::stored(permission)),
+            Ok(record) => self.insert_other(record),
+            Err(damage) => {
+                self.damaged.insert(row, damage);
             }
-            Ok(())
-        });
-        if let Err(damage) = loaded {
-            self.damaged.insert(row, damage);
         }
     }
 

@@ -22,6 +22,10 @@ pub(super) const MASTER_KEY_ROW: &str = "fingerprint";
 
 /// The namespaces of identities, read whole when a node starts; what refers to something comes after it.
 pub const NAMESPACES: [&str; 5] = [ACCOUNTS, ROOTS, PERMISSIONS, SERVICE_ACCOUNTS, USERS];
+/// Those of them that a start waits for.
+pub(super) const FIRST_NAMESPACES: [&str; 2] = [ACCOUNTS, ROOTS];
+/// The others.
+pub(super) const FURTHER_NAMESPACES: [&str; 3] = [PERMISSIONS, SERVICE_ACCOUNTS, USERS];
 
 /// Names a row. Its parts can't hold a `/`, which separates them in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

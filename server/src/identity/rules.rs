@@ -28,6 +28,30 @@ impl Records {
         broken
     }
 
+    /// Why the operator's root can't have the access key that was given at start: somebody else has it.
+    pub(super) fn collision(&self, given: &AccessKey) -> Option<Refused> {
+        let operator = self.operator()?.account.as_ref()?;
+        let root = Holder::Root(&operator.account_id, given);
+        let (_, other) = self.access_keys().find(|&(key, holder)| key == given && !root.is_one_root_with(holder))?;
+        let holders = Box::new([root.key(), other.key()]);
+        Some(Refused::AccessKeyInUse { access_key: given.clone(), holders })
+    }
+
+    /// All access keys and who has them.
+    fn access_keys(&self) -> impl Iterator<Item = (&AccessKey, Holder<'_>)> {
+        let damaged = self.damaged.keys().filter_map(|row| match row {
+            RowKey::Root { access_key, .. } | RowKey::ServiceAccount { access_key, .. } => {
+                Some((access_key, Holder::Damaged(row)))
+            }
+            _ => None,
+        });
+        let of_accounts = self.accounts.iter().flat_map(|(account, records)| {
+            let root = records.root.iter().map(|root| (&root.access_key, Holder::Root(account, &root.access_key)));
+            root.chain(records.service_accounts.values().map(|it| (&it.access_key, Holder::ServiceAccount(it))))
+        });
+        of_accounts.chain(damaged)
+    }
+
     fn check_accounts(&self, broken: &mut Vec<Refused>) {
         let mut fields: HashMap<(&'static str, &str), RowKey> = HashMap::new();
         let mut operators = 0;
@@ -62,19 +86,7 @@ impl Records {
         if let Some((access_key, operator)) = override_key.zip(operator) {
             take(access_key, Holder::Root(&operator.account_id, access_key));
         }
-        for (account, records) in &self.accounts {
-            if let Some(root) = &records.root {
-                take(&root.access_key, Holder::Root(account, &root.access_key));
-            }
-            for it in records.service_accounts.values() {
-                take(&it.access_key, Holder::ServiceAccount(it));
-            }
-        }
-        for row in self.damaged.keys() {
-            if let RowKey::Root { access_key, .. } | RowKey::ServiceAccount { access_key, .. } = row {
-                take(access_key, Holder::Damaged(row));
-            }
-        }
+        self.access_keys().for_each(|(access_key, holder)| take(access_key, holder));
     }
 
     fn check_references(&self, broken: &mut Vec<Refused>) {
@@ -109,11 +121,14 @@ impl<'a> Holder<'a> {
         broken: &mut Vec<Refused>,
     ) {
         let Some(first) = holders.insert(access_key, holder) else { return };
-        let one_root = matches!((first, holder), (Holder::Root(a, _), Holder::Root(b, _)) if a == b);
-        if !one_root {
+        if !first.is_one_root_with(holder) {
             let (access_key, holders) = (access_key.clone(), Box::new([first.key(), holder.key()]));
             broken.push(Refused::AccessKeyInUse { access_key, holders });
         }
+    }
+
+    fn is_one_root_with(self, other: Holder<'_>) -> bool {
+        matches!((self, other), (Holder::Root(a, _), Holder::Root(b, _)) if a == b)
     }
 
     fn key(&self) -> RowKey {

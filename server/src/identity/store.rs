@@ -1,20 +1,25 @@
 //! The identities of a node: read from the store once, changed by one writer at a time, read by everybody without a lock.
 //!
 //! A change is prepared on a copy, written as one atomic durable batch, and only then shown. Nobody is told that a key works, or no longer works, before that survives a power cut.
+//!
+//! What is read lies in [`load`](super::load): a node needn't wait for it, whoever asks for identities does.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
+use bytes::Bytes;
+use tokio::sync::SetOnce;
 
 use super::change::{Change, Refused};
+use super::load::{self, Loading};
 use super::name::AccessKey;
-use super::records::{Records, Touched};
+use super::records::{AccountRecords, Records, Touched};
 use super::rows::{ACCOUNTS, MASTER_KEY, MASTER_KEY_ROW, NAMESPACES, PERMISSIONS, RowKey};
 use super::sealed::{MasterKey, SecretKey};
 use super::snapshot::Snapshot;
@@ -31,7 +36,7 @@ pub trait ConfigRows: Send + Sync {
     ///
     /// # Errors
     /// The store's own.
-    fn rows(&self, namespace: &str) -> Result<Vec<(String, Vec<u8>)>, RowsError>;
+    fn rows(&self, namespace: &str) -> Result<Vec<(String, Bytes)>, RowsError>;
 
     /// Makes all changes durable, or none of them. At most [`BATCH_CHANGES_MAX`] changes and [`BATCH_BYTES_MAX`] bytes of namespaces, keys and values come at once.
     ///
@@ -182,11 +187,16 @@ pub struct IdentityStore {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    rows: Arc<dyn ConfigRows>,
-    master: MasterKey,
-    root_override: Option<(AccessKey, SecretKey)>,
-    current: ArcSwap<Snapshot>,
+pub(super) struct Shared {
+    pub(super) rows: Arc<dyn ConfigRows>,
+    pub(super) master: MasterKey,
+    pub(super) root_override: Option<(AccessKey, SecretKey)>,
+    /// Empty until all rows are read.
+    current: OnceLock<ArcSwap<Snapshot>>,
+    /// Set after `current`, for those who may not block a thread.
+    loaded: SetOnce<()>,
+    /// Whether the operator's account had a root key when accounts and root keys were read.
+    had_operator: bool,
     writer: tokio::sync::Mutex<Writer>,
     /// Whether the writer has pending rows, for those who only ask.
     undurable: AtomicBool,
@@ -208,7 +218,7 @@ impl IdentityStore {
     pub fn key_fingerprint(rows: &dyn ConfigRows) -> Result<Option<String>, RowsError> {
         let found = rows.rows(MASTER_KEY)?.into_iter().find(|(key, _)| key == MASTER_KEY_ROW);
         // A row that holds anything else is lost, and the secrets themselves tell the key.
-        let fingerprint = found.and_then(|(_, value)| String::from_utf8(value).ok());
+        let fingerprint = found.and_then(|(_, value)| String::from_utf8(value.to_vec()).ok());
         Ok(fingerprint.filter(|text| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())))
     }
 
@@ -223,44 +233,57 @@ impl IdentityStore {
         master: MasterKey,
         root_override: Option<(AccessKey, SecretKey)>,
     ) -> Result<IdentityStore, OpenError> {
+        let (store, loading) = IdentityStore::begin(rows, master, root_override)?;
+        loading.finish()?;
+        Ok(store)
+    }
+
+    /// As [`IdentityStore::open`], with accounts and root keys read and the rest left to [`Loading::finish`], on whichever thread that runs. Whoever asks for identities before waits.
+    ///
+    /// # Errors
+    /// As [`IdentityStore::open`]; collisions of the given root credential are found by [`Loading::finish`].
+    pub fn begin(
+        rows: Arc<dyn ConfigRows>,
+        master: MasterKey,
+        root_override: Option<(AccessKey, SecretKey)>,
+    ) -> Result<(IdentityStore, Loading), OpenError> {
         let needed = IdentityStore::key_fingerprint(rows.as_ref()).map_err(OpenError::Rows)?;
         let given = master.fingerprint();
         let fingerprint_stored = needed.is_some();
         if needed.as_ref().is_some_and(|needed| *needed != given) {
             return Err(OpenError::WrongMasterKey { needed, given });
         }
-        let mut records = Records::default();
-        for namespace in NAMESPACES {
-            for (key, value) in rows.rows(namespace).map_err(OpenError::Rows)? {
-                records.load(namespace, key, &value, &master);
-            }
-        }
-        // The fingerprint row itself may be lost: then the secrets tell. One that opens proves the key.
-        if !fingerprint_stored && records.no_secret_opens() {
-            return Err(OpenError::WrongMasterKey { needed: None, given });
-        }
-        if let Some((access_key, _)) = &root_override {
-            let before = records.violations(None);
-            if let Some(refused) = records.violations(Some(access_key)).into_iter().find(|it| !before.contains(it)) {
-                return Err(OpenError::RootCredentials(refused));
-            }
-        }
-        let snapshot = Arc::new(Snapshot::new(records, root_override.as_ref()));
-        let writer = tokio::sync::Mutex::new(Writer { fingerprint_stored, pending: BTreeMap::new() });
-        let shared = Shared {
+        let records = load::first(rows.as_ref(), &master)?;
+        let has_root = |it: &Arc<AccountRecords>| it.root.is_some() || root_override.is_some();
+        let shared = Arc::new(Shared {
+            had_operator: records.operator().is_some_and(has_root),
             rows,
             master,
             root_override,
-            current: ArcSwap::new(snapshot),
-            writer,
+            current: OnceLock::new(),
+            loaded: SetOnce::new(),
+            writer: tokio::sync::Mutex::new(Writer { fingerprint_stored, pending: BTreeMap::new() }),
             undurable: AtomicBool::new(false),
-        };
-        Ok(IdentityStore { shared: Arc::new(shared) })
+        });
+        let loading = Loading::new(Arc::clone(&shared), records, fingerprint_stored);
+        Ok((IdentityStore { shared }, loading))
     }
 
-    /// The identities now, without a lock. Take it once a request.
+    /// Resolves when all identities are read: at once, but for the first moments of a node that has thousands.
+    pub async fn loaded(&self) {
+        if self.shared.current.get().is_none() {
+            self.shared.loaded.wait().await;
+        }
+    }
+
+    /// Whether the operator's account had a root key, stored or given, when accounts and root keys were read; it can't be deleted.
+    pub fn had_operator(&self) -> bool {
+        self.shared.had_operator
+    }
+
+    /// The identities now, without a lock. Take it once a request. Blocks until they are [read](IdentityStore::loaded): a node that knows nobody yet must not take that for nobody being there.
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
-        self.shared.current.load()
+        self.shared.current().load()
     }
 
     /// Prepares a change of `base` that `by` makes (an ARN, or what else names its author in histories): its steps are made on a copy and checked as a whole.
@@ -316,7 +339,7 @@ impl IdentityStore {
         mut make: impl FnMut(&Snapshot) -> Result<(Vec<Change>, T), E>,
     ) -> Result<(Arc<Snapshot>, T), E> {
         loop {
-            let base = self.shared.current.load_full();
+            let base = self.shared.current().load_full();
             let (changes, made) = make(&base)?;
             if changes.is_empty() && !self.has_undurable_changes() {
                 return Ok((base, made));
@@ -382,6 +405,17 @@ impl fmt::Debug for IdentityStore {
 }
 
 impl Shared {
+    /// Shows the identities as they were read.
+    pub(super) fn show(&self, first: Snapshot) {
+        self.current.get_or_init(|| ArcSwap::from_pointee(first));
+        // Fails when it was set already, which shows nothing else.
+        let _ = self.loaded.set(());
+    }
+
+    fn current(&self) -> &ArcSwap<Snapshot> {
+        self.current.wait()
+    }
+
     /// The snapshot of changed records, made from all of them.
     fn anew(&self, records: Records, base: &Snapshot) -> Result<Snapshot, Refused> {
         let override_key = self.root_override.as_ref().map(|(access_key, _)| access_key);
@@ -397,7 +431,8 @@ impl Shared {
 
     async fn commit(&self, prepared: Prepared) -> Result<(), CommitError> {
         let mut writer = self.writer.lock().await;
-        if !Arc::ptr_eq(&self.current.load(), &prepared.base) {
+        let current = self.current();
+        if !Arc::ptr_eq(&current.load(), &prepared.base) {
             return Err(CommitError::Changed);
         }
         let mut batch = writer.pending.clone();
@@ -417,7 +452,7 @@ impl Shared {
                 if in_effect {
                     writer.pending = batch;
                     self.undurable.store(true, Ordering::Release);
-                    self.current.store(prepared.next);
+                    current.store(prepared.next);
                 }
                 return Err(CommitError::Storage { source, in_effect });
             }
@@ -426,7 +461,7 @@ impl Shared {
         writer.fingerprint_stored = true;
         writer.pending.clear();
         self.undurable.store(false, Ordering::Release);
-        self.current.store(prepared.next);
+        current.store(prepared.next);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ mod decisions;
 mod failures;
 mod first;
 mod incremental;
+mod loading;
 mod secrets;
 mod state;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::plan::{Mode, Plan};
@@ -42,10 +44,10 @@ impl Default for MemoryRows {
 }
 
 impl ConfigRows for MemoryRows {
-    fn rows(&self, namespace: &str) -> Result<Vec<(String, Vec<u8>)>, RowsError> {
+    fn rows(&self, namespace: &str) -> Result<Vec<(String, Bytes)>, RowsError> {
         let rows = self.rows.lock().unwrap();
         let of_namespace = rows.iter().filter(|((it, _), _)| it == namespace);
-        Ok(of_namespace.map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        Ok(of_namespace.map(|((_, key), value)| (key.clone(), Bytes::from(value.clone()))).collect())
     }
 
     fn commit(&self, changes: Vec<RowChange>) -> BoxFuture<'_, Result<(), RowsError>> {
