@@ -168,10 +168,23 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> 
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Asked::Print(error.render().to_string())),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-                Err(Failure::usage("no command given; strongroom --help lists them, strongroom serve runs a node"))
+                Err(Failure::usage(no_command(&error.render().to_string())))
             }
             _ => Err(Failure::usage(usage_line(&error.render().to_string()))),
         },
+    }
+}
+
+/// Says which command lacks one below it, by the usage line in what clap says.
+fn no_command(rendered: &str) -> String {
+    let usage = rendered.lines().find_map(|line| line.trim_start().strip_prefix("Usage:")).unwrap_or("strongroom");
+    let words: Vec<&str> = usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<'])).collect();
+    match words.as_slice() {
+        [] | [_] => "no command given; strongroom --help lists them, strongroom serve runs a node".to_owned(),
+        words => {
+            let command = words.join(" ");
+            format!("{command}: no command of it given; {command} --help lists them")
+        }
     }
 }
 
@@ -246,6 +259,11 @@ mod tests {
     fn usage_errors_are_one_line() {
         for (line, expected) in [
             ("", "no command given; strongroom --help lists them, strongroom serve runs a node"),
+            ("bucket", "strongroom bucket: no command of it given; strongroom bucket --help lists them"),
+            (
+                "permission policy --json",
+                "strongroom permission policy: no command of it given; strongroom permission policy --help lists them",
+            ),
             ("fsc", "unrecognized subcommand 'fsc'; tip: a similar subcommand exists: 'fsck'; see --help"),
             (
                 "serve --listn x",

@@ -65,6 +65,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_command_has_its_completion_its_page_and_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        let mut script = Vec::new();
+        clap_complete::generate(clap_complete::Shell::Bash, &mut Cli::command(), "strongroom", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        let (mut commands, mut seen) = (vec![&command], 0);
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands());
+            let name = command.get_display_name().unwrap_or(command.get_name());
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Example: strongroom "), "{name}: {help}");
+            let page = page(command).unwrap();
+            assert!(page.contains(&format!(".TH {name} 1 ")) && page.contains("Example: strongroom "), "{page}");
+            let usage = command.clone().render_usage().to_string();
+            let line = usage.split(['[', '<']).next().unwrap().trim_start_matches("Usage:").trim().to_owned();
+            let (_, below) = line.split_once(' ').unwrap_or_default();
+            let path: String = below
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .map(|word| format!("__subcmd__{}", word.replace('-', "__subcmd__")))
+                .collect();
+            assert!(script.contains(&format!("strongroom{path})")), "no completion of {line}: strongroom{path}");
+            seen += 1;
+        }
+        assert!(seen > 60, "{seen} commands");
+    }
+
+    #[test]
     fn a_page_says_what_is_required_and_in_which_order() {
         let mut command = Cli::command();
         command.build();

@@ -207,6 +207,11 @@ fn permissions(about: &str, before: &[Reference], arguments: &ServiceAccountEdit
     let mut ids: Vec<String> = stays.map(|it| it.id.clone()).collect();
     let comes = arguments.add.iter().filter(|name| !before.iter().any(|it| is(it, name)));
     ids.extend(comes.cloned());
+    if ids.is_empty() {
+        return Err(Failure::usage(format!(
+            "{about} would have no permission left: pass --add-permission too, or disable or delete it"
+        )));
+    }
     Ok(ids)
 }
 
