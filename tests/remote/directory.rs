@@ -61,6 +61,29 @@ fn a_store_on_a_read_only_disk_is_checked_looked_at_and_saved() {
 }
 
 #[test]
+fn rows_of_the_index_say_where_each_object_lies() {
+    let (_node, data) = ended();
+    let data = text_of(&data);
+    let text = run(&["inspect", &data, "rows"]).ok();
+    let line = text.lines().find(|line| line.contains("key=cows/small.txt  ")).unwrap_or_else(|| panic!("{text}"));
+    let of = |name: &str| {
+        let value = line.split("  ").find_map(|field| field.strip_prefix(&format!("{name}=")));
+        value.unwrap_or_else(|| panic!("no {name} in {line}")).to_owned()
+    };
+    assert_eq!((of("size"), of("version"), of("kind")), ("3".into(), "null".into(), "object".into()));
+    let records = run(&["inspect", &data, "records", &of("segment"), "--json"]).json();
+    let records = records.as_array().expect("an array");
+    let record = records.iter().find(|record| record["key"] == "cows/small.txt").expect("its record");
+    assert_eq!((record["offset"].to_string(), record["length"].to_string()), (of("offset"), of("length")));
+    let rows = run(&["inspect", &data, "rows", "--json"]).json();
+    let rows = rows.as_array().expect("an array");
+    let large = rows.iter().find(|row| row["fields"]["key"] == "cows/large.bin").expect("its row");
+    assert_eq!((&large["table"], &large["fields"]["size"]), (&"current".into(), &2_100_000.into()));
+    assert!(large["fields"]["modifiedMs"].is_u64() && large["value"].is_string(), "{large}");
+    assert!(rows.iter().any(|row| row["table"] == "buckets" && row["fields"]["name"] == "lake"), "{rows:?}");
+}
+
+#[test]
 fn a_lost_format_is_taken_from_a_backup() {
     let (node, data) = ended();
     let (data, saved) = (text_of(&data), text_of(&node.temporary().join("saved")));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::{FsckReport, Options, RecordInfo, RowInfo, SegmentInfo};
+use engine::{FsckReport, Options, RecordInfo, RowField, RowInfo, SegmentInfo};
 use serde::Serialize;
 use server::backup;
 use server::maintenance::Scrubbed;
@@ -207,7 +207,21 @@ pub(crate) fn summary(scrubbed: &Scrubbed) -> String {
 }
 
 const SEGMENT_HEAD: &str = "segment               length    live bytes  first sequence   last sequence  state";
+/// What is said of a row in place of its value.
+const ROTTEN: &str = "(does not match its checksum)";
 const RECORD_HEAD: &str = "    offset    length  kind            sequence        original      bucket  key";
+
+/// A field's name as JSON spells it.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut spelt = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (first, rest) = word.split_at(word.len().min(1));
+        spelt.push_str(&first.to_ascii_uppercase());
+        spelt.push_str(rest);
+    }
+    spelt
+}
 
 /// Prints many things as they come, as lines or as one JSON array.
 struct Table {
@@ -269,10 +283,32 @@ impl Table {
 
     fn row(&mut self, row: &RowInfo) {
         if self.json {
-            return self.value(&serde_json::json!({"table": row.table, "key": row.key, "value": row.value}));
+            let fields = row.fields.iter().map(|(name, field)| match field {
+                RowField::Number(number) => (camel_case(name), (*number).into()),
+                RowField::Text(text) => (camel_case(name), text.as_str().into()),
+            });
+            let fields: serde_json::Map<String, serde_json::Value> = fields.collect();
+            return self.value(&serde_json::json!({
+                "table": row.table, "fields": fields, "key": row.key, "value": row.value,
+            }));
         }
-        let value = row.value.as_deref().unwrap_or("(does not match its checksum)");
-        self.line(&format!("{}  {}  {value}\n", row.table, row.key));
+        let mut line = row.table.to_owned();
+        for (name, field) in &row.fields {
+            let field = match field {
+                RowField::Number(number) => number.to_string(),
+                RowField::Text(text) if text.is_empty() || text.contains([' ', '"']) => format!("{text:?}"),
+                RowField::Text(text) => visible_line(text),
+            };
+            line.push_str(&format!("  {}={field}", name.replace('_', "-")));
+        }
+        match &row.value {
+            _ if row.fields.is_empty() => {
+                line.push_str(&format!("  {}  {}", row.key, row.value.as_deref().unwrap_or(ROTTEN)));
+            }
+            None => line.push_str(&format!("  {ROTTEN}")),
+            Some(_) => {}
+        }
+        self.line(&format!("{line}\n"));
     }
 
     fn value(&mut self, value: &serde_json::Value) {
@@ -309,6 +345,28 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_a_line_of_what_it_says_and_the_bytes_only_of_what_says_nothing() {
+        let fields = vec![
+            ("key", RowField::Text("a b\u{1b}".into())),
+            ("offset", RowField::Number(128)),
+            ("original_sequence", RowField::Number(7)),
+        ];
+        let row = RowInfo { table: "current", key: "k".into(), value: Some("\\x00".into()), fields };
+        let rotten = RowInfo { value: None, ..row.clone() };
+        let unknown = RowInfo { fields: Vec::new(), ..row.clone() };
+        let mut table = Table::new(false);
+        for row in [&row, &rotten, &unknown] {
+            table.row(row);
+        }
+        let said = "current  key=\"a b\\u{1b}\"  offset=128  original-sequence=7";
+        assert_eq!(table.text, format!("{said}\n{said}  {ROTTEN}\ncurrent  k  \\x00\n"));
+        let mut table = Table::new(true);
+        table.row(&row);
+        let json: serde_json::Value = serde_json::from_str(&format!("{}]", table.text)).unwrap();
+        assert_eq!((&json[0]["fields"]["originalSequence"], &json[0]["value"]), (&7.into(), &"\\x00".into()));
+    }
 
     #[test]
     fn a_segment_is_named_as_its_file_is() {
