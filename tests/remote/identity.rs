@@ -39,6 +39,12 @@ fn a_service_account_has_its_whole_life_on_the_command_line() {
         .fails(3, &["doesn't have", "it has: write"]);
     local(&node, &["service-account", "edit", "worker", "--add-permission", "nix"])
         .fails(3, &["nix", "permission list"]);
+    local(&node, &["service-account", "edit", "worker", "--remove-permission", "write"])
+        .fails(2, &["no permission left", "--add-permission"]);
+    for (flag, value) in [("--expires", "soon"), ("--key-id", "AB")] {
+        local(&node, &["service-account", "create", "other", "-p", "read", flag, value])
+            .fails(2, &["service account \"other\"", flag]);
+    }
     local(&node, &["service-account", "create", "worker", "-p", "read"]).fails(5, &["in use"]);
     local(&node, &["service-account", "delete", "worker", "--yes"]).ok();
     local(&node, &["service-account", "show", "worker"]).fails(3, &["service account \"worker\""]);
