@@ -43,6 +43,18 @@ fn a_dry_run_shows_each_field_that_would_change_and_no_secret() {
 }
 
 #[test]
+fn a_declared_user_who_chooses_their_own_password_is_made_first() {
+    let node = node();
+    let state =
+        file(&node, "s.json", r#"{"accounts": [{"name": "main", "users": [{"name": "eve", "role": "auditor"}]}]}"#);
+    let refused = local(&node, &["apply", "-f", &state]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
+    assert!(refused.stderr.contains("make the user first with strongroom user create"), "{refused:?}");
+    assert!(local(&node, &["user", "create", "eve", "--role", "auditor"]).ok().contains("/#link="));
+    assert_eq!(local(&node, &["apply", "-f", &state]).ok(), "nothing to change\n");
+}
+
+#[test]
 fn every_fault_of_a_declared_policy_is_told_with_its_place() {
     let node = node();
     let state = r#"{"accounts": [{"name": "main", "permissions": [

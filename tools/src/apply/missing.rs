@@ -30,10 +30,16 @@ pub(super) fn missing(before: &Value, declared: &Value) -> Vec<String> {
         {
             let is_known = |name: &str| items(there, list).any(|it| text(it, "name") == name);
             for item in items(account, list).filter(|it| it.get(field).is_none() && !is_known(text(it, "name"))) {
-                lines.push(format!(
-                    "account {name:?}, {noun} {:?}: this node doesn't know the {field}: add {field}, or {field}File with the name of a file",
-                    text(item, "name")
-                ));
+                let item = text(item, "name");
+                let mut line = format!(
+                    "account {name:?}, {noun} {item:?}: this node doesn't know the {field}: add {field}, or {field}File with the name of a file"
+                );
+                if noun == "user" {
+                    line.push_str(
+                        "; or make the user first with strongroom user create, whose one-time link lets them choose it",
+                    );
+                }
+                lines.push(line);
             }
         }
     }
@@ -66,7 +72,7 @@ mod tests {
             "account \"main\" has other ids here: leave accountId and canonicalId out",
             "account \"main\", root: this node doesn't know the secret: add secretKey",
             "account \"main\", service account \"w\": this node doesn't know the secretKey: add secretKey, or secretKeyFile",
-            "account \"main\", user \"eve\": this node doesn't know the password: add password, or passwordFile",
+            "account \"main\", user \"eve\": this node doesn't know the password: add password, or passwordFile with the name of a file; or make the user first with strongroom user create",
         ];
         assert_eq!(lines.len(), starts.len(), "{lines:#?}");
         for (line, start) in lines.iter().zip(starts) {
