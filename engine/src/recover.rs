@@ -320,10 +320,13 @@ fn open_index(
         // Where headers are damaged already the index may be all that is known of what they held.
         if log.damage.is_empty() {
             unchecked = threads && index.file_bytes()? > CHECKED_AT_START_BYTES_MAX;
-            if !unchecked {
+            if unchecked {
+                // What is served at once is read now, and the rest soon.
+                check_rows(&index, &[Table::Config, Table::Buckets])?;
+            } else {
                 index.checkup().and_then(Checkup::run)?;
+                check_rows(&index, &[Table::Buckets])?;
             }
-            check_rows(&index)?;
         }
         Ok((index, mark))
     });
@@ -374,12 +377,11 @@ fn open_with_room(
     opened
 }
 
-/// Reads the rows without which nothing can be served: configuration, buckets, and the counts. If one of them fails its
-/// checksum the log still has what it said.
-fn check_rows(index: &Index) -> Result<(), IndexError> {
+/// Reads the rows of these tables, and the counts. If one of them fails its checksum the log still has what it said.
+fn check_rows(index: &Index, tables: &[Table]) -> Result<(), IndexError> {
     let rows = index.snapshot()?;
-    for table in [Table::Config, Table::Buckets] {
-        let mut scan = rows.scan(table, &[], &[])?;
+    for table in tables {
+        let mut scan = rows.scan(*table, &[], &[])?;
         while scan.key().is_some() {
             scan.value()?;
             scan.advance()?;

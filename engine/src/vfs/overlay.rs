@@ -176,12 +176,21 @@ impl VFile for OverlayFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let content = lock_below(&self.content);
         let count = content.length.saturating_sub(offset).min(buffer.len() as u64) as usize;
-        if content.pages.is_empty() && offset + count as u64 <= content.below_length {
-            return self.below.as_ref().map_or(Ok(0), |below| below.read_at(&mut buffer[..count], offset));
-        }
         let mut done = 0;
         while done < count {
             let at = offset + done as u64;
+            // Up to the next page that was written the file below is read as a whole, not page by page.
+            let changed =
+                content.pages.range(at / PAGE_BYTES..).next().map_or(u64::MAX, |(index, _)| index * PAGE_BYTES);
+            let intact = changed.min(content.below_length).saturating_sub(at).min((count - done) as u64) as usize;
+            if let Some(below) = self.below.as_ref().filter(|_| intact > 0) {
+                let read = below.read_at(&mut buffer[done..done + intact], at)?;
+                if read < intact {
+                    return Ok(done + read);
+                }
+                done += read;
+                continue;
+            }
             let page = self.page(&content, at / PAGE_BYTES)?;
             let from = (at % PAGE_BYTES) as usize;
             let step = (page.len() - from).min(count - done);
