@@ -46,7 +46,9 @@ impl S3Application {
         let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
         let (head, incoming) = request.into_parts();
         let address = proxy::client_address(connection.peer.ip(), &head.headers, &state.config.trusted_proxies);
-        let peer = Peer { address, secure: connection.tls_version.is_some(), tls_version: connection.tls_version };
+        let secure = connection.tls_version.is_some();
+        // Nothing on this listener asks what was before a proxy.
+        let peer = Peer { address, secure, secure_before_proxy: false, tls_version: connection.tls_version };
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
         let arrived = Arrived { head, peer, id, received_at_seconds: clock::now_seconds() };

@@ -15,6 +15,12 @@ pub fn now_nanoseconds() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// Now, to the millisecond.
+pub fn now_milliseconds() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
 /// `2026-11-21T21:17:00.000Z`, as S3's XML has dates; `nanoseconds` are since the epoch.
 pub fn iso_8601(nanoseconds: i64) -> String {
     let timestamp = Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or(Timestamp::UNIX_EPOCH);

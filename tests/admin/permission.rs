@@ -291,3 +291,53 @@ fn permissions_and_their_histories_survive_kill_9_and_a_deleted_index() {
     client.list("box", &[]).ok();
     client.put("box", "k", "v").expect(403, "AccessDenied");
 }
+
+/// A form marks the field that is wrong, and a slip in a query isn't taken for the whole list.
+#[test]
+fn what_is_wrong_with_a_call_is_told_by_its_field_or_parameter() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let wrong = |body: Value, message: &str| {
+        let told = root.post("/permissions", &body).refused(400, "InvalidArgument");
+        assert!(told.starts_with(message), "{body}: {told}");
+    };
+    wrong(
+        json!({"name": "p", "type": "bucket-names", "buckets": "box"}),
+        "buckets has the wrong type: expected a list",
+    );
+    wrong(json!({"name": "p", "bucket": []}), "bucket is not a field here");
+    wrong(json!({"name": null, "type": "all-buckets", "actions": "read-only"}), "name has the wrong type");
+    root.post("/permissions", &everything("p")).json(201);
+    let told = root.put("/permissions/p", &json!({"name": null})).refused(400, "InvalidArgument");
+    assert!(told.starts_with("name has the wrong type"), "{told}");
+    for (query, field) in [("lmit=2", "lmit"), ("limit=1&bogus=", "bogus"), ("from=2026-11", "from")] {
+        let told = root.get(&format!("/permissions?{query}")).refused(400, "InvalidArgument");
+        assert!(told.starts_with(field), "{query}: {told}");
+    }
+    root.get("/permissions?account=main&limit=2").json(200);
+}
+
+/// One line at the command line, whoever uses it.
+#[test]
+fn a_permission_in_use_names_ten_of_its_service_accounts_and_counts_the_rest() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    root.post("/permissions", &everything("p")).json(201);
+    for n in 10..22 {
+        root.post("/service-accounts", &json!({"name": format!("app{n}"), "permissions": ["p"]})).json(201);
+    }
+    let told = root.delete("/permissions/p").refused(409, "PermissionInUse");
+    assert!(told.ends_with("app18, app19, ... and 2 more."), "{told}");
+}
+
+/// Made within one second too.
+#[test]
+fn permissions_sorted_by_create_time_are_in_the_order_in_which_they_were_made() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    let root = Admin::root(&node);
+    let made: Vec<String> = (0..12).rev().map(|n| format!("p{n:02}")).collect();
+    for name in &made {
+        root.post("/permissions", &everything(name)).json(201);
+    }
+    assert_eq!(names(&root.get("/permissions?sort=createTime")), made);
+}

@@ -231,3 +231,16 @@ fn d7_a_user_named_like_root_s_access_key_is_not_root() {
         .post("/auth/token", &json!({"accessKey": ROOT_ACCESS_KEY, "secret": "some-password"}))
         .refused(403, "AuthenticationFailed");
 }
+
+/// TLS that ends at a proxy guards the browser's cookie as well.
+#[test]
+fn a_session_cookie_is_for_tls_alone_where_a_trusted_proxy_says_so() {
+    for (arguments, is_secure) in [(&["--trusted-proxy", "127.0.0.1"][..], true), (&[][..], false)] {
+        let arguments = [&["--durability", "relaxed"][..], arguments].concat();
+        let node = tests::NodeBuilder::serve().arguments(&arguments).account(eve()).start();
+        let body = json!({"user": "eve", "password": "eve-password"}).to_string();
+        let begun = Admin::nobody(&node).send("POST", "/auth/session", Some(body), &[("x-forwarded-proto", "https")]);
+        begun.json(201);
+        assert_eq!(begun.header("set-cookie").contains("; Secure"), is_secure);
+    }
+}

@@ -83,7 +83,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
     });
     let rows = wanted.map(|it| {
         let key = match listing.sort {
-            "createTime" => it.created_at.to_string(),
+            "createTime" => format!("{:.3}", it.created_at),
             _ => it.name.as_str().to_lowercase(),
         };
         Row { key, id: it.account_id.to_string(), item: it }
@@ -171,6 +171,6 @@ fn show(account: &Account) -> wire::Account {
         email: account.email.clone(),
         canonical_id: account.canonical_id.to_string(),
         operator: account.operator,
-        create_time: account.created_at.to_string(),
+        create_time: format!("{:.3}", account.created_at),
     }
 }

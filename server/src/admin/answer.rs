@@ -14,6 +14,9 @@ use crate::identity::store::{ChangeError, CommitError};
 use crate::protocol::error::S3Error;
 use crate::protocol::respond::{self, Response};
 
+/// Names of service accounts in a message, which is one line; the details have all of them.
+const NAMES_TOLD_MAX: usize = 10;
+
 /// What a handler answers.
 pub(super) type Result<T> = std::result::Result<T, Refusal>;
 
@@ -238,9 +241,12 @@ impl From<Refused> for Refusal {
             .details(json!([{"field": field, "message": "is already in use"}])),
             Refused::PermissionInUse { service_accounts, .. } => {
                 let names: Vec<&str> = service_accounts.iter().map(|name| name.as_str()).collect();
+                let (told, more) = names.split_at(names.len().min(NAMES_TOLD_MAX));
+                let more = if more.is_empty() { String::new() } else { format!(", ... and {} more", more.len()) };
+                let told = told.join(", ");
                 Refusal::conflict(
                     "PermissionInUse",
-                    format!("The permission is used by service accounts and can't be deleted: {}.", names.join(", ")),
+                    format!("The permission is used by service accounts and can't be deleted: {told}{more}."),
                 )
                 .details(json!({"serviceAccounts": names}))
             }

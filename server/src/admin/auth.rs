@@ -249,7 +249,7 @@ fn no_session() -> Refusal {
 
 /// The session cookie. It isn't marked for TLS only where the console is served without it, on loopback for most.
 fn cookie(call: &Call, token: &str, seconds: i64) -> String {
-    let secure = if call.peer.secure { "; Secure" } else { "" };
+    let secure = if call.peer.secure || call.peer.secure_before_proxy { "; Secure" } else { "" };
     format!("{SESSION_COOKIE}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Refusal, Result};
 use super::caller::{Caller, Circumstances, not_signed_in};
+use super::json;
 use crate::audit::UserIdentity;
 use crate::identity::account::Account;
 use crate::identity::change::Change;
@@ -39,6 +40,8 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     /// Seconds since the epoch.
     pub(super) now: i64,
+    /// The same to the millisecond.
+    pub(super) received_at: Timestamp,
     /// What the audit log keeps of it beside who called what.
     pub(super) noted: OnceLock<serde_json::Value>,
     /// Who signed in by it.
@@ -93,9 +96,9 @@ impl Call {
         self.names.first().map_or("", String::as_str)
     }
 
-    /// The time, as records hold it.
+    /// The time, as records hold it: to the millisecond, so that what is made in a row is told apart.
     pub(super) fn time(&self) -> Timestamp {
-        Timestamp::from_second(self.now).unwrap_or(Timestamp::UNIX_EPOCH)
+        self.received_at
     }
 
     /// The identities now.
@@ -144,20 +147,7 @@ impl Call {
 
     /// The body as what the call takes. What is wrong is told by its place, never by its value, which may be a secret.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let text = error.to_string();
-            let place = format!("at line {}, column {}", error.line(), error.column());
-            // These name fields, which are no secrets; what else serde says quotes values.
-            let told = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
-            let what = match error.classify() {
-                serde_json::error::Category::Data if told => {
-                    text.split(" at line ").next().unwrap_or_default().chars().take(500).collect()
-                }
-                serde_json::error::Category::Data => "a value has the wrong type".to_owned(),
-                _ => "it is not JSON".to_owned(),
-            };
-            Refusal::invalid("body", format!("can't be used: {what} {place}"))
-        })
+        json::read(&self.body)
     }
 
     /// Refuses a change of another version than the caller has seen ([RFC 9110 13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)).

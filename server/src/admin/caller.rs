@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::answer::{Refusal, Result};
+use super::route::BASE;
 use crate::access::authenticate as access;
 use crate::audit::UserIdentity;
 use crate::auth::{self, Claim, PayloadAuth, RequestHead};
@@ -292,7 +293,16 @@ impl Caller {
         if decision.is_allowed() {
             return Ok(());
         }
-        Err(Refusal::denied(policy::denial_message(&request, &decision)))
+        // The call is what is asked for, as the audit log has it.
+        let below = circumstances.head.uri.path().trim_start_matches(BASE).trim_start_matches('/');
+        let because = match decision.outcome {
+            policy::Outcome::ExplicitDeny => "with an explicit deny in an identity-based policy".to_owned(),
+            _ => format!("because no identity-based policy allows the {action} action"),
+        };
+        Err(Refusal::denied(format!(
+            "User: {} is not authorized to perform: {action} on resource: \"arn:strongroom:::{below}\" {because}",
+            request.principal
+        )))
     }
 
     /// Whether an action on a bucket would be denied explicitly if it had this policy.

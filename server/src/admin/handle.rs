@@ -97,7 +97,10 @@ pub(super) async fn handle(
         || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
         || status.is_server_error();
     if wanted {
-        let (caller, action) = (line.caller.as_ref().map_or("", |caller| caller.arn()), line.action);
+        // Whom a sign-in that failed was for, where this node knows them.
+        let tried = line.tried.as_ref().and_then(|it| it.user.as_deref().or(it.access_key.as_deref()));
+        let caller = line.caller.as_ref().map(|caller| caller.arn()).or(tried).unwrap_or_default();
+        let action = line.action;
         tracing::info!(target: "request", client = %address, caller, operation = if action.is_empty() { &line.event } else { action }, %method, path, status = status.as_u16(), code);
     }
     let headers = response.headers_mut();
@@ -188,6 +191,7 @@ async fn run(
             Some(account)
         }
     };
+    route.check_query(&query)?;
     let bytes = match early {
         Some(bytes) => bytes,
         None => read(body, route.body_bytes_max).await?,
@@ -205,6 +209,7 @@ async fn run(
         peer,
         body: bytes,
         now,
+        received_at: clock::now_milliseconds(),
         noted: OnceLock::new(),
         signed_in: OnceLock::new(),
         tried: OnceLock::new(),
@@ -244,7 +249,11 @@ fn account_meant(
     let found = found.filter(|it| own.operator || it.account_id == own.account_id);
     let found = found.ok_or_else(Refusal::account_not_found)?;
     if found.account_id != own.account_id {
-        caller.require(circumstances, policy::Action::StrongroomUpdateAccount)?;
+        caller.require(circumstances, policy::Action::StrongroomUpdateAccount).map_err(|mut refusal| {
+            refusal.message =
+                format!("Only who may change accounts may name another than their own. {}", refusal.message);
+            refusal
+        })?;
     }
     Ok(found.clone())
 }

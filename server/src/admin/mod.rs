@@ -12,6 +12,7 @@ mod declared;
 mod difference;
 mod effective;
 mod handle;
+mod json;
 mod objects;
 mod openapi;
 mod page;
@@ -46,9 +47,18 @@ pub(crate) use handle::is_below;
 pub(crate) async fn answer(state: &Arc<State>, connection: &Connection, request: hyper::Request<Incoming>) -> Response {
     let (head, incoming) = request.into_parts();
     let address = proxy::client_address(connection.peer.ip(), &head.headers, &state.config.trusted_proxies);
-    let peer = Peer { address, secure: connection.tls_version.is_some(), tls_version: connection.tls_version };
+    let peer = peer(state, connection, address, &head.headers);
     let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
     handle::handle(state, caller::Door::Network, head, peer, body, clock::now_seconds()).await
+}
+
+fn peer(state: &State, connection: &Connection, address: std::net::IpAddr, headers: &http::HeaderMap) -> Peer {
+    Peer {
+        address,
+        secure: connection.tls_version.is_some(),
+        secure_before_proxy: proxy::is_secure_before(connection.peer.ip(), headers, &state.config.trusted_proxies),
+        tls_version: connection.tls_version,
+    }
 }
 
 /// Whether a request's credentials let it see the node's metrics: those of the operator's account that may see its status.
@@ -57,7 +67,7 @@ pub(crate) fn may_see_metrics(state: &State, connection: &Connection, address: s
     let snapshot = Arc::clone(&state.identities.snapshot());
     let found = caller::Caller::of(state, &snapshot, caller::Door::Network, head, Some(EMPTY_SHA256), now);
     let Ok(Some(caller)) = found else { return false };
-    let peer = Peer { address, secure: connection.tls_version.is_some(), tls_version: connection.tls_version };
+    let peer = peer(state, connection, address, &head.headers);
     let circumstances = caller::Circumstances { state, head, peer: &peer, now };
     caller.account().operator && caller.require(&circumstances, policy::Action::StrongroomGetStatus).is_ok()
 }
@@ -70,7 +80,12 @@ async fn answer_local(state: &Arc<State>, request: hyper::Request<Incoming>) -> 
     state.identities.loaded().await;
     let (head, incoming) = request.into_parts();
     // The peer is on this machine; its address is what conditions on addresses compare.
-    let peer = Peer { address: std::net::Ipv4Addr::LOCALHOST.into(), secure: false, tls_version: None };
+    let peer = Peer {
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        secure: false,
+        secure_before_proxy: false,
+        tls_version: None,
+    };
     let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
     handle::handle(state, caller::Door::Local, head, peer, body, clock::now_seconds()).await
 }

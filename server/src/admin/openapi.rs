@@ -177,8 +177,8 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             ));
             parameters.push(query("from", text(), "Not before this date or time"));
             parameters.push(query("to", text(), "Before this date or time"));
-            parameters.push(query("event", text(), "eventName"));
-            parameters.push(query("user", text(), "Name, ARN or access key of the caller"));
+            parameters.push(query("event", text(), "eventName, in any case; * stands for any characters"));
+            parameters.push(query("user", text(), "Name, ARN or access key of the caller; root finds roots"));
             parameters.push(query("bucket", text(), "The bucket"));
             parameters.push(query("refused", json!({"type": "boolean"}), "Whether it was refused"));
             parameters.push(query("q", text(), "A text anywhere in the record"));

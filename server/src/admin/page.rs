@@ -28,6 +28,8 @@ pub(super) struct Listing {
     search: Option<String>,
     /// The exact name that is asked for.
     pub(super) name: Option<String>,
+    /// What stands for order, search and name in a cursor: in another list it would be a place of nothing.
+    list: String,
 }
 
 /// One thing of a list.
@@ -62,9 +64,11 @@ impl Listing {
         if search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARACTERS_MAX) {
             return Err(Refusal::invalid("q", format!("is longer than {SEARCH_CHARACTERS_MAX} characters")));
         }
-        let after = query.value("cursor").map(read_cursor).transpose()?;
         let name = query.value("name").map(str::to_owned);
-        Ok(Listing { limit, after, sort, descending, search, name })
+        let asked = serde_json::json!([sort, descending, search, name]).to_string();
+        let list = blake3::hash(asked.as_bytes()).to_hex()[..16].to_owned();
+        let after = query.value("cursor").map(|cursor| read_cursor(cursor, &list)).transpose()?;
+        Ok(Listing { limit, after, sort, descending, search, name, list })
     }
 
     /// The same with pages of at most `limit` things, of a list whose things cost more than most to show.
@@ -106,7 +110,7 @@ impl Listing {
         let shown: Vec<R> = rows.iter().map(|row| show(&row.item)).collect();
         let mut answer = Answer::ok(&shown)?.with(HeaderName::from_static("x-total-count"), total.to_string());
         if let Some(last) = rows.last().filter(|_| has_more) {
-            let cursor = URL_SAFE_NO_PAD.encode(format!("{}\0{}", last.key, last.id));
+            let cursor = URL_SAFE_NO_PAD.encode(format!("{}\0{}\0{}", self.list, last.key, last.id));
             answer = answer.with(HeaderName::from_static("x-next-cursor"), cursor);
         }
         Ok(answer)
@@ -128,10 +132,14 @@ fn contains_in_any_case(text: &str, part: &str) -> bool {
         .any(|(at, &byte)| (byte == first || byte == upper) && text[at + 1..at + part.len()].eq_ignore_ascii_case(rest))
 }
 
-fn read_cursor(text: &str) -> Result<(String, String)> {
+fn read_cursor(text: &str, list: &str) -> Result<(String, String)> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let parts = bytes.as_deref().and_then(|text| text.rsplit_once('\0'));
-    let (key, id) = parts.ok_or_else(|| Refusal::invalid("cursor", "is not one that X-Next-Cursor gave"))?;
+    let parts = bytes.as_deref().and_then(|text| text.split_once('\0'));
+    let parts = parts.and_then(|(list, place)| Some((list, place.rsplit_once('\0')?)));
+    let (of, (key, id)) = parts.ok_or_else(|| Refusal::invalid("cursor", "is not one that X-Next-Cursor gave"))?;
+    if of != list {
+        return Err(Refusal::invalid("cursor", "is of a list with another sort, order, q or name: begin without it"));
+    }
     Ok((key.to_owned(), id.to_owned()))
 }
 
@@ -164,6 +172,16 @@ mod tests {
         let (first, cursor) = page("limit=3&order=desc");
         assert_eq!(first, "[2,0,3]");
         assert_eq!(page(&format!("order=desc&cursor={}", cursor.unwrap())).0, "[1]");
+    }
+
+    #[test]
+    fn a_cursor_of_another_order_or_search_is_refused() {
+        let cursor = page("limit=1&q=").1.unwrap();
+        for other in ["sort=size", "order=desc", "q=a", "name=a"] {
+            let query = Query::parse(&format!("{other}&cursor={cursor}")).unwrap();
+            let refusal = Listing::of(&query, &["name", "size"]).unwrap_err();
+            assert!(refusal.message.starts_with("cursor is of a list with another"), "{other}: {}", refusal.message);
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
             "description" => it.description().to_lowercase(),
             "type" => permission.definition.type_name().to_owned(),
             "serviceAccounts" => format!("{:010}", used_by(it).len()),
-            "createTime" => permission.created_at.to_string(),
+            "createTime" => format!("{:.3}", permission.created_at),
             _ => permission.name.as_str().to_lowercase(),
         };
         Row { key, id: permission.id.to_string(), item: it }
@@ -389,8 +389,8 @@ fn summary(compiled: &CompiledPermission, service_accounts: wire::Users) -> wire
         type_name: permission.definition.type_name(),
         ready_state: true,
         enabled: permission.enabled,
-        create_time: permission.created_at.to_string(),
-        update_time: permission.updated_at.to_string(),
+        create_time: format!("{:.3}", permission.created_at),
+        update_time: format!("{:.3}", permission.updated_at),
         service_accounts,
     }
 }

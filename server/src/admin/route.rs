@@ -9,12 +9,14 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Ref, RefOr};
 
+use super::answer::{Refusal, Result};
 use super::call::{Answering, Call};
 use super::{
     access, accounts, audit, auth, buckets, declared, openapi, permissions, service_accounts, simulate, status, usage,
     users, wire,
 };
 use crate::identity::state::STATE_BYTES_MAX;
+use crate::protocol::request::Query;
 
 /// Below which path the calls are.
 pub(super) const BASE: &str = "/api/v1";
@@ -85,6 +87,40 @@ pub(super) struct Route {
     pub(super) body_bytes_max: usize,
     pub(super) answers: Answers,
     pub(super) run: Run,
+}
+
+impl Route {
+    /// The query's parameters that it takes.
+    fn takes_parameter(&self, name: &str) -> bool {
+        let answers: &[&str] = match self.answers {
+            Answers::List(..) => &["limit", "cursor", "sort", "order", "q", "name"],
+            Answers::Months(_) => &["from", "to"],
+            Answers::Records(_) => {
+                &["limit", "cursor", "after", "from", "to", "event", "user", "bucket", "refused", "q"]
+            }
+            _ => &[],
+        };
+        let takes: &[&str] = match self.takes {
+            Takes::File if self.path == "/state" => &["dryRun", "prune"],
+            Takes::File => &["dialect"],
+            _ => &[],
+        };
+        name == "account" || answers.contains(&name) || takes.contains(&name)
+    }
+
+    /// Refuses a parameter that the call doesn't take: its author believes in it, and would take a whole list for a page.
+    ///
+    /// # Errors
+    /// The first such parameter.
+    pub(super) fn check_query(&self, query: &Query) -> Result<()> {
+        match query.iter().find(|(name, _)| !self.takes_parameter(name)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let name: String = name.chars().take(100).collect();
+                Err(Refusal::invalid(&name, "is not a parameter of this call"))
+            }
+        }
+    }
 }
 
 /// How a call is carried out.

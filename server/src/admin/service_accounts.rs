@@ -54,7 +54,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         updated_at: call.time(),
     };
     if made.expires_at.is_some_and(|at| at <= call.time()) {
-        return Err(Refusal::invalid("expirationDate", "is past"));
+        return Err(Refusal::invalid("expirationDate", "is past: make it disabled instead"));
     }
     let make = |snapshot: &Snapshot| {
         let permissions = permission_ids(snapshot, &made.account_id, wanted)?;
@@ -83,7 +83,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
             "accessKey" => it.access_key.to_string(),
             // Those that never expire come last.
             "expirationDate" => it.expires_at.map_or_else(|| "~".to_owned(), |at| at.to_string()),
-            "createTime" => it.created_at.to_string(),
+            "createTime" => format!("{:.3}", it.created_at),
             _ => it.name.as_str().to_lowercase(),
         };
         Row { key, id: it.id.to_string(), item: it }
@@ -128,8 +128,15 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
 
 /// Judges another expiry than it has: that of other people's keys is for those who administer people.
 fn require_expiry(call: &Call, existing: &ServiceAccount, expires_at: Option<Timestamp>) -> Result<()> {
-    if expires_at != existing.expires_at && existing.created_by.as_deref() != Some(call.caller()?.arn()) {
-        call.require(Action::StrongroomUpdateUser)?;
+    if expires_at == existing.expires_at {
+        return Ok(());
+    }
+    if existing.created_by.as_deref() != Some(call.caller()?.arn()) {
+        call.require(Action::StrongroomUpdateUser).map_err(|mut refusal| {
+            let rule = "Only who may change users may change the expiry of a service account that somebody else made.";
+            refusal.message = format!("{rule} {}", refusal.message);
+            refusal
+        })?;
     }
     Ok(())
 }
@@ -323,7 +330,7 @@ fn show(snapshot: &Snapshot, it: &ServiceAccount, now: Timestamp) -> wire::Servi
         },
         expiration_date: it.expires_at.map(|at| at.to_string()),
         created_by: it.created_by.clone(),
-        create_time: it.created_at.to_string(),
-        update_time: it.updated_at.to_string(),
+        create_time: format!("{:.3}", it.created_at),
+        update_time: format!("{:.3}", it.updated_at),
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
     let rows = wanted.map(|it| {
         let key = match listing.sort {
             "role" => it.role.as_str().to_owned(),
-            "createTime" => it.created_at.to_string(),
+            "createTime" => format!("{:.3}", it.created_at),
             _ => it.name.as_str().to_lowercase(),
         };
         Row { key, id: it.name.to_string(), item: it }
@@ -185,7 +185,7 @@ fn show(user: &User) -> wire::User {
         name: user.name.to_string(),
         role: user.role.as_str(),
         enabled: user.enabled,
-        create_time: user.created_at.to_string(),
-        update_time: user.updated_at.to_string(),
+        create_time: format!("{:.3}", user.created_at),
+        update_time: format!("{:.3}", user.updated_at),
     }
 }

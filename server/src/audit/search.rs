@@ -26,9 +26,9 @@ pub struct Search {
     pub from: Option<Timestamp>,
     /// Before this.
     pub to: Option<Timestamp>,
-    /// `eventName`.
+    /// `eventName` in any case; `*` stands for any characters.
     pub event: Option<String>,
-    /// Name, ARN or access key of the caller.
+    /// Name, ARN or access key of the caller; `root` is the root of any account that is looked at.
     pub user: Option<String>,
     /// The bucket.
     pub bucket: Option<String>,
@@ -156,10 +156,13 @@ impl Search {
         }
         let is = |value: &Value, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| value == wanted);
         let identity = &record["userIdentity"];
-        let user = self
-            .user
-            .as_ref()
-            .is_none_or(|user| ["userName", "arn", "accessKeyId"].iter().any(|field| &identity[*field] == user));
+        let user = self.user.as_ref().is_none_or(|user| {
+            let is_root = user == "root" && identity["type"] == "Root";
+            is_root || ["userName", "arn", "accessKeyId"].iter().any(|field| &identity[*field] == user)
+        });
+        let event = self.event.as_ref().is_none_or(|wanted| {
+            record["eventName"].as_str().is_some_and(|name| matches_event(wanted.as_bytes(), name.as_bytes()))
+        });
         let bucket = self.bucket.as_ref().is_none_or(|bucket| {
             let resources = record["resources"].as_array();
             resources
@@ -171,13 +174,32 @@ impl Search {
         let fits = time
             .is_some_and(|time| self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time < to))
             && is(&record["recipientAccountId"], &self.account)
-            && is(&record["eventName"], &self.event)
+            && event
             && user
             && bucket
             && self.refused.is_none_or(|refused| record["errorCode"].is_string() == refused)
             && self.text.as_ref().is_none_or(|wanted| text.to_lowercase().contains(wanted));
         if fits { Judged::Fits(record) } else { Judged::Other }
     }
+}
+
+/// Whether a name fits a pattern in any case. Only the last star is ever taken up again, so a long pattern costs no more than its length times the name's.
+fn matches_event(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut of, mut star) = (0, 0, None);
+    while of < name.len() {
+        if pattern.get(at) == Some(&b'*') {
+            star = Some((at, of));
+            at += 1;
+        } else if pattern.get(at).is_some_and(|byte| byte.eq_ignore_ascii_case(&name[of])) {
+            (at, of) = (at + 1, of + 1);
+        } else if let Some((star_at, star_of)) = star {
+            star = Some((star_at, star_of + 1));
+            (at, of) = (star_at + 1, star_of + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 impl Cursor {
@@ -329,6 +351,24 @@ mod tests {
         }
         std::fs::write(&path, line(7, "B")).unwrap();
         assert_eq!(minutes(&search.after(&path, place, 10).unwrap().0), ["07"]);
+    }
+
+    #[test]
+    fn events_are_found_in_any_case_and_by_a_pattern() {
+        for (pattern, name, fits) in [
+            ("PutObject", "PutObject", true),
+            ("putobject", "PutObject", true),
+            ("Put*", "PutObjectTagging", true),
+            ("*object*", "PutObjectTagging", true),
+            ("*Policy", "PutBucketPolicy", true),
+            ("*", "", true),
+            ("Put", "PutObject", false),
+            ("*Object", "PutObjectTagging", false),
+            ("", "PutObject", false),
+            (&"*a".repeat(1000), &"a".repeat(999), false),
+        ] {
+            assert_eq!(matches_event(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
+        }
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     client
 }
 
+/// Whether a trusted proxy says that the client came to it over TLS (`X-Forwarded-Proto: https`).
+pub fn is_secure_before(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    is_trusted(peer.to_canonical(), trusted)
+        && headers.get("x-forwarded-proto").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
 /// Whether the connection's peer is a trusted proxy.
 pub fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&peer))
@@ -52,6 +58,18 @@ mod tests {
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|t| t.parse().unwrap()).collect();
         client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_that_its_client_came_over_tls() {
+        let trusted: Vec<IpNet> = vec!["192.0.2.0/24".parse().unwrap()];
+        let is_secure = |peer: &str, value: &'static str| {
+            let headers = HeaderMap::from_iter([("x-forwarded-proto".parse().unwrap(), value.parse().unwrap())]);
+            is_secure_before(peer.parse().unwrap(), &headers, &trusted)
+        };
+        assert!(is_secure("192.0.2.1", "https") && is_secure("::ffff:192.0.2.1", "HTTPS"));
+        assert!(!is_secure("192.0.2.1", "http") && !is_secure("192.0.3.1", "https"));
+        assert!(!is_secure_before("192.0.2.1".parse().unwrap(), &HeaderMap::new(), &trusted));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Whether the request came over TLS.
     pub secure: bool,
+    /// Whether the client's own connection was, where a trusted proxy says so.
+    pub secure_before_proxy: bool,
     /// The TLS version as `s3:TlsVersion` has it, such as 1.3.
     pub tls_version: Option<&'static str>,
 }

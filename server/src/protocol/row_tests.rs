@@ -60,7 +60,8 @@ pub(crate) fn request(base: &Value, added: &Value) -> (Operation, Request) {
     let query = Query::parse(&query).unwrap();
     let operation = route::operation(&method, &target, &query, &headers).unwrap();
     let source = headers.get("x-amz-copy-source").map(|value| CopySource::parse(value.to_str().unwrap()).unwrap());
-    let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false, tls_version: None };
+    let peer =
+        Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false, secure_before_proxy: false, tls_version: None };
     let uri = path.parse().unwrap();
     let (id, received_at_seconds) = (RequestId::new(1), 1_800_000_000);
     let request = Request { method, uri, query, headers, target, copy_source: source, peer, id, received_at_seconds };

@@ -5,13 +5,15 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::present;
+use super::{given, present};
 
 /// A bucket as it is sent.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct BucketBody {
     /// 3 to 63 lower-case letters, digits, `.` and `-`; on POST only.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     pub(in crate::admin) name: Option<String>,
     /// `enabled` or `suspended`; a bucket that never kept versions is `off`, and can't be again.
     pub(in crate::admin) versioning: Option<String>,

@@ -27,3 +27,8 @@ pub(super) use sign_in::{Link, LinkBody, PasswordBody, Session, SignInBody, Toke
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
+
+/// A field that may be absent but not `null`: what it stands for can't be removed.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

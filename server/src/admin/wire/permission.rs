@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::present;
+use super::{given, present};
 
 /// A permission as it is sent. On PUT an absent field stays as it is.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct PermissionBody {
     /// 1 to 128 letters, digits, `-`, `_` and inner spaces.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     pub(in crate::admin) name: Option<String>,
     /// At most 1,000 characters; without one the permission is described in plain words.
     #[serde(default, deserialize_with = "present")]

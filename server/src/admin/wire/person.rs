@@ -5,14 +5,16 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::present;
 use super::service_account::Credentials;
+use super::{given, present};
 
 /// A user as it is sent. On PUT an absent field stays as it is.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct UserBody {
     /// On POST only: a user's name stays.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     pub(in crate::admin) name: Option<String>,
     /// `admin`, `storage-admin` or `auditor`.
     pub(in crate::admin) role: Option<String>,
@@ -52,6 +54,8 @@ pub(in crate::admin) struct UserRevision {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct AccountBody {
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     pub(in crate::admin) name: Option<String>,
     pub(in crate::admin) display_name: Option<String>,
     #[serde(default, deserialize_with = "present")]

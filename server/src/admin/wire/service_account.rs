@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::present;
+use super::{given, present};
 
 /// One version of a service account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +31,8 @@ pub(in crate::admin) struct ServiceAccountRevision {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct ServiceAccountBody {
     /// 1 to 128 letters, digits and `- _ . @ + = ,` with inner spaces.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     pub(in crate::admin) name: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
