@@ -170,7 +170,7 @@ mod tests {
             (r#"{"quota": {"bytes": 1}}"#, "name is missing"),
             (r#"{"nmae": "n"}"#, "nmae is not a field here: expected one of `name`, `buckets`, `quota`"),
             (r#"{"name": "n", "quota": {"x": 1}}"#, "quota.x is not a field here: expected `bytes`"),
-            ("{\"name\": \"n\",\n\"name\": \"m\"}", "name is there twice (at line 2"),
+            ("{\"name\": \"n\",\n\"name\": \"m\"}", "name is there twice: duplicate field `name` (at line 2"),
         ] {
             let refusal = read::<Taken>(body.as_bytes()).unwrap_err();
             assert!(refusal.message.starts_with(message), "{body}: {}", refusal.message);
