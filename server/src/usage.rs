@@ -2,7 +2,7 @@
 //!
 //! Between two samples a bucket is taken to hold what it held at the first; while the node is down that is exact. A bucket's running month is one configuration row, and a month that is over one more, which stays when the bucket is deleted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,9 @@ pub struct Held {
     pub owner: String,
     /// The bucket's name.
     pub bucket: String,
+    /// When the bucket was created, in milliseconds since the epoch, which tells it from others of its name; none in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_ms: Option<u64>,
     /// The sum of bytes times the seconds that they were held.
     pub byte_seconds: f64,
     /// The most bytes at one time.
@@ -150,11 +153,11 @@ impl MonthlyUsage {
         lock(&self.running).unwritten.keys().any(|(namespace, _)| namespace != RUNNING)
     }
 
-    /// What the buckets of an account held in a month, by name.
+    /// What the buckets of an account held in a month, by name and creation, and whether each is deleted.
     ///
     /// # Errors
     /// The store's.
-    pub fn of(&self, owner: &str, month: Month, now: i64) -> Result<Vec<Held>, engine::Error> {
+    pub fn of(&self, owner: &str, month: Month, now: i64) -> Result<Vec<(Held, bool)>, engine::Error> {
         self.sample(now);
         let stored = self.store.config_rows(&month.namespace(owner))?;
         let mut held: HashMap<String, Held> = HashMap::new();
@@ -168,8 +171,11 @@ impl MonthlyUsage {
         }
         let own = running.months.iter().filter(|(_, it)| it.owner == owner && it.month == month);
         held.extend(own.map(|(id, it)| (key(*id), it.clone())));
-        let mut held: Vec<Held> = held.into_values().collect();
-        held.sort_by(|a, b| a.bucket.cmp(&b.bucket));
+        // As of the same look, buckets that are there are those that run.
+        let there: HashSet<String> = running.months.keys().map(|id| key(*id)).collect();
+        drop(running);
+        let mut held: Vec<(Held, bool)> = held.into_iter().map(|(id, it)| (it, !there.contains(&id))).collect();
+        held.sort_by(|(a, _), (b, _)| (&a.bucket, a.created_ms).cmp(&(&b.bucket, b.created_ms)));
         Ok(held)
     }
 
@@ -207,12 +213,14 @@ impl MonthlyUsage {
                 month: Month::of(now),
                 owner: bucket.owner.clone(),
                 bucket: bucket.name.to_string(),
+                created_ms: Some(bucket.created_ms),
                 byte_seconds: 0.0,
                 bytes_max: 0,
                 objects_max: 0,
                 sampled_at: now,
                 bytes: 0,
             });
+            held.created_ms = Some(bucket.created_ms);
             let before = (held.month, held.bytes, held.bytes_max, held.objects_max);
             end_months(bucket.id, held, now, unwritten);
             held.hold_until(now);
@@ -275,6 +283,7 @@ mod tests {
             month: Month::of(at),
             owner: "1".into(),
             bucket: "box".into(),
+            created_ms: None,
             byte_seconds: 0.0,
             bytes_max: bytes,
             objects_max: 1,

@@ -29,6 +29,52 @@ fn the_operator_makes_accounts_and_others_see_only_their_own() {
     other.get("/accounts").refused(401, "InvalidToken");
 }
 
+/// The figures of the node are those of all accounts together.
+#[test]
+fn the_node_s_status_and_audit_settings_are_the_operator_s_to_see() {
+    let node = node(
+        json!({"users": [{"name": "eve", "password": "eve-password", "role": "auditor"}, {"name": "ada", "password": "ada-password", "role": "admin"}]}),
+    );
+    let root = Admin::root(&node);
+    let made = root.post("/accounts", &json!({"name": "other"})).json(201);
+    let key = |field: &str| made["root"][field].as_str().expect("a text");
+    let tenant = Admin::nobody(&node).with_key(key("accessKey"), key("secret"));
+    tenant.post("/users", &json!({"name": "tom", "role": "admin", "password": "tom-password"})).json(201);
+    let tom = Admin::nobody(&node).signed_in(&json!({"user": "tom", "password": "tom-password", "account": "other"}));
+    for admin in [&tenant, &tom] {
+        for path in ["/status", "/status?account=other", "/audit/settings"] {
+            let refused = admin.get(path);
+            let told = refused.refused(403, "AccessDenied");
+            assert!(told.starts_with("The ") && told.ends_with("its operator's account's to see."), "{path}: {told}");
+            for figure in ["requests", "dropped", "connections", "totalBytes"] {
+                assert!(!refused.0.text().contains(figure), "{path}: {}", refused.0);
+            }
+        }
+        admin.put("/audit/settings", &json!({"requests": "none"})).refused(403, "AccessDenied");
+        admin.get("/usage/current").json(200);
+        admin.get("/audit").json(200);
+    }
+    let eve = Admin::nobody(&node).with_user("eve", "eve-password");
+    let ada = Admin::nobody(&node).with_user("ada", "ada-password");
+    for admin in [&root, &ada, &eve] {
+        admin.get("/status").json(200);
+    }
+    ada.get("/audit/settings").json(200);
+    assert_eq!(root.get("/audit/settings?account=other").json(200)["requests"], "all");
+}
+
+#[test]
+fn naming_another_account_is_refused_by_its_rule_to_who_may_not_change_accounts() {
+    let node = node(json!({"users": [{"name": "sam", "password": "sam-password", "role": "storage-admin"}]}));
+    Admin::root(&node).post("/accounts", &json!({"name": "other"})).json(201);
+    let sam = Admin::nobody(&node).with_user("sam", "sam-password");
+    let told = sam.get("/permissions?account=other").refused(403, "AccessDenied");
+    let rule = "Only who may change accounts may name another than their own. User: ";
+    assert!(told.starts_with(rule) && told.contains("\"arn:strongroom:::permissions\""), "{told}");
+    sam.get("/permissions?account=main").json(200);
+    sam.post("/permissions?account=other", &everything("p")).refused(403, "AccessDenied");
+}
+
 /// D3 and D2: another account's nouns can't be seen, changed or deleted, however they are named.
 #[test]
 fn d2_d3_nouns_of_another_account_are_out_of_reach() {

@@ -101,6 +101,11 @@ fn admin_calls_are_recorded_and_a_deleted_permission_s_document_is_kept() {
     assert_eq!(records(&root, "event=SignIn&refused=false&user=eve", 1)[0]["userIdentity"]["type"], "ConsoleUser");
     let created = &records(&root, "event=CreatePermission&refused=false", 1)[0];
     assert_eq!(created["requestParameters"]["name"], "p", "{created}");
+    let by_root = records(&root, "user=root", 2);
+    assert!(by_root.iter().all(|it| it["userIdentity"]["type"] == "Root"), "{by_root:#?}");
+    for event in ["CreatePermission", "DeletePermission"] {
+        assert!(by_root.iter().any(|it| it["eventName"] == event), "{event}: {by_root:#?}");
+    }
     // An auditor may search, and set nothing.
     assert!(!records(&eve, "event=DeletePermission", 1).is_empty());
     eve.put("/audit/settings", &json!({"requests": "none"})).refused(403, "AccessDenied");

@@ -1,6 +1,6 @@
 //! Buckets, what they hold, and who can do what to them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Admin, everything, names, node};
 use crate::fixture;
@@ -48,7 +48,7 @@ fn usage_is_what_is_stored_after_each_write_and_after_kill_9() {
 fn usage_by_month_has_each_bucket_deleted_ones_too_and_survives_a_restart() {
     let mut node = tests::NodeBuilder::serve().account(json!({"buckets": [{"name": "box"}]})).start();
     let root = Admin::root(&node);
-    root.post("/buckets", &json!({"name": "gone"})).json(201);
+    let first = root.post("/buckets", &json!({"name": "gone"})).json(201)["createTime"].clone();
     node.client().put("box", "k", vec![b'x'; 5000]).ok();
     node.client().put("gone", "k", vec![b'x'; 700]).ok();
     let months = root.get("/usage/monthly").json(200);
@@ -56,6 +56,9 @@ fn usage_by_month_has_each_bucket_deleted_ones_too_and_survives_a_restart() {
     assert_eq!((&months[0]["buckets"][0]["name"], &months[0]["buckets"][0]["bytesMax"]), (&json!("box"), &json!(5000)));
     node.client().delete("gone", "k").ok();
     root.delete("/buckets/gone").json(204);
+    // A later bucket of the name is another one.
+    root.post("/buckets", &json!({"name": "gone"})).json(201);
+    let later = root.get("/buckets/gone").json(200)["createTime"].clone();
     let check = |root: &Admin| {
         let buckets = root.get("/usage/monthly").json(200)[0]["buckets"].clone();
         assert_eq!(
@@ -63,7 +66,11 @@ fn usage_by_month_has_each_bucket_deleted_ones_too_and_survives_a_restart() {
             (&json!("gone"), &json!(700), &json!(1)),
             "{buckets}"
         );
-        assert_eq!(buckets.as_array().map(Vec::len), Some(2), "{buckets}");
+        assert_eq!(buckets.as_array().map(Vec::len), Some(3), "{buckets}");
+        let deleted: Vec<&Value> = buckets.as_array().into_iter().flatten().map(|it| &it["deleted"]).collect();
+        assert_eq!(deleted, [&json!(false), &json!(true), &json!(false)], "{buckets}");
+        assert_eq!((&buckets[2]["createTime"], &buckets[2]["bytesMax"]), (&later, &json!(0)), "{buckets}");
+        assert_eq!(buckets[1]["createTime"], first, "{buckets}");
     };
     check(&root);
     assert!(node.terminate().success(), "{}", node.log());

@@ -98,6 +98,23 @@ fn bodies_methods_and_paths_that_are_not_there_are_refused_in_words() {
     assert_eq!(root.get("/permissions").header("cache-control"), "no-store");
 }
 
+/// Who misspells a parameter means something by it.
+#[test]
+fn a_change_with_an_unknown_parameter_is_refused_and_changes_nothing() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let refuse = |answer: super::Answer, name: &str| {
+        assert_eq!(answer.refused(400, "InvalidArgument"), format!("{name} is not a parameter of this call"));
+    };
+    refuse(root.post("/permissions?dryRun=true", &super::everything("p")), "dryRun");
+    root.get("/permissions/p").refused(404, "PermissionNotFound");
+    root.post("/permissions", &super::everything("p")).json(201);
+    refuse(root.delete("/permissions/p?force=true"), "force");
+    refuse(root.put("/permissions/p?limit=1", &json!({"description": "x"})), "limit");
+    root.get("/permissions/p").json(200);
+    root.delete("/permissions/p?account=main").json(204);
+}
+
 /// A dry run that isn't understood as one must change nothing.
 #[test]
 fn switches_of_a_state_file_are_true_or_false_and_nothing_else() {

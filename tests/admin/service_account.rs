@@ -119,6 +119,42 @@ fn d6_an_access_key_that_is_taken_is_409_in_every_account() {
     root.get("/service-accounts/two").refused(404, "ServiceAccountNotFound");
 }
 
+/// D6 from the other side: two identities with one key would be one. Service accounts are read beside the start, so it turns out after it.
+#[test]
+fn d6_a_node_whose_given_root_key_is_a_service_account_s_ends_and_says_whose_it_is() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let account =
+        json!({"permissions": [everything("p")], "serviceAccounts": [fixture::service_account("app", &["p"])]});
+    assert!(tests::NodeBuilder::serve().data(&data).account(account).start().terminate().success());
+    let mut child = tests::binary::command()
+        .args(["serve", data.to_str().expect("UTF-8"), "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"])
+        .env("STRONGROOM_ROOT_ACCESS_KEY", fixture::access_key("app"))
+        .env("STRONGROOM_ROOT_SECRET_KEY", "a-secret-of-root")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while child.try_wait().expect("a child").is_none() {
+        if std::time::Instant::now() > deadline {
+            child.kill().expect("it runs");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().expect("it ended");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"event\":\"ready\""), "{output:?}");
+    let message = format!(
+        "the root access key {} that was given at start is already that of service account \"app\" of account {}: give another one",
+        fixture::access_key("app"),
+        tests::node::ACCOUNT_ID
+    );
+    assert!(told.lines().last().is_some_and(|line| line.contains(&message)), "{told}");
+    assert!(!told.contains("a-secret-of-root"), "{told}");
+}
+
 #[test]
 fn several_permissions_are_a_union_and_a_deny_overrides() {
     let deny = json!({"name": "no", "type": "policy", "policy": fixture::policy(&json!([fixture::deny(&["s3:DeleteObject"], &["arn:aws:s3:::box/*"])]))});

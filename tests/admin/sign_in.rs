@@ -232,6 +232,22 @@ fn d7_a_user_named_like_root_s_access_key_is_not_root() {
         .refused(403, "AuthenticationFailed");
 }
 
+/// Who looks for a guesser looks into the log.
+#[test]
+fn the_log_says_of_a_sign_in_that_failed_whom_it_was_for() {
+    let node = node(eve());
+    let nobody = Admin::nobody(&node);
+    let fail = |body: Value| drop(nobody.post("/auth/token", &body).refused(403, "AuthenticationFailed"));
+    fail(json!({"user": "eve", "password": "wrong-password"}));
+    node.logged(&["eve", "SignIn", "/auth/token", "403", "AuthenticationFailed"]);
+    fail(json!({"accessKey": ROOT_ACCESS_KEY, "secret": "wrong-secret"}));
+    node.logged(&[ROOT_ACCESS_KEY, "SignIn", "AuthenticationFailed"]);
+    // What is nobody's name may be a password in the wrong field.
+    fail(json!({"user": "my-password-by-mistake", "password": "wrong-password"}));
+    node.logged(&["caller=\"\"", "SignIn", "AuthenticationFailed"]);
+    assert!(!node.log().contains("my-password-by-mistake"), "{}", node.log());
+}
+
 /// TLS that ends at a proxy guards the browser's cookie as well.
 #[test]
 fn a_session_cookie_is_for_tls_alone_where_a_trusted_proxy_says_so() {

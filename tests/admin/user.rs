@@ -130,7 +130,9 @@ fn a_storage_admin_changes_the_expiry_of_their_own_keys_only() {
     storage.post("/service-accounts", &json!({"name": "own", "permissions": ["p"]})).json(201);
     let expiry = json!({"expirationDate": "2099-01-01"});
     storage.put("/service-accounts/own", &expiry).json(200);
-    storage.put("/service-accounts/theirs", &expiry).refused(403, "AccessDenied");
+    let told = storage.put("/service-accounts/theirs", &expiry).refused(403, "AccessDenied");
+    let rule = "Only who may change users may change the expiry of a service account that somebody else made. User: ";
+    assert!(told.starts_with(rule) && told.contains("\"arn:strongroom:::service-accounts/theirs\""), "{told}");
     storage.put("/service-accounts/theirs", &json!({"description": "x"})).json(200);
     admin.put("/service-accounts/theirs", &expiry).json(200);
     storage.put("/service-accounts/theirs", &json!({"expirationDate": null})).refused(403, "AccessDenied");

@@ -94,14 +94,14 @@ pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
 fn own(reader: &Reader, identity: &Identity) -> Result<Vec<Rc<Attached>>> {
     let permissions = identity.permissions().iter().map(|it| {
         let (name, role) = (it.name.as_str(), PolicyKind::Identity);
-        reader.attached(&Given { name, policy: &it.policy, role, enabled: it.enabled, knows_caller: true })
+        reader.attached(&it.policy, &Given { name, role, enabled: it.enabled, knows_caller: true })
     });
     permissions.collect()
 }
 
 fn of_the_bucket(reader: &Reader, stored: &BucketPolicy, knows_caller: bool) -> Result<Rc<Attached>> {
-    let (name, policy, role) = ("bucket policy", &stored.policy, PolicyKind::Bucket);
-    Ok(Rc::new(reader.read(&Given { name, policy, role, enabled: true, knows_caller })?))
+    let given = Given { name: "bucket policy", role: PolicyKind::Bucket, enabled: true, knows_caller };
+    Ok(Rc::new(reader.read(&stored.policy, &given)?))
 }
 
 /// Somebody that can be asked about.
@@ -297,7 +297,7 @@ impl Question<'_> {
         if let Some(role) = it.role {
             let (name, policy) = (role.as_str(), role.policy());
             let role = PolicyKind::Identity;
-            policies.push(self.reader.attached(&Given { name, policy, role, enabled: true, knows_caller: true })?);
+            policies.push(self.reader.attached(policy, &Given { name, role, enabled: true, knows_caller: true })?);
         }
         let canonical_user = it.canonical_user.as_deref();
         let asker = Asker { principal, canonical_user, context: &context };

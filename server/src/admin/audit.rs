@@ -80,16 +80,15 @@ pub(super) async fn search(call: &Call) -> Result<Answer> {
     })
 }
 
-/// `GET /audit/settings`
+/// `GET /audit/settings`: they and what is counted are the whole node's.
 pub(super) async fn read_settings(call: &Call) -> Result<Answer> {
+    call.require_operator("The settings of the node are its operator's account's to see.")?;
     Ok(Answer::ok(&show(call))?.with(header::ETAG, etag(call)))
 }
 
 /// `PUT /audit/settings`
 pub(super) async fn change_settings(call: &Call) -> Result<Answer> {
-    if !call.caller()?.account().operator {
-        return Err(Refusal::denied("The settings of the node are its operator's account's to change."));
-    }
+    call.require_operator("The settings of the node are its operator's account's to change.")?;
     let body: wire::AuditSettingsBody = call.json()?;
     let _turn = call.state.settings_turn.lock().await;
     call.require_match(&etag(call))?;

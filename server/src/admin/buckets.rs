@@ -200,14 +200,19 @@ fn usage_of(state: &State, bucket: &Bucket) -> wire::Usage {
     wire::Usage { objects: usage.objects, bytes: usage.bytes }
 }
 
+/// When a bucket was created, from milliseconds since the epoch.
+pub(super) fn create_time(created_ms: u64) -> String {
+    let created = Timestamp::from_millisecond(i64::try_from(created_ms).unwrap_or(i64::MAX));
+    created.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
 fn show(state: &State, bucket: &Bucket) -> wire::Bucket {
     let policy = state.bucket_policies.of(bucket.id);
-    let created = Timestamp::from_millisecond(i64::try_from(bucket.created_ms).unwrap_or(i64::MAX));
     // Nothing is written to a bucket whose quota can't be read.
     let quota = state.quotas.of(bucket.id).unwrap_or(Some(Quota { bytes: 0 }));
     wire::Bucket {
         name: bucket.name.to_string(),
-        create_time: created.unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+        create_time: create_time(bucket.created_ms),
         versioning: versioning_name(bucket.versioning),
         usage: usage_of(state, bucket),
         quota: quota.map(|quota| wire::Quota { bytes: quota.bytes }),

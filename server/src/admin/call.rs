@@ -140,6 +140,11 @@ impl Call {
         self.caller()?.require(&self.circumstances(), action)
     }
 
+    /// Refuses whoever isn't of the operator's account, whom alone the node as a whole concerns.
+    pub(super) fn require_operator(&self, rule: &str) -> Result<()> {
+        if self.caller()?.account().operator { Ok(()) } else { Err(Refusal::denied(rule)) }
+    }
+
     /// What is known of the call beside its caller.
     pub(super) fn circumstances(&self) -> Circumstances<'_> {
         Circumstances { state: &self.state, head: &self.head, peer: &self.peer, now: self.now }

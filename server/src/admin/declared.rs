@@ -81,8 +81,5 @@ pub(super) async fn apply_file(
 }
 
 fn require_operator(call: &Call) -> Result<()> {
-    if call.caller()?.account().operator {
-        return Ok(());
-    }
-    Err(Refusal::denied("The node's state is the operator's account's to see and to apply."))
+    call.require_operator("The node's state is the operator's account's to see and to apply.")
 }

@@ -5,6 +5,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use engine::Bucket;
 use policy::{
@@ -53,20 +54,23 @@ pub(super) struct Asker<'a> {
 /// What is allowed on a bucket and all its objects whatever the circumstances, and what in some circumstances or on some objects.
 pub(super) type Allowed = (Vec<&'static str>, Vec<&'static str>);
 
+/// A policy, and what it was taken apart into.
+type TakenApart = (Arc<Policy>, Rc<Attached>);
+
 /// Takes policies apart, each once for one answer.
 #[derive(Default)]
 pub(super) struct Reader {
     /// Only statements about this bucket are of interest.
     bucket: Option<String>,
     named_actions: RefCell<HashMap<String, Vec<&'static str>>>,
-    read: RefCell<HashMap<usize, Rc<Attached>>>,
+    /// By the policy's address, which no other policy can have while this one is held.
+    read: RefCell<HashMap<*const Policy, TakenApart>>,
     allowed: RefCell<HashMap<String, Allowed>>,
 }
 
-/// A policy where it is attached.
+/// Where a policy is attached.
 pub(super) struct Given<'a> {
     pub(super) name: &'a str,
-    pub(super) policy: &'a Policy,
     pub(super) role: PolicyKind,
     pub(super) enabled: bool,
     /// Whether variables that follow from the caller have values.
@@ -79,21 +83,21 @@ impl Reader {
         Reader { bucket: Some(bucket.name.to_string()), ..Reader::default() }
     }
 
-    /// The policy, taken apart before or now. It must live as long as the reader is used.
-    pub(super) fn attached(&self, given: &Given<'_>) -> Result<Rc<Attached>> {
-        let place = std::ptr::from_ref(given.policy) as usize;
-        if let Some(read) = self.read.borrow().get(&place) {
+    /// The policy, taken apart before or now. A policy is attached everywhere alike.
+    pub(super) fn attached(&self, policy: &Arc<Policy>, given: &Given<'_>) -> Result<Rc<Attached>> {
+        let place = Arc::as_ptr(policy);
+        if let Some((_, read)) = self.read.borrow().get(&place) {
             return Ok(read.clone());
         }
-        let attached = Rc::new(self.read(given)?);
-        self.read.borrow_mut().insert(place, attached.clone());
+        let attached = Rc::new(self.read(policy, given)?);
+        self.read.borrow_mut().insert(place, (policy.clone(), attached.clone()));
         Ok(attached)
     }
 
     /// Takes a policy apart.
-    pub(super) fn read(&self, given: &Given<'_>) -> Result<Attached> {
+    pub(super) fn read(&self, policy: &Policy, given: &Given<'_>) -> Result<Attached> {
         let unreadable = || Refusal::internal(&format!("policy {} can't be read again", given.name));
-        let source = given.policy.source().trim_start_matches('\u{feff}');
+        let source = policy.source().trim_start_matches('\u{feff}');
         let mut document: Value = serde_json::from_str(source).map_err(|_| unreadable())?;
         let version = document.get("Version").cloned().unwrap_or_else(|| "2008-10-17".into());
         let has_variables = version == "2012-10-17";
@@ -364,4 +368,24 @@ fn decide(asker: &Asker<'_>, bucket: &Bucket, policies: &[Rc<Attached>]) -> Resu
         }
     }
     Ok((allowed, conditional))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_takes_the_place_of_one_that_is_gone_is_not_taken_for_it() {
+        let reader = Reader::default();
+        for n in 0..100 {
+            let text = format!(
+                r#"{{"Version": "2012-10-17", "Statement": {{"Sid": "S{n}", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}}}"#
+            );
+            let parsed = policy::parse(text.as_bytes(), ParseOptions::grammar(PolicyKind::Identity));
+            let policy = Arc::new(parsed.unwrap());
+            let given = Given { name: "p", role: PolicyKind::Identity, enabled: true, knows_caller: true };
+            let Ok(attached) = reader.attached(&policy, &given) else { panic!("it was parsed before") };
+            assert_eq!(attached.statements[0].grant.sid, format!("S{n}"));
+        }
+    }
 }

@@ -250,11 +250,11 @@ routes! {
 
     POST "/simulate" May(Action::StrongroomSimulate), "Judge a request without making it: the decision and its statement", Json(schema::<wire::SimulationBody>), One(200, schema::<wire::Simulation>), simulate::run;
     GET "/audit" May(Action::StrongroomListAuditRecords), "Search the audit log, newest records first", NO_BODY, Records(schema::<wire::AuditRecord>), audit::search;
-    GET "/audit/settings" May(Action::StrongroomGetAuditSettings), "What the audit log records and keeps", NO_BODY, One(200, schema::<wire::AuditSettings>), audit::read_settings;
-    PUT "/audit/settings" May(Action::StrongroomUpdateAuditSettings), "Change what the audit log records and keeps", Json(schema::<wire::AuditSettingsBody>), One(200, schema::<wire::AuditSettings>), audit::change_settings;
+    GET "/audit/settings" May(Action::StrongroomGetAuditSettings), "What the audit log records and keeps; for the operator", NO_BODY, One(200, schema::<wire::AuditSettings>), audit::read_settings;
+    PUT "/audit/settings" May(Action::StrongroomUpdateAuditSettings), "Change what the audit log records and keeps; for the operator", Json(schema::<wire::AuditSettingsBody>), One(200, schema::<wire::AuditSettings>), audit::change_settings;
     GET "/state" May(Action::StrongroomGetState), "The node's state as a state file, without secrets; for the operator", NO_BODY, Text("application/json"), declared::read;
     POST "/state" May(Action::StrongroomApplyState), "Bring the node to the state that the body declares; for the operator", File, One(200, schema::<wire::Applied>), declared::apply;
-    GET "/status" May(Action::StrongroomGetStatus), "How the node is", NO_BODY, One(200, schema::<wire::Status>), status::read;
+    GET "/status" May(Action::StrongroomGetStatus), "How the node is; for the operator", NO_BODY, One(200, schema::<wire::Status>), status::read;
 
     GET "/openapi.json" Anyone, "This description of the API", NO_BODY, Text("application/json"), openapi::document;
     GET "/" Anyone, "The same for people", NO_BODY, Text("text/html; charset=utf-8"), openapi::page;

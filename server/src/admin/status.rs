@@ -9,8 +9,9 @@ use crate::audit::WriterState;
 use crate::config::Durability;
 use crate::s3::receive::blocking;
 
-/// `GET /status`
+/// `GET /status`: its figures are of all accounts together.
 pub(super) async fn read(call: &Call) -> Result<Answer> {
+    call.require_operator("The node's status is its operator's account's to see.")?;
     let state = &call.state;
     let maintenance = state.maintenance.clone();
     let disk = blocking(move || maintenance.disk_use()).await?;

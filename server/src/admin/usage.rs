@@ -55,8 +55,10 @@ pub(super) async fn monthly(call: &Call) -> Result<Answer> {
             month: month.month,
             buckets: held
                 .iter()
-                .map(|it| wire::BucketMonth {
+                .map(|(it, deleted)| wire::BucketMonth {
                     name: it.bucket.clone(),
+                    create_time: it.created_ms.map(super::buckets::create_time),
+                    deleted: *deleted,
                     bytes_average: it.bytes_average(now),
                     bytes_max: it.bytes_max,
                     objects_max: it.objects_max,

@@ -32,6 +32,14 @@ pub fn why_unusable(path: &Path, error: &io::Error) -> String {
 
 /// One line: why a data directory can't be opened, and what to do.
 pub fn why_unopened(path: &Path, error: &OpenError) -> String {
+    if let OpenError::Damaged { what, .. } = error
+        && what.contains("copy in FORMAT")
+    {
+        let shown = path.display();
+        return format!(
+            "{shown} is damaged: {what}, which says only whose files these are: copy FORMAT from a backup of this store into {shown} and look with strongroom fsck {shown}, or restore the backup (strongroom restore)"
+        );
+    }
     let (OpenError::Io { source, .. } | OpenError::NotWritable(_, source)) = error else { return error.to_string() };
     let is_missing = |name: &&str| matches!(path.join(name).try_exists(), Ok(false));
     let missing = ["log", "bulk"].into_iter().find(is_missing).filter(|_| path.join("FORMAT").is_file());
@@ -56,6 +64,25 @@ pub(super) fn full(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_without_an_intact_copy_of_its_format_file_is_told_what_helps() {
+        let directory = tempfile::tempdir().unwrap();
+        engine::Store::open(directory.path(), engine::Options::default()).unwrap().close().unwrap();
+        let file = directory.path().join("FORMAT");
+        let mut bytes = std::fs::read(&file).unwrap();
+        for copy in [0, 4096] {
+            bytes[copy + 20] ^= 1;
+        }
+        std::fs::write(&file, bytes).unwrap();
+        let error = engine::Store::open(directory.path(), engine::Options::default()).err().unwrap();
+        let told = why_unopened(directory.path(), &error);
+        let shown = directory.path().display().to_string();
+        assert!(told.starts_with(&format!("{shown} is damaged: ")), "{told}");
+        for words in ["copy FORMAT from a backup of this store", "strongroom fsck", "strongroom restore"] {
+            assert!(told.contains(words), "no {words:?} in {told}");
+        }
+    }
 
     #[test]
     fn no_answer_of_the_system_is_left_without_what_to_do() {

@@ -100,7 +100,7 @@ impl fmt::Display for Refused {
                 let [first, second] = holders.as_ref();
                 write!(
                     f,
-                    "access key {access_key} belongs to {first} and can't also belong to {second}: access keys are unique across all accounts"
+                    "{first} and {second} can't both have access key {access_key}: access keys are unique across all accounts"
                 )
             }
             Refused::AccountFieldInUse { field, accounts } => {

@@ -1,6 +1,6 @@
 //! Roles as policies: what a user may do is decided by the same judge as everything else.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use policy::{ParseOptions, Policy, PolicyKind};
 
@@ -38,15 +38,16 @@ const AUDITOR: &str = r#"{"Version": "2012-10-17", "Statement": [
         "s3:GetObjectTagging", "s3:GetObjectVersionTagging",
         "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus"]}]}"#;
 
-static POLICIES: LazyLock<[Policy; 3]> = LazyLock::new(|| {
+static POLICIES: LazyLock<[Arc<Policy>; 3]> = LazyLock::new(|| {
     [ADMIN, STORAGE_ADMIN, AUDITOR].map(|text| {
-        policy::parse(text.as_bytes(), ParseOptions::grammar(PolicyKind::Identity)).expect("the text above is a policy")
+        let parsed = policy::parse(text.as_bytes(), ParseOptions::grammar(PolicyKind::Identity));
+        Arc::new(parsed.expect("the text above is a policy"))
     })
 });
 
 impl Role {
     /// What the role may do.
-    pub fn policy(self) -> &'static Policy {
+    pub fn policy(self) -> &'static Arc<Policy> {
         match self {
             Role::Admin => &POLICIES[0],
             Role::StorageAdmin => &POLICIES[1],

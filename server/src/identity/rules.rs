@@ -28,12 +28,12 @@ impl Records {
         broken
     }
 
-    /// Why the operator's root can't have the access key that was given at start: somebody else has it.
+    /// Why the operator's root can't have the access key that was given at start: somebody else, the first of the holders, has it.
     pub(super) fn collision(&self, given: &AccessKey) -> Option<Refused> {
         let operator = self.operator()?.account.as_ref()?;
         let root = Holder::Root(&operator.account_id, given);
         let (_, other) = self.access_keys().find(|&(key, holder)| key == given && !root.is_one_root_with(holder))?;
-        let holders = Box::new([root.key(), other.key()]);
+        let holders = Box::new([other.key(), root.key()]);
         Some(Refused::AccessKeyInUse { access_key: given.clone(), holders })
     }
 

@@ -103,6 +103,13 @@ impl fmt::Display for OpenError {
                     "secret.key is not this store's key: none of its secrets opens with key {given}; put the right secret.key back from its backup"
                 )
             }
+            OpenError::RootCredentials(Refused::AccessKeyInUse { access_key, holders }) => {
+                let [holder, _] = holders.as_ref();
+                write!(
+                    f,
+                    "the root access key {access_key} that was given at start is already that of {holder}: give another one"
+                )
+            }
             OpenError::RootCredentials(refused) => {
                 write!(f, "the root access key given at start can't be used: {refused}")
             }

@@ -34,7 +34,7 @@ pub(in crate::admin) struct Quota {
 /// How much is stored, counted with each write.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub(in crate::admin) struct Usage {
-    /// Stored objects and versions; delete markers aren't counted.
+    /// Stored objects, of which each version is one: in a bucket with versioning more than a list of its objects shows. Delete markers aren't counted.
     pub(in crate::admin) objects: u64,
     /// The sum of their sizes.
     pub(in crate::admin) bytes: u64,
@@ -90,8 +90,13 @@ pub(in crate::admin) struct MonthUsage {
 #[serde(rename_all = "camelCase")]
 pub(in crate::admin) struct BucketMonth {
     pub(in crate::admin) name: String,
+    /// When the bucket was created, which tells it from another one of its name; `null` in what an older version of the node counted.
+    pub(in crate::admin) create_time: Option<String>,
+    /// Whether it is deleted by now.
+    pub(in crate::admin) deleted: bool,
     /// The mean over the month, or over what has passed of it.
     pub(in crate::admin) bytes_average: u64,
     pub(in crate::admin) bytes_max: u64,
+    /// The most objects, of which each version is one.
     pub(in crate::admin) objects_max: u64,
 }
