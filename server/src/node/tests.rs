@@ -2,9 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use super::*;
 use crate::config::Listen;
+use crate::declare;
+use crate::identity::plan::Mode;
 
 async fn start(directory: &Path) -> Node {
     let free = || Listen { address: "127.0.0.1:0".parse().unwrap(), required: true };
