@@ -15,10 +15,10 @@ pub fn now_nanoseconds() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// Now, to the millisecond.
-pub fn now_milliseconds() -> Timestamp {
+/// Now, to the microsecond: no two calls that one client makes in a row have the same.
+pub fn now_microseconds() -> Timestamp {
     let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 /// `2026-11-21T21:17:00.000Z`, as S3's XML has dates; `nanoseconds` are since the epoch.

@@ -330,7 +330,7 @@ fn a_permission_in_use_names_ten_of_its_service_accounts_and_counts_the_rest() {
     assert!(told.ends_with("app18, app19, ... and 2 more."), "{told}");
 }
 
-/// Made within one second too.
+/// Made within one millisecond too.
 #[test]
 fn permissions_sorted_by_create_time_are_in_the_order_in_which_they_were_made() {
     let node = node(json!({"buckets": [{"name": "box"}]}));

@@ -83,7 +83,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
     });
     let rows = wanted.map(|it| {
         let key = match listing.sort {
-            "createTime" => format!("{:.3}", it.created_at),
+            "createTime" => format!("{:.6}", it.created_at),
             _ => it.name.as_str().to_lowercase(),
         };
         Row { key, id: it.account_id.to_string(), item: it }

@@ -40,7 +40,7 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     /// Seconds since the epoch.
     pub(super) now: i64,
-    /// The same to the millisecond.
+    /// The same to the microsecond.
     pub(super) received_at: Timestamp,
     /// What the audit log keeps of it beside who called what.
     pub(super) noted: OnceLock<serde_json::Value>,
@@ -96,7 +96,7 @@ impl Call {
         self.names.first().map_or("", String::as_str)
     }
 
-    /// The time, as records hold it: to the millisecond, so that what is made in a row is told apart.
+    /// The time, as records hold it: to the microsecond, so that what is made in a row is told apart.
     pub(super) fn time(&self) -> Timestamp {
         self.received_at
     }

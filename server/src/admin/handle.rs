@@ -209,7 +209,7 @@ async fn run(
         peer,
         body: bytes,
         now,
-        received_at: clock::now_milliseconds(),
+        received_at: clock::now_microseconds(),
         noted: OnceLock::new(),
         signed_in: OnceLock::new(),
         tried: OnceLock::new(),

@@ -69,7 +69,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
             "description" => it.description().to_lowercase(),
             "type" => permission.definition.type_name().to_owned(),
             "serviceAccounts" => format!("{:010}", used_by(it).len()),
-            "createTime" => format!("{:.3}", permission.created_at),
+            "createTime" => format!("{:.6}", permission.created_at),
             _ => permission.name.as_str().to_lowercase(),
         };
         Row { key, id: permission.id.to_string(), item: it }

@@ -83,7 +83,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
             "accessKey" => it.access_key.to_string(),
             // Those that never expire come last.
             "expirationDate" => it.expires_at.map_or_else(|| "~".to_owned(), |at| at.to_string()),
-            "createTime" => format!("{:.3}", it.created_at),
+            "createTime" => format!("{:.6}", it.created_at),
             _ => it.name.as_str().to_lowercase(),
         };
         Row { key, id: it.id.to_string(), item: it }
