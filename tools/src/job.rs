@@ -176,10 +176,6 @@ pub(crate) fn unopened(directory: &Path, error: &OpenError) -> Failure {
         {
             no_data_directory(directory)
         }
-        OpenError::Damaged { what, .. } if what.contains("copy in FORMAT") => Failure::failed(format!(
-            "{shown} is damaged: {what}, which says only whose files these are: copy FORMAT from a backup of this store into {shown} and look with strongroom fsck {shown}, or restore the backup (strongroom restore)",
-            shown = directory.display()
-        )),
         error => Failure::failed(backup::why_unopened(directory, error)),
     }
 }

@@ -37,6 +37,9 @@ struct Month {
 #[serde(rename_all = "camelCase")]
 struct HeldInMonth {
     name: String,
+    /// Older nodes don't say.
+    #[serde(default)]
+    deleted: bool,
     bytes_average: u64,
     bytes_max: u64,
     objects_max: u64,
@@ -80,7 +83,9 @@ fn monthly(months: &[Month]) -> String {
     for Month { year, month, buckets } in months {
         for it in buckets {
             let (average, most) = (size(it.bytes_average), size(it.bytes_max));
-            rows.push(vec![format!("{year}-{month:02}"), it.name.clone(), average, most, it.objects_max.to_string()]);
+            // No bucket has a name with parentheses.
+            let name = if it.deleted { format!("{} (deleted)", it.name) } else { it.name.clone() };
+            rows.push(vec![format!("{year}-{month:02}"), name, average, most, it.objects_max.to_string()]);
         }
     }
     if rows.is_empty() {
@@ -99,9 +104,12 @@ mod tests {
         let text = current(&serde_json::from_str(now).unwrap());
         assert_eq!(text, "BUCKET  OBJECTS  SIZE\nlake    3        2.0 KiB\n(all)   3        2.0 KiB\n");
         let held = r#"[{"year": 2026, "month": 9, "buckets": []}, {"year": 2026, "month": 10, "buckets":
-            [{"name": "lake", "bytesAverage": 1024, "bytesMax": 2048, "objectsMax": 3}]}]"#;
+            [{"name": "lake", "createTime": null, "deleted": true, "bytesAverage": 1024, "bytesMax": 2048, "objectsMax": 3},
+             {"name": "lake", "bytesAverage": 0, "bytesMax": 0, "objectsMax": 0}]}]"#;
         let text = monthly(&serde_json::from_str::<Vec<Month>>(held).unwrap());
-        assert!(text.ends_with("\n2026-10  lake    1.0 KiB          2.0 KiB       3\n"), "{text}");
+        let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0], ["2026-10", "lake", "(deleted)", "1.0", "KiB", "2.0", "KiB", "3"]);
+        assert_eq!(lines[1], ["2026-10", "lake", "0", "bytes", "0", "bytes", "0"]);
         assert_eq!(monthly(&[]), "none");
     }
 }
