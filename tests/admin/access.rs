@@ -199,6 +199,9 @@ fn a_bucket_tells_whom_its_policy_lets_in_beside_service_accounts_and_whom_it_ke
     let next = format!("/buckets/box/access?limit=8&cursor={}", page.0.header("x-next-cursor").expect("a next page"));
     assert_eq!(root.get(&next).json(200)[0]["name"], "none");
     assert_eq!(root.get("/buckets/box/access?limit=1000").json(200).as_array().map(Vec::len), Some(9));
+    let named = root.get("/buckets/box/access?name=anyone").json(200);
+    assert_eq!(named.as_array().map(|rows| rows.iter().map(|it| &it["name"]).collect()), Some(vec![&json!("anyone")]));
+    assert_eq!(root.get("/buckets/box/access?name=anyon").json(200), json!([]));
     let found = root.get("/buckets/box/access?q=anyone").json(200);
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
 }

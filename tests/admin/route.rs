@@ -101,7 +101,7 @@ fn bodies_methods_and_paths_that_are_not_there_are_refused_in_words() {
 /// Who misspells a parameter means something by it.
 #[test]
 fn a_change_with_an_unknown_parameter_is_refused_and_changes_nothing() {
-    let node = node(json!({}));
+    let node = node(json!({"buckets": [{"name": "box"}]}));
     let root = Admin::root(&node);
     let refuse = |answer: super::Answer, name: &str| {
         assert_eq!(answer.refused(400, "InvalidArgument"), format!("{name} is not a parameter of this call"));
@@ -111,6 +111,7 @@ fn a_change_with_an_unknown_parameter_is_refused_and_changes_nothing() {
     root.post("/permissions", &super::everything("p")).json(201);
     refuse(root.delete("/permissions/p?force=true"), "force");
     refuse(root.put("/permissions/p?limit=1", &json!({"description": "x"})), "limit");
+    refuse(root.put("/buckets/box/policy?dialect=aws", &json!({})), "dialect");
     root.get("/permissions/p").json(200);
     root.delete("/permissions/p?account=main").json(204);
 }

@@ -92,7 +92,7 @@ Example: strongroom policy check permission.json
     /// The audit log: every request, who made it and how it was judged
     #[command(after_help = audit::HELP)]
     Audit(NounArguments<AuditCommand>),
-    /// Show how a running node is: health, disk, last scrub, requests
+    /// Show how a running node is: health, disk, last scrub, requests; for the operator
     #[command(after_help = "Example: strongroom status --endpoint https://nas.example:9001 --user eve")]
     Status(Connection),
     /// Bring a running node to a declared state

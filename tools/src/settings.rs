@@ -68,7 +68,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     one("log-format", "text|json", "Form of the log on standard error", "text"),
     one("log-requests", "denied|all", "Log denied and failed requests, or all", "denied"),
     one("audit-log", "FILE", "File of the audit log, or off", "audit.log in the data directory"),
-    switch("explain-denials", "Name the deciding statement in x-strongroom-denied-by"),
+    switch("explain-denials", "Name the deciding statement in x-strongroom-denied-by, and what nearly allowed it"),
     switch("metrics-public", "Serve /metrics to everyone who reaches the console's address"),
     switch("allow-network-filesystem", "Accept a network or FUSE file system for the data directory"),
     one("scrub-interval", "DAYS", "Read all that is stored and compare checksums this often; 0 never", "30"),

@@ -69,8 +69,9 @@ pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
     // Of callers that stand for many, nobody knows what follows from one.
     let (of_known, of_unknown) = (read(true)?, read(false)?);
     let question = Question { call, snapshot: &snapshot, bucket: &bucket, reader: &reader };
+    let is_wanted = |name: &str| listing.finds(&[name]) && listing.name.as_deref().is_none_or(|wanted| wanted == name);
     let others = others(&snapshot, account, of_unknown.as_deref());
-    let others = others.iter().enumerate().filter(|(_, it)| listing.finds(&[&it.name]));
+    let others = others.iter().enumerate().filter(|(_, it)| is_wanted(&it.name));
     let others = others.map(|(n, it)| {
         let item = Who::Other(question.other(it, of_known.as_ref(), of_unknown.as_ref())?);
         // No name begins with such a character, so these stand first.
@@ -78,7 +79,7 @@ pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
     });
     let mut rows = others.collect::<Result<Vec<_>>>()?;
     let own = snapshot.service_accounts(account.account_id.as_str());
-    let own = own.filter(|it| listing.finds(&[it.name.as_str()]));
+    let own = own.filter(|it| is_wanted(it.name.as_str()));
     rows.extend(own.map(|it| Row {
         key: it.name.as_str().to_lowercase(),
         id: it.id.to_string(),

@@ -203,7 +203,7 @@ fn usage_of(state: &State, bucket: &Bucket) -> wire::Usage {
 /// When a bucket was created, from milliseconds since the epoch.
 pub(super) fn create_time(created_ms: u64) -> String {
     let created = Timestamp::from_millisecond(i64::try_from(created_ms).unwrap_or(i64::MAX));
-    created.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+    format!("{:.3}", created.unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 fn show(state: &State, bucket: &Bucket) -> wire::Bucket {

@@ -183,7 +183,7 @@ pub(super) async fn history(call: &Call) -> Result<Answer> {
         let changed = before.map(|it| Fields::of_permissions(&it.permission, &revision.permission));
         shown.push(wire::Revision {
             revision: revision.permission.revision,
-            time: revision.at.to_string(),
+            time: format!("{:.3}", revision.at),
             by: revision.by.clone(),
             changed: changed.map(|fields| fields.names().to_vec()).unwrap_or_default(),
             diff: difference::lines(old, &document),

@@ -102,7 +102,7 @@ impl Route {
         };
         let takes: &[&str] = match self.takes {
             Takes::File if self.path == "/state" => &["dryRun", "prune"],
-            Takes::File => &["dialect"],
+            Takes::File if self.path.starts_with("/permissions") => &["dialect"],
             _ => &[],
         };
         name == "account" || answers.contains(&name) || takes.contains(&name)

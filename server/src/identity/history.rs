@@ -61,7 +61,7 @@ impl ServiceAccountRevision {
         ServiceAccountRevision {
             revision: it.revision,
             by: by.to_owned(),
-            time: it.updated_at.to_string(),
+            time: format!("{:.3}", it.updated_at),
             changed: changed.iter().flat_map(|fields| fields.names()).map(|&name| name.to_owned()).collect(),
             name: it.name.to_string(),
             access_key: it.access_key.to_string(),
@@ -97,7 +97,7 @@ impl UserRevision {
         UserRevision {
             revision: it.revision,
             by: by.to_owned(),
-            time: it.updated_at.to_string(),
+            time: format!("{:.3}", it.updated_at),
             changed: changed.iter().flat_map(|fields| fields.names()).map(|&name| name.to_owned()).collect(),
             role: it.role.as_str().to_owned(),
             enabled: it.enabled,

@@ -21,7 +21,7 @@ pub fn parse_timestamp(field: &'static str, text: &str) -> Result<Timestamp, Inv
     })
 }
 
-/// Rows hold times to the second: what is printed, stored and compared is then the same.
+/// Times that somebody says count in whole seconds: what is printed, stored and compared is then the same.
 pub fn whole_seconds(timestamp: Timestamp) -> Timestamp {
     Timestamp::from_second(timestamp.as_second()).expect("a timestamp's own seconds are in range")
 }

@@ -16,7 +16,7 @@ Example: strongroom audit search --by worker --refused --from 2026-11-01
          strongroom audit search --event DeleteBucket --limit 1000 --json
          strongroom audit search --follow --refused")]
     Search(AuditSearch),
-    /// Show what the audit log records and keeps, or change it; changes are the operator's
+    /// Show what the audit log records and keeps, or change it; for the operator
     #[command(after_help = "\
 Example: strongroom audit settings
          strongroom audit settings --requests denied --keep-mib 4096")]
@@ -31,10 +31,10 @@ pub(crate) struct AuditSearch {
     /// Only those before this date or RFC 3339 time
     #[arg(long, value_name = "DATE")]
     pub(crate) to: Option<String>,
-    /// Only this operation, such as GetObject or CreatePermission
+    /// Only this operation, such as GetObject, in any case; * stands for any characters ('Create*')
     #[arg(long, value_name = "NAME")]
     pub(crate) event: Option<String>,
-    /// Only requests of this caller: a name, an ARN or an access key
+    /// Only requests of this caller: a name, an ARN, an access key, or root
     #[arg(long, value_name = "CALLER")]
     pub(crate) by: Option<String>,
     /// Only those about this bucket and its objects

@@ -53,7 +53,7 @@ Example: strongroom bucket edit datalake --versioning suspended
     /// Delete empty buckets
     #[command(after_help = "Example: strongroom bucket delete datalake --yes")]
     Delete(NamedList),
-    /// Print what each service account can do to a bucket
+    /// Print who can do what to a bucket: anyone, root, roles, whom its policy names, service accounts
     #[command(after_help = "Example: strongroom bucket access datalake --search worker")]
     Access {
         #[command(flatten)]
@@ -133,7 +133,7 @@ impl FromStr for Quota {
 }
 
 /// Beyond what any file system holds, and exact in JSON's numbers.
-const QUOTA_BYTES_MAX: u64 = 1 << 53;
+const QUOTA_BYTES_MAX: u64 = (1 << 53) - 1;
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ Example: strongroom fsck ./strongroom-data
          strongroom fsck ./strongroom-data --repair-index";
 
 pub(super) const SCRUB_HELP: &str = "\
-The running node does it, at its --scrub-bytes-per-second or --maintenance-rate, while it serves; without one this program does. Nothing is repaired: each damage is one line with bucket, key, version and place. A scrub that is under way already is waited for. Interrupting this command doesn't end the node's scrub.
+The running node does it, at its --scrub-bytes-per-second or --maintenance-rate, while it serves; without one this program does. A disk that is mounted read-only can be read too. Nothing is repaired: each damage is one line with bucket, key, version and place. A scrub that is under way already is waited for. Interrupting this command doesn't end the node's scrub.
 
 Exit codes: 0 nothing is damaged; 1 something is, or the scrub failed; 3 there is no such data directory.
 
@@ -25,7 +25,7 @@ A node does this by itself where it pays; this does all that is left. Interrupti
 Example: strongroom compact ./strongroom-data";
 
 pub(super) const INSPECT_HELP: &str = "\
-Ids of segments are their files' names in log/. With --json each answer is an array.
+Ids of segments are their files' names in log/; a disk that is mounted read-only can be looked at too. rows prints the table and what each row says (place, size, version, kind, ...); with --json fields, and key and value as bytes. The tables meta, usage and segstat are not printed. With --json each answer is an array.
 
 Example: strongroom inspect ./strongroom-data
          strongroom inspect ./strongroom-data records 0000000000000001
@@ -36,7 +36,7 @@ The backup is of one instant; requests go on meanwhile. Into an earlier backup o
 
 secret.key, under which the node's secret keys are sealed, is left out unless --with-key is given; keep it elsewhere then, since a restored node starts only with it.
 
-Exit codes: 0 the backup is complete; 1 it failed, and an earlier one is intact; 3 there is no such data directory; 5 the destination is something else.
+Exit codes: 0 the backup is complete; 1 it failed, and an earlier one is intact; 3 there is no such data directory; 5 the destination is something else, or the log is damaged.
 
 Example: strongroom backup ./strongroom-data /mnt/usb/strongroom";
 

@@ -17,7 +17,7 @@ pub(crate) enum UsageCommand {
         /// The first month [default: this one]
         #[arg(long, value_name = "YYYY-MM")]
         from: Option<String>,
-        /// The last month, at most 24 after the first [default: this one]
+        /// The last month; at most 24 months are printed [default: this one]
         #[arg(long, value_name = "YYYY-MM")]
         to: Option<String>,
     },
