@@ -25,6 +25,26 @@ struct Key {
     under_way: Option<Option<(u64, usize)>>,
 }
 
+/// A multipart upload whose creation was acknowledged.
+#[derive(Debug, Default)]
+struct Upload {
+    /// The ETags of the parts that were acknowledged.
+    etags: Vec<String>,
+    completion: Completion,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Completion {
+    #[default]
+    NotSent,
+    /// Without an answer: the upload may or may not be there.
+    Sent,
+    Acknowledged,
+}
+
+/// The multipart uploads of a round, by key and upload id.
+type Uploads = BTreeMap<(String, String), Upload>;
+
 /// F10: elsewhere an acknowledged upload was missing or torn after a crash. `STRONGROOM_CRASH_SECONDS` makes the rounds go on for that long.
 #[test]
 fn every_acknowledged_write_survives_kill_9_and_nothing_half_written_is_visible() {
@@ -40,7 +60,8 @@ fn every_acknowledged_write_survives_kill_9_and_nothing_half_written_is_visible(
     let mut acknowledged = 0;
     let mut rounds = 0;
     while rounds < 3 || Instant::now() < end {
-        acknowledged += load_and_kill(&mut node, rounds, &mut keys, &mut versions);
+        let (writes, uploads) = load_and_kill(&mut node, rounds, &mut keys, &mut versions);
+        acknowledged += writes;
         if rounds % 3 == 2 {
             // The index is disposable: the log alone gives the same answers.
             let index = disk.data().join("index.redb");
@@ -49,6 +70,7 @@ fn every_acknowledged_write_survives_kill_9_and_nothing_half_written_is_visible(
         node.restart();
         verify(&node, &mut keys);
         verify_versions(&node, &mut versions);
+        verify_and_abort_uploads(&node, &uploads);
         rounds += 1;
     }
     let kept = versions.present.len();
@@ -70,16 +92,22 @@ struct Versions {
     perhaps_there: Vec<(String, Option<(u64, usize)>)>,
 }
 
-/// Writes with several clients until the kill; answers how many writes were acknowledged.
-fn load_and_kill(node: &mut Node, round: u64, keys: &mut BTreeMap<String, Key>, versions: &mut Versions) -> usize {
+/// Writes with several clients until the kill; answers how many writes were acknowledged, and the multipart uploads.
+fn load_and_kill(
+    node: &mut Node,
+    round: u64,
+    keys: &mut BTreeMap<String, Key>,
+    versions: &mut Versions,
+) -> (usize, Uploads) {
     let client = node.client();
     let stop = AtomicBool::new(false);
     let journal = Mutex::new(versions);
     let shared = Mutex::new(std::mem::take(keys));
     let acknowledged = Mutex::new(0);
+    let uploads = Mutex::new(Uploads::new());
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
-            let (client, stop, shared, acknowledged) = (&client, &stop, &shared, &acknowledged);
+            let (client, stop, shared, acknowledged, uploads) = (&client, &stop, &shared, &acknowledged, &uploads);
             scope.spawn(move || {
                 let mut step = 0;
                 while !stop.load(Ordering::Relaxed) {
@@ -93,7 +121,8 @@ fn load_and_kill(node: &mut Node, round: u64, keys: &mut BTreeMap<String, Key>, 
                         n => Some((seed, (n * 1500) as usize)),
                     };
                     shared.lock().expect("no holder panics").entry(key.clone()).or_default().under_way = Some(body);
-                    if !write(client, &key, body, step % 10 == 8) {
+                    let journal = (step % 10 == 8).then_some(uploads);
+                    if !write(client, &key, body, journal) {
                         // No answer: the node is gone, and the write stays under way.
                         break;
                     }
@@ -118,31 +147,34 @@ fn load_and_kill(node: &mut Node, round: u64, keys: &mut BTreeMap<String, Key>, 
         stop.store(true, Ordering::Relaxed);
     });
     *keys = shared.into_inner().expect("no holder panics");
-    acknowledged.into_inner().expect("no holder panics")
+    (acknowledged.into_inner().expect("no holder panics"), uploads.into_inner().expect("no holder panics"))
+}
+
+impl Versions {
+    /// Takes out the version that goes for good in this step. Of three versions two go, so that the log has something to compact, and all above a
+    /// number, for which the disk has room however long the rounds go on.
+    fn take_superfluous(&mut self, step: u64, nth: usize) -> Option<(String, String)> {
+        let there = self.present.len();
+        if there <= 30 || there <= 150 && step.is_multiple_of(3) {
+            return None;
+        }
+        let version = self.present.keys().nth(nth)?.clone();
+        let body = self.present.remove(&version)?;
+        self.perhaps_gone.insert(version.clone(), body);
+        Some(version)
+    }
 }
 
 /// Puts or deletes a version; false when the connection broke.
 fn write_version(client: &Client, round: u64, step: u64, journal: &Mutex<&mut Versions>) -> bool {
     let seed = round * 1_000_000 + 900_000 + step;
     let key = format!("version {}", step % 7);
-    // Of three versions two go for good, so that the log has something to compact.
-    if !step.is_multiple_of(3) {
-        let oldest = {
-            let mut journal = journal.lock().expect("no holder panics");
-            let nth = (seed % 5) as usize;
-            let oldest = journal.present.keys().nth(nth).cloned().filter(|_| journal.present.len() > 30);
-            if let Some(version) = &oldest {
-                let body = journal.present.remove(version).expect("it was found there");
-                journal.perhaps_gone.insert(version.clone(), body);
-            }
-            oldest
-        };
-        if let Some((key, id)) = oldest {
-            if sent(client, client.request("DELETE", "kept", &key).query("versionId", &id)).is_none() {
-                return false;
-            }
-            journal.lock().expect("no holder panics").perhaps_gone.remove(&(key, id));
+    let superfluous = journal.lock().expect("no holder panics").take_superfluous(step, (seed % 5) as usize);
+    if let Some((key, id)) = superfluous {
+        if sent(client, client.request("DELETE", "kept", &key).query("versionId", &id)).is_none() {
+            return false;
         }
+        journal.lock().expect("no holder panics").perhaps_gone.remove(&(key, id));
     }
     let body = (step % 5 != 4).then_some((seed, if step % 11 == 10 { 2 << 20 } else { (step % 10 * 9000) as usize }));
     journal.lock().expect("no holder panics").perhaps_there.push((key.clone(), body));
@@ -158,24 +190,35 @@ fn write_version(client: &Client, round: u64, step: u64, journal: &Mutex<&mut Ve
     true
 }
 
-/// Whether the write was acknowledged; false when the connection broke.
-fn write(client: &Client, key: &str, body: Option<(u64, usize)>, multipart: bool) -> bool {
+/// Whether the write was acknowledged; false when the connection broke. With a journal of uploads it is a multipart upload.
+fn write(client: &Client, key: &str, body: Option<(u64, usize)>, uploads: Option<&Mutex<Uploads>>) -> bool {
     let Some((seed, size)) = body else {
         return sent(client, client.request("DELETE", "box", key)).is_some();
     };
     let bytes = fixture::noise(seed, size);
-    if !multipart {
+    let Some(uploads) = uploads else {
         return sent(client, client.request("PUT", "box", key).body(bytes)).is_some();
-    }
+    };
     let Some(created) = sent(client, client.request("POST", "box", key).query("uploads", "")) else { return false };
-    let upload = created.xml("UploadId");
+    let id = created.xml("UploadId");
+    let name = (key.to_owned(), id.clone());
+    let note = |noted: &dyn Fn(&mut Upload)| {
+        noted(uploads.lock().expect("no holder panics").entry(name.clone()).or_default());
+    };
+    note(&|_| {});
     let mut etags = Vec::new();
     for (index, part) in bytes.chunks(PART).enumerate() {
-        let request = client.part_request("box", key, &upload, index as u32 + 1).body(part);
+        let request = client.part_request("box", key, &id, index as u32 + 1).body(part);
         let Some(answer) = sent(client, request) else { return false };
         etags.push(answer.header("etag").expect("an ETag").to_owned());
+        note(&|upload| upload.etags.clone_from(&etags));
     }
-    sent(client, client.complete_request("box", key, &upload, &etags)).is_some()
+    note(&|upload| upload.completion = Completion::Sent);
+    let acknowledged = sent(client, client.complete_request("box", key, &id, &etags)).is_some();
+    if acknowledged {
+        note(&|upload| upload.completion = Completion::Acknowledged);
+    }
+    acknowledged
 }
 
 /// The answer, which must be a success; none when the connection broke.
@@ -265,4 +308,29 @@ fn verify_versions(node: &Node, versions: &mut Versions) {
         present.insert(version, held);
     }
     *versions = Versions { present, ..Versions::default() };
+}
+
+/// An upload that was created and not completed is there with every acknowledged part; a completed one is gone. Those that are there are
+/// aborted, as a client does with what it can't finish: otherwise they would fill the disk in the end.
+fn verify_and_abort_uploads(node: &Node, uploads: &Uploads) {
+    let client = node.client();
+    let page = client.send(client.request("GET", "box", "").query("uploads", ""));
+    page.expect(200, "");
+    assert_eq!(page.xml("IsTruncated"), "false", "a writer leaves one upload at most");
+    let found: Vec<(String, String)> =
+        page.xml_all("Upload/Key").into_iter().zip(page.xml_all("Upload/UploadId")).collect();
+    for (name, upload) in uploads.iter().filter(|(_, upload)| upload.completion != Completion::Sent) {
+        let there = upload.completion == Completion::NotSent;
+        assert_eq!(found.contains(name), there, "{name:?} is listed: {upload:?}; {}", node.log());
+    }
+    for name in &found {
+        let (key, id) = name;
+        let parts = client.send(client.request("GET", "box", key).query("uploadId", id));
+        parts.expect(200, "");
+        let etags = parts.xml_all("Part/ETag");
+        if let Some(upload) = uploads.get(name) {
+            assert!(etags.starts_with(&upload.etags), "{name:?}: {etags:?} instead of {upload:?}; {}", node.log());
+        }
+        client.send(client.request("DELETE", "box", key).query("uploadId", id)).expect(204, "");
+    }
 }
