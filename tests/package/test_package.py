@@ -44,10 +44,42 @@ def test_contents_are_those_of_a_service_with_its_documents():
         ("/usr/share/zsh/vendor-completions/_strongroom", "-rw-r--r--"),
         ("/usr/share/fish/vendor_completions.d/strongroom.fish", "-rw-r--r--"),
         ("/usr/share/doc/strongroom/copyright", "-rw-r--r--"),
-        ("/usr/share/doc/strongroom/API.md", "-rw-r--r--"),
+        ("/usr/share/doc/strongroom/README.md", "-rw-r--r--"),
+        ("/usr/share/doc/strongroom/engine/FORMAT.md", "-rw-r--r--"),
+        ("/usr/share/doc/strongroom/policy/LANGUAGE.md", "-rw-r--r--"),
+        ("/usr/share/doc/strongroom/server/API.md", "-rw-r--r--"),
     ]:
         assert modes.get(path) == mode, (path, modes.get(path))
     assert all(line[1] == "0/0" for line in lines), "all of it belongs to root"
+
+
+def anchor(heading):
+    """As renderers of Markdown make it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def test_what_a_document_refers_to_is_in_the_package(unpacked):
+    documents = unpacked / "usr/share/doc/strongroom"
+    shipped = sorted(documents.rglob("*.md"))
+    assert len(shipped) > 1, shipped
+    followed = 0
+    for document in shipped:
+        # Examples hold what looks like links: policies, lines of a shell.
+        text = re.sub(r"^```.*?^```|^    .*?$", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+        named = re.findall(r"`([\w./-]+\.md)`", text)
+        for link in re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(r"^\[[^]]+\]:\s*(\S+)", text, re.MULTILINE) + named:
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, heading = link.partition("#")
+            # Code names documents from the root of the repository, links from where they stand.
+            target = (documents if link in named else document.parent) / path if path else document
+            assert target.is_file(), f"{document.relative_to(documents)} refers to {link}"
+            assert documents.resolve() in target.resolve().parents, f"{link} leads out of the package"
+            if heading:
+                headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+                assert heading in map(anchor, headings), f"{document.relative_to(documents)} refers to {link}"
+            followed += 1
+    assert followed >= 3, "README refers to the documents of the crates"
 
 
 def test_control_says_what_it_needs_and_what_may_be_edited(tmp_path):

@@ -41,13 +41,46 @@ fn a_service_account_has_its_whole_life_on_the_command_line() {
         .fails(3, &["nix", "permission list"]);
     local(&node, &["service-account", "edit", "worker", "--remove-permission", "write"])
         .fails(2, &["no permission left", "--add-permission"]);
-    for (flag, value) in [("--expires", "soon"), ("--key-id", "AB")] {
-        local(&node, &["service-account", "create", "other", "-p", "read", flag, value])
-            .fails(2, &["service account \"other\"", flag]);
-    }
     local(&node, &["service-account", "create", "worker", "-p", "read"]).fails(5, &["in use"]);
     local(&node, &["service-account", "delete", "worker", "--yes"]).ok();
     local(&node, &["service-account", "show", "worker"]).fails(3, &["service account \"worker\""]);
+}
+
+#[test]
+fn a_wrong_value_is_told_by_its_flag_and_what_somebody_wrote_stays_as_it_is() {
+    let node = node();
+    local(&node, &["bucket", "create", "lake"]).ok();
+    local(&node, &["permission", "create", "read", "--all-buckets", "--actions", "read-only"]).ok();
+    let short = file(&node, "short", "abc\n");
+    let long = "x".repeat(1001);
+    let wrong: &[(&[&str], &str)] = &[
+        (&["service-account", "create", "other", "-p", "read", "--expires", "soon"], ": --expires "),
+        (&["service-account", "create", "other", "-p", "read", "--key-id", "AB"], ": --key-id "),
+        (&["service-account", "create", "other", "-p", "read", "--secret-from", &short], ": --secret-from "),
+        (
+            &["service-account", "create", "other", "-p", "read", "-p", "read"],
+            ": --permission names a permission twice",
+        ),
+        (
+            &["permission", "create", "p", "--bucket", "lake", "--actions", "read-only", "--description", &long],
+            ": --description ",
+        ),
+        (&["permission", "create", "p", "--prefix", "A_", "--actions", "read-only"], ": --prefix "),
+        (&["account", "create", "other", "--id", "12"], ": --id "),
+        (&["account", "create", "other", "--email", "nowhere"], ": --email "),
+        (&["account", "create", "other", "--canonical-id", "a b"], ": --canonical-id "),
+        (&["bucket", "list", "--sort", "colour"], ": --sort "),
+        (&["audit", "search", "--from", "soon"], ": --from "),
+        (&["usage", "monthly", "--to", "soon"], ": --to "),
+        (&["usage", "monthly", "--to", "2001-01"], "Pass a --from that isn't after --to"),
+    ];
+    for (arguments, words) in wrong {
+        local(&node, arguments).fails(2, &[words]);
+    }
+    // The words of a name aren't taken for those of the node.
+    let name = "x: expirationDate y";
+    let refused = local(&node, &["service-account", "create", name, "-p", "read"]).fails(2, &["expirationDate"]);
+    assert!(!refused.contains("--expires"), "{refused}");
 }
 
 #[test]

@@ -23,12 +23,26 @@ struct Refusal {
     details: Value,
 }
 
+/// What a call is about, for whoever reads why it was refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    /// What was asked for.
+    pub(crate) input: &'a str,
+    /// The file that the document in the body came from: each of its errors has a line.
+    pub(crate) file: Option<&'a str>,
+    /// The flag or argument by which each field of the call was given.
+    pub(crate) flags: Flags,
+}
+
+/// Fields of the API, each with the flag or argument that it is given by.
+pub(crate) type Flags = &'static [(&'static str, &'static str)];
+
 /// The body of a 2xx answer, else the refusal as this program's error about `input`.
 ///
 /// # Errors
 /// The refusal, or an answer that isn't UTF-8.
 pub(crate) fn accepted(answer: Answer, input: &str) -> Result<String, Failure> {
-    check(&answer, input, None)?;
+    check(&answer, &About { input, file: None, flags: &[] })?;
     text_of(answer)
 }
 
@@ -49,11 +63,12 @@ pub(crate) fn is_of_api(answer: &Answer) -> bool {
     (200..300).contains(&answer.status) || serde_json::from_slice::<Refusal>(&answer.body).is_ok()
 }
 
-/// Whether an answer is a success; what is refused of `file` has a line for each of its errors.
+/// Whether an answer is a success.
 ///
 /// # Errors
-/// The refusal as this program's error about `input`.
-pub(crate) fn check(answer: &Answer, input: &str, file: Option<&str>) -> Result<(), Failure> {
+/// The refusal as this program's error about what was asked for.
+pub(crate) fn check(answer: &Answer, about: &About<'_>) -> Result<(), Failure> {
+    let About { input, file, flags } = *about;
     if (200..300).contains(&answer.status) {
         return Ok(());
     }
@@ -64,7 +79,8 @@ pub(crate) fn check(answer: &Answer, input: &str, file: Option<&str>) -> Result<
         let exit = if matches!(status, 401 | 403) { Exit::Denied } else { Exit::Failed };
         return Err(Failure::new(exit, message));
     };
-    let mut message = match refusal.message.as_str() {
+    let told = in_flags(&refusal, flags);
+    let mut message = match told.as_deref().unwrap_or(&refusal.message) {
         "" => format!("{input}: refused: {}", refusal.code),
         message if message.contains(input) => message.to_owned(),
         message => format!("{input}: {message}"),
@@ -84,6 +100,27 @@ pub(crate) fn check(answer: &Answer, input: &str, file: Option<&str>) -> Result<
         details.push(judged_by(dialect, resolutions(&refusal.details), "pass --dialect aws"));
     }
     Err(Failure { exit: exit_of(answer.status, &refusal.code), message, details })
+}
+
+/// A wrong field, which the details name, told by the flag that gave it; none when no flag did.
+///
+/// Only the field before the reason is replaced: the reason may say the same word, or quote what somebody wrote.
+fn in_flags(refusal: &Refusal, flags: Flags) -> Option<String> {
+    let error = refusal.details.as_array()?.first()?;
+    let (field, reason) = (error.get("field")?.as_str()?, error.get("message")?.as_str()?);
+    if refusal.message != format!("{field} {reason}") {
+        return None;
+    }
+    // An element of a list has its index behind the field.
+    let (name, index) = match field.rsplit_once('.') {
+        Some((name, index)) if flags.iter().any(|(it, _)| *it == name) => (name, index.parse::<usize>().ok()),
+        _ => (field, None),
+    };
+    let (_, flag) = flags.iter().find(|(it, _)| *it == name)?;
+    Some(match index {
+        Some(index) => format!("{flag}, number {}: {reason}", index.saturating_add(1)),
+        None => format!("{flag} {reason}"),
+    })
 }
 
 fn exit_of(status: u16, code: &str) -> Exit {
@@ -115,6 +152,8 @@ fn advice(code: &str, input: &str) -> &'static str {
             "Take it from them first: strongroom service-account edit NAME --remove-permission PERMISSION"
         }
         "ServiceAccountExpired" => "Give it another date: strongroom service-account edit NAME --expires DATE",
+        "InvalidTimeRange" if input == "usage" => "Pass a --from that isn't after --to, and at most 24 months",
+        "InvalidTimeRange" => "Pass a --from that isn't after --to",
         "PreconditionFailed" => "Look at it again, and repeat the command",
         _ => "",
     }
@@ -171,8 +210,39 @@ mod tests {
 
     fn refused(status: u16, body: &str) -> (Exit, String) {
         let answer = Answer { status, headers: Vec::new(), body: body.into() };
-        let failure = check(&answer, "s.json", Some("s.json")).unwrap_err();
+        let failure = check(&answer, &ABOUT).unwrap_err();
         (failure.exit, failure.to_string())
+    }
+
+    const ABOUT: About<'_> = About {
+        input: "s.json",
+        file: Some("s.json"),
+        flags: &[("secret", "--secret-from"), ("buckets", "--bucket"), ("quota.bytes", "--quota")],
+    };
+
+    #[test]
+    fn a_field_is_told_by_its_flag_and_no_word_of_the_reason_is() {
+        let told = |field: &str, reason: &str, message: &str| {
+            let details = serde_json::json!([{"field": field, "message": reason}]);
+            refused(
+                400,
+                &serde_json::json!({"code": "InvalidArgument", "message": message, "details": details}).to_string(),
+            )
+        };
+        let whole = |field: &str, reason: &str| told(field, reason, &format!("{field} {reason}")).1;
+        assert_eq!(
+            whole("secret", "is short: secret must have 8"),
+            "s.json: --secret-from is short: secret must have 8"
+        );
+        assert_eq!(whole("buckets.1", "must be a string"), "s.json: --bucket, number 2: must be a string");
+        assert_eq!(whole("quota.bytes", "must be at most 7"), "s.json: --quota must be at most 7");
+        // No flag gave these, or the text isn't about the field.
+        assert_eq!(whole("description", "has: secret is told"), "s.json: description has: secret is told");
+        assert_eq!(whole("buckets.x.1", "is odd"), "s.json: buckets.x.1 is odd");
+        assert_eq!(told("secret", "is odd", "no: secret is odd").1, "s.json: no: secret is odd");
+        // Nor is anything replaced where no field is named.
+        let body = r#"{"code": "X", "message": "of: secret "}"#;
+        assert_eq!(refused(400, body), (Exit::Usage, "s.json: of: secret ".trim_end().into()));
     }
 
     #[test]

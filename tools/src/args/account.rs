@@ -46,8 +46,8 @@ pub(crate) struct AccountCreate {
     /// 12 digits [default: random ones]
     #[arg(long, value_name = "DIGITS")]
     pub(crate) id: Option<String>,
-    /// Canonical id, of 64 hexadecimal digits [default: random ones]
-    #[arg(long, value_name = "DIGITS")]
+    /// Canonical id, by which ACLs name the account: 1 to 256 printable ASCII characters without spaces [default: 64 random hexadecimal digits]
+    #[arg(long, value_name = "ID")]
     pub(crate) canonical_id: Option<String>,
     #[command(flatten)]
     pub(crate) secret: NewSecret,

@@ -12,6 +12,7 @@ use super::table::fields;
 use crate::args::{AccountCommand, AccountCreate, AccountEdit, NounArguments};
 use crate::failure::Failure;
 use crate::output;
+use crate::refusal::Flags;
 
 /// An account as far as it is shown.
 #[derive(Deserialize)]
@@ -38,6 +39,12 @@ impl Resource for Shown {
     const NOUN: &'static str = "account";
     const COLLECTION: &'static str = "/accounts";
     const COLUMNS: &'static [&'static str] = &["NAME", "ID", "DISPLAY NAME", "E-MAIL", "OPERATOR"];
+    const FLAGS: Flags = &[
+        ("displayName", "--display-name"),
+        ("email", "--email"),
+        ("accountId", "--id"),
+        ("canonicalId", "--canonical-id"),
+    ];
 
     fn row(&self) -> Vec<String> {
         let email = self.email.clone().unwrap_or_default();

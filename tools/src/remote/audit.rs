@@ -12,12 +12,15 @@ use super::table::{fields, table};
 use crate::args::{AuditCommand, AuditSearch, AuditSettings, NounArguments};
 use crate::failure::Failure;
 use crate::output::{self, size};
-use crate::refusal::text_of;
+use crate::refusal::{Flags, text_of};
 
 /// The largest page that the API answers.
 pub(super) const PAGE_MAX: u64 = 1_000;
 /// Records that are searched for unless somebody says.
 const LIMIT: u64 = 100;
+
+/// The flags by which records are searched for.
+const FLAGS: Flags = &[("from", "--from"), ("to", "--to"), ("q", "--search"), ("limit", "--limit")];
 
 /// A record as far as it is shown.
 #[derive(Deserialize)]
@@ -126,7 +129,7 @@ pub(super) fn search_call(arguments: &AuditSearch, page: u64, place: (&'static s
         ("q", arguments.search.as_deref()),
         place,
     ];
-    let mut call = Call::new("GET", "/audit", "audit log").query("limit", page.to_string());
+    let mut call = Call::new("GET", "/audit", "audit log").by_flags(FLAGS).query("limit", page.to_string());
     for (name, value) in filters {
         if let Some(value) = value {
             call = call.query(name, value);

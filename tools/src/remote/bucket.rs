@@ -13,6 +13,7 @@ use super::permission::{read_policy, shown, write_policy};
 use crate::args::{BucketCommand, BucketPolicyFile, NounArguments, Quota, Versioning};
 use crate::failure::Failure;
 use crate::output;
+use crate::refusal::Flags;
 
 /// As S3's PutBucketPolicy has it.
 const CONFIRM_LOCKOUT: &str = "x-amz-confirm-remove-self-bucket-access";
@@ -45,6 +46,7 @@ impl Resource for Shown {
     const NOUN: &'static str = "bucket";
     const COLLECTION: &'static str = "/buckets";
     const COLUMNS: &'static [&'static str] = &["NAME", "OBJECTS", "SIZE", "QUOTA", "VERSIONING", "PUBLIC", "CREATED"];
+    const FLAGS: Flags = &[("versioning", "--versioning"), ("quota.bytes", "--quota")];
 
     fn row(&self) -> Vec<String> {
         vec![

@@ -8,9 +8,12 @@ use super::table;
 use crate::args::Listing;
 use crate::failure::Failure;
 use crate::output;
+use crate::refusal::{Flags, text_of};
 
 /// The largest page that the API answers.
 const PAGE_MAX: u64 = 1_000;
+/// The flags by which a list is asked for.
+const FLAGS: Flags = &[("q", "--search"), ("sort", "--sort"), ("limit", "--limit")];
 
 /// Prints all that a listing finds: as the API's array, or as a table.
 ///
@@ -50,6 +53,7 @@ fn pages(node: &Node, collection: &str, listing: &Listing) -> Result<(Vec<Box<Ra
     loop {
         let page = (limit - items.len() as u64).min(PAGE_MAX);
         let mut call = Call::new("GET", collection, &about).query("limit", page.to_string());
+        call = call.by_flags(FLAGS);
         for (name, value) in [("q", &listing.search), ("sort", &listing.sort), ("cursor", &cursor)] {
             if let Some(value) = value {
                 call = call.query(name, value);
@@ -61,7 +65,7 @@ fn pages(node: &Node, collection: &str, listing: &Listing) -> Result<(Vec<Box<Ra
         let answer = node.answer(call)?;
         let total = answer.header("x-total-count").and_then(|total| total.parse().ok()).unwrap_or(0);
         cursor = answer.header("x-next-cursor").map(str::to_owned);
-        let got: Vec<Box<RawValue>> = parse(&crate::refusal::text_of(answer)?)?;
+        let got: Vec<Box<RawValue>> = parse(&text_of(answer)?)?;
         let is_last = got.is_empty() || cursor.is_none();
         items.extend(got);
         if is_last || items.len() as u64 >= limit {

@@ -15,7 +15,7 @@ use crate::args::{Connection, Local};
 use crate::configure;
 use crate::failure::Failure;
 use crate::output;
-use crate::refusal::{check, is_of_api, not_understood, text_of};
+use crate::refusal::{About, Flags, check, is_of_api, not_understood, text_of};
 
 /// All but what RFC 3986 leaves unreserved: a signature covers the path and query as they are sent.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -72,6 +72,7 @@ pub(crate) struct Call {
     body: Vec<u8>,
     about: String,
     file: Option<String>,
+    flags: Flags,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +84,16 @@ impl Call {
     /// A call of a path below `/api/v1`.
     pub(crate) fn new(method: &'static str, path: impl Into<String>, about: impl Into<String>) -> Call {
         let (query, headers) = (Vec::new(), Vec::new());
-        Call { method, path: path.into(), query, headers, body: Vec::new(), about: about.into(), file: None }
+        Call {
+            method,
+            path: path.into(),
+            query,
+            headers,
+            body: Vec::new(),
+            about: about.into(),
+            file: None,
+            flags: &[],
+        }
     }
 
     pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Call {
@@ -119,6 +129,16 @@ impl Call {
     pub(crate) fn of_file(mut self, file: Option<&str>) -> Call {
         self.file = file.map(str::to_owned);
         self
+    }
+
+    /// Fields of the body and parameters of the query came by these flags: what is wrong with one is told by its flag.
+    pub(crate) fn by_flags(mut self, flags: Flags) -> Call {
+        self.flags = flags;
+        self
+    }
+
+    fn about(&self) -> About<'_> {
+        About { input: &self.about, file: self.file.as_deref(), flags: self.flags }
     }
 
     fn path(&self) -> String {
@@ -187,7 +207,7 @@ impl Node {
     /// There is no answer, or the node refuses.
     pub(crate) fn answer(&self, call: Call) -> Result<Answer, Failure> {
         let answer = self.exchange(&call)?;
-        let checked = check(&answer, &call.about, call.file.as_deref());
+        let checked = check(&answer, &call.about());
         match &self.way {
             Way::Endpoint { endpoint, .. } if !is_of_api(&answer) => checked.map_err(|failure| Failure {
                 message: format!("{}; is {endpoint} the URL of a node's console?", failure.message),

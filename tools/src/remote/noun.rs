@@ -13,6 +13,7 @@ use super::{ask, list};
 use crate::args::{Listing, Named, NamedList};
 use crate::failure::Failure;
 use crate::output;
+use crate::refusal::Flags;
 
 /// A resource of the API as far as it is shown.
 pub(super) trait Resource: DeserializeOwned {
@@ -22,6 +23,8 @@ pub(super) trait Resource: DeserializeOwned {
     const COLLECTION: &'static str;
     /// Heads of a table of them.
     const COLUMNS: &'static [&'static str];
+    /// The flags by which its fields are given.
+    const FLAGS: Flags;
 
     /// A line of that table.
     fn row(&self) -> Vec<String>;
@@ -72,7 +75,7 @@ impl<'a, R: Resource> Noun<'a, R> {
         with: impl FnOnce(Call) -> Call,
     ) -> Result<String, Failure> {
         let path = format!("{}{below}", path_of(R::COLLECTION, name));
-        self.node.text(with(Call::new(method, path, self.about(name))))
+        self.node.text(with(Call::new(method, path, self.about(name)).by_flags(R::FLAGS)))
     }
 
     pub(super) fn list(&self, listing: &Listing) -> Result<(), Failure> {
@@ -89,7 +92,8 @@ impl<'a, R: Resource> Noun<'a, R> {
     /// # Errors
     /// The node refuses.
     pub(super) fn create(&self, name: &str, body: &Value, file: Option<&str>) -> Result<String, Failure> {
-        self.node.text(Call::new("POST", R::COLLECTION, self.about(name)).json(body).of_file(file))
+        let call = Call::new("POST", R::COLLECTION, self.about(name)).json(body).of_file(file);
+        self.node.text(call.by_flags(R::FLAGS))
     }
 
     /// Changes a resource and shows it.

@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::input;
 use crate::output::{self, visible};
 use crate::policy::{dialect_name, dialect_of, judged_by};
-use crate::refusal::{lines_of, resolutions};
+use crate::refusal::{Flags, lines_of, resolutions};
 
 /// Longest file that is sent: beyond what the node takes, so that the node can say so.
 const POLICY_FILE_BYTES_MAX: u64 = 256 << 10;
@@ -85,6 +85,13 @@ impl Resource for Shown {
     const NOUN: &'static str = "permission";
     const COLLECTION: &'static str = "/permissions";
     const COLUMNS: &'static [&'static str] = &["NAME", "TYPE", "STATUS", "SERVICE ACCOUNTS", "DESCRIPTION"];
+    const FLAGS: Flags = &[
+        ("description", "--description"),
+        ("dialect", "--dialect"),
+        ("buckets", "--bucket"),
+        ("prefix", "--prefix"),
+        ("actions", "--actions"),
+    ];
 
     fn row(&self) -> Vec<String> {
         let names = match self.service_accounts.count {

@@ -12,8 +12,9 @@ use super::noun::{Noun, Resource};
 use super::secret::{self, Credentials, Destination};
 use super::table::fields;
 use crate::args::{NounArguments, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::output;
+use crate::refusal::Flags;
 
 /// How a date that never comes is written, and shown.
 const NEVER: &str = "never";
@@ -45,6 +46,13 @@ impl Resource for Shown {
     const NOUN: &'static str = "service account";
     const COLLECTION: &'static str = "/service-accounts";
     const COLUMNS: &'static [&'static str] = &["NAME", "ACCESS KEY", "STATUS", "EXPIRES", "PERMISSIONS"];
+    const FLAGS: Flags = &[
+        ("description", "--description"),
+        ("permissions", "--permission"),
+        ("expirationDate", "--expires"),
+        ("accessKey", "--key-id"),
+        ("secret", "--secret-from"),
+    ];
 
     fn row(&self) -> Vec<String> {
         let (name, key, status) = (self.name.clone(), self.access_key.clone(), self.status.clone());
@@ -127,7 +135,7 @@ fn create(service_accounts: &Noun<'_, Shown>, arguments: &ServiceAccountCreate) 
         body.insert("enabled".into(), false.into());
     }
     let destination = Destination::open(&arguments.secret)?;
-    let made = service_accounts.create(&arguments.name, &Value::Object(body), None).map_err(in_flags)?;
+    let made = service_accounts.create(&arguments.name, &Value::Object(body), None)?;
     tell(&made, &format!("created {}", service_accounts.about(&arguments.name)), destination, service_accounts.json)
 }
 
@@ -191,20 +199,8 @@ fn edit(service_accounts: &Noun<'_, Shown>, arguments: &ServiceAccountEdit) -> R
             Some(etag) => call.if_match(etag),
             None => call,
         }
-    });
-    let body = body.map_err(in_flags)?;
+    })?;
     service_accounts.tell(&body, &format!("changed {about}; it holds for the next request"))
-}
-
-/// A wrong value told by the flag that it was passed by, where the node tells it by the API's field.
-fn in_flags(failure: Failure) -> Failure {
-    let flags =
-        [(": expirationDate ", ": --expires "), (": accessKey ", ": --key-id "), (": secret ", ": --secret-from ")];
-    let flag = flags.into_iter().find(|(field, _)| failure.exit == Exit::Usage && failure.message.contains(field));
-    match flag {
-        Some((field, flag)) => Failure { message: failure.message.replacen(field, flag, 1), ..failure },
-        None => failure,
-    }
 }
 
 /// The permissions that are there, without those that go and with those that come.

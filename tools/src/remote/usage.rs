@@ -51,7 +51,7 @@ pub(crate) fn usage(arguments: &NounArguments<UsageCommand>, json: bool) -> Resu
     let call = match &arguments.command {
         UsageCommand::Current => Call::new("GET", "/usage/current", "usage"),
         UsageCommand::Monthly { from, to } => {
-            let mut call = Call::new("GET", "/usage/monthly", "usage");
+            let mut call = Call::new("GET", "/usage/monthly", "usage").by_flags(&[("from", "--from"), ("to", "--to")]);
             for (name, month) in [("from", from), ("to", to)] {
                 if let Some(month) = month {
                     call = call.query(name, month);

@@ -12,6 +12,7 @@ use super::{ask, history, secret};
 use crate::args::{Named, NounArguments, UserCommand, UserCreate};
 use crate::failure::Failure;
 use crate::output;
+use crate::refusal::Flags;
 
 /// A user as far as it is shown.
 #[derive(Deserialize)]
@@ -36,6 +37,7 @@ impl Resource for Shown {
     const NOUN: &'static str = "user";
     const COLLECTION: &'static str = "/users";
     const COLUMNS: &'static [&'static str] = &["NAME", "ROLE", "STATUS", "CREATED"];
+    const FLAGS: Flags = &[("role", "--role")];
 
     fn row(&self) -> Vec<String> {
         vec![self.name.clone(), self.role.clone(), status(self.enabled).into(), self.create_time.clone()]
