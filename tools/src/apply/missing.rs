@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use crate::ready::quoted;
+
 /// A line for each thing that `declared` leaves to the node and the node, whose state is `before`, doesn't have.
 pub(super) fn missing(before: &Value, declared: &Value) -> Vec<String> {
     let mut lines = Vec::new();
@@ -30,20 +32,38 @@ pub(super) fn missing(before: &Value, declared: &Value) -> Vec<String> {
         {
             let is_known = |name: &str| items(there, list).any(|it| text(it, "name") == name);
             for item in items(account, list).filter(|it| it.get(field).is_none() && !is_known(text(it, "name"))) {
-                let item = text(item, "name");
+                let item_name = text(item, "name");
                 let mut line = format!(
-                    "account {name:?}, {noun} {item:?}: this node doesn't know the {field}: add {field}, or {field}File with the name of a file"
+                    "account {name:?}, {noun} {item_name:?}: this node doesn't know the {field}: add {field}, or {field}File with the name of a file"
                 );
                 if noun == "user" {
-                    line.push_str(
-                        "; or make the user first with strongroom user create, whose one-time link lets them choose it",
-                    );
+                    line.push_str(&format!(
+                        "; or {}, whose one-time link lets them choose it",
+                        creation(before, there, name, item)
+                    ));
                 }
                 lines.push(line);
             }
         }
     }
     lines
+}
+
+/// What makes a user, so that they choose their password themselves: with their account there first.
+fn creation(before: &Value, there: &Value, account: &str, user: &Value) -> String {
+    let role = Some(text(user, "role")).filter(|role| !role.is_empty()).unwrap_or("ROLE");
+    let mut command = format!("strongroom user create {} --role {}", quoted(text(user, "name")), quoted(role));
+    // A node's first account is the one that is meant without a name.
+    if items(before, "accounts").next() != Some(there) {
+        // Until this state is applied it has the name that it has there.
+        let now = Some(text(there, "name")).filter(|name| !name.is_empty()).unwrap_or(account);
+        command.push_str(&format!(" --account {}", quoted(now)));
+    }
+    if there.is_null() {
+        format!("apply the state without this user first, which makes the account, and then {command}")
+    } else {
+        format!("make the user first with {command}")
+    }
 }
 
 fn items<'a>(object: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
@@ -66,13 +86,15 @@ mod tests {
         let declared = json!({"accounts": [
             {"name": "main", "accountId": "2", "root": {"accessKey": "AK2"},
              "serviceAccounts": [{"name": "known"}, {"name": "w"}, {"name": "v", "secretKey": "hush-hush"}],
-             "users": [{"name": "eve"}, {"name": "bob", "password": "hush-hush"}]}]});
+             "users": [{"name": "eve"}, {"name": "bob", "password": "hush-hush"}]},
+            {"name": "new one", "users": [{"name": "o,", "role": "auditor"}]}]});
         let lines = missing(&before, &declared);
         let starts = [
             "account \"main\" has other ids here: leave accountId and canonicalId out",
             "account \"main\", root: this node doesn't know the secret: add secretKey",
             "account \"main\", service account \"w\": this node doesn't know the secretKey: add secretKey, or secretKeyFile",
-            "account \"main\", user \"eve\": this node doesn't know the password: add password, or passwordFile with the name of a file; or make the user first with strongroom user create",
+            "account \"main\", user \"eve\": this node doesn't know the password: add password, or passwordFile with the name of a file; or make the user first with strongroom user create eve --role ROLE, whose one-time link lets them choose it",
+            "account \"new one\", user \"o,\": this node doesn't know the password: add password, or passwordFile with the name of a file; or apply the state without this user first, which makes the account, and then strongroom user create o, --role auditor --account 'new one', whose one-time",
         ];
         assert_eq!(lines.len(), starts.len(), "{lines:#?}");
         for (line, start) in lines.iter().zip(starts) {
