@@ -1,12 +1,13 @@
 //! What works on a data directory that no node runs on: also where nothing can be written, or the disk has gone bad.
 
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::{NodeBuilder, binary};
 
-use super::{Ran, text_of};
+use super::{Ran, node, text_of};
 
 /// The data directory of a node that has ended, which holds an object of a log segment and one of a bulk segment.
 fn ended() -> (tests::Node, PathBuf) {
@@ -100,4 +101,19 @@ fn a_lost_format_is_taken_from_a_backup() {
     }
     std::fs::copy(Path::new(&saved).join("FORMAT"), &format).expect("writable");
     assert!(run(&["fsck", &data]).ok().starts_with("nothing is damaged"));
+}
+
+#[test]
+fn another_user_is_told_who_may_administer_and_how_else() {
+    let node = node();
+    let socket = node.data().join("admin.sock");
+    let mut command = binary::command();
+    command.args(["bucket", "list", "--data"]).arg(node.data());
+    if std::fs::metadata("/proc/self").expect("a process of its own").uid() == 0 {
+        // Root may whatever modes say.
+        command.uid(65534).gid(65534);
+    } else {
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).expect("its owner");
+    }
+    Ran::of(&mut command).fails(4, &["admin.sock", "sudo", "--endpoint URL --user NAME"]);
 }

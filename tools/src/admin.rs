@@ -112,7 +112,7 @@ pub(crate) fn call_node_if_any(data: &Path, request: Request<'_>) -> Result<Opti
     called.map(Some).or_else(|error| match error {
         CallError::Absent => Ok(None),
         CallError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::denied(format!(
-            "{}: this user may not speak to the node; run as the user that it runs as",
+            "{}: this user may not speak to the node; run it as root (sudo) or as the user that the node runs as, or sign in with --endpoint URL --user NAME",
             socket.display()
         ))),
         error => Err(Failure::failed(format!("{}: {error}", socket.display()))),

@@ -16,6 +16,7 @@ mod storage;
 mod usage;
 mod user;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -161,18 +162,36 @@ pub(crate) enum Asked {
 ///
 /// # Errors
 /// Everything that clap refuses, as one line.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, Failure> {
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Failure> {
     use clap::error::ErrorKind;
-    match Cli::try_parse_from(arguments) {
+    let arguments = with_help(arguments.into_iter().collect());
+    match Cli::try_parse_from(&arguments) {
         Ok(cli) => Ok(Asked::Command(Box::new(cli))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Asked::Print(error.render().to_string())),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
                 Err(Failure::usage(no_command(&error.render().to_string())))
             }
+            ErrorKind::InvalidUtf8 => Err(Failure::usage(not_text(&arguments))),
             _ => Err(Failure::usage(usage_line(&error.render().to_string()))),
         },
     }
+}
+
+/// `strongroom help bucket create` as `strongroom bucket create --help`, by which the help names itself.
+fn with_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
+}
+
+/// Names the arguments that aren't UTF-8; files may be called so, names of a node's may not.
+fn not_text(arguments: &[OsString]) -> String {
+    let broken: Vec<String> =
+        arguments.iter().skip(1).filter(|it| it.to_str().is_none()).map(|it| format!("{it:?}")).collect();
+    format!("not UTF-8: {}; only files and directories may have such names", broken.join(", "))
 }
 
 /// Says which command lacks one below it, by the usage line in what clap says.
@@ -253,6 +272,45 @@ mod tests {
         assert_eq!(serve.settings.0["explain-denials"], ["true"]);
         assert_eq!(serve.settings.0["metrics-public"], ["false"]);
         assert_eq!(serve.settings.0.len(), 3);
+    }
+
+    #[test]
+    fn help_is_a_word_too() {
+        let printed = |line: &str| match parse(std::iter::once("strongroom").chain(line.split(' ')).map(Into::into)) {
+            Ok(Asked::Print(text)) => text,
+            Ok(Asked::Command(_)) => panic!("{line} is no command"),
+            Err(failure) => failure.to_string(),
+        };
+        assert_eq!(printed("help"), printed("--help"));
+        assert_eq!(printed("help bucket create"), printed("bucket create --help"));
+        assert!(printed("help bucket").contains("Usage: strongroom bucket"), "{}", printed("help bucket"));
+        assert!(printed("help fsc").starts_with("unrecognized subcommand 'fsc'"), "{}", printed("help fsc"));
+    }
+
+    #[test]
+    fn an_argument_that_is_not_text_is_named() {
+        use std::os::unix::ffi::OsStringExt;
+        let line = ["strongroom", "bucket", "show"].map(OsString::from);
+        let failure = parse(line.into_iter().chain([OsString::from_vec(vec![b'a', 0xff])])).err().unwrap();
+        assert_eq!(failure.to_string(), "not UTF-8: \"a\\xFF\"; only files and directories may have such names");
+    }
+
+    #[test]
+    fn completions_know_the_values_of_settings_and_take_others_for_the_settings_to_refuse() {
+        use clap::CommandFactory;
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let values = |flag: &str| {
+            let flag = serve.get_arguments().find(|it| it.get_id() == flag).unwrap();
+            flag.get_possible_values().iter().map(|it| it.get_name().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (values("durability"), values("sigv2")),
+            (vec!["strict".into(), "relaxed".into()], vec!["on".into(), "off".into()])
+        );
+        assert_eq!(values("region"), Vec::<String>::new());
+        let Command::Serve(serve) = asked("serve --durability lax").unwrap().command else { panic!("not serve") };
+        assert_eq!(serve.settings.0["durability"], ["lax"]);
     }
 
     #[test]

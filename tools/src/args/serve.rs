@@ -2,8 +2,10 @@
 //!
 //! Settings are not spelt here a second time: their flags are made from the table in [`crate::settings`].
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Subcommand};
 
 use crate::settings::{Kind, SETTINGS, Setting, Values};
@@ -92,7 +94,7 @@ fn setting_flags(command: Clap, take: fn(&str) -> bool, default: fn(&Setting) ->
             default => format!("{} [default: {default}]", setting.help),
         };
         let flag = Arg::new(setting.name).long(setting.name).help(help);
-        let flag = flag.value_parser(clap::builder::OsStringValueParser::new());
+        let flag = flag.value_parser(SettingParser { value: setting.value }).hide_possible_values(true);
         match setting.kind {
             Kind::One | Kind::Secret => flag.value_name(setting.value).action(ArgAction::Set),
             Kind::Many => flag.value_name(setting.value).action(ArgAction::Append),
@@ -103,10 +105,29 @@ fn setting_flags(command: Clap, take: fn(&str) -> bool, default: fn(&Setting) ->
     }))
 }
 
+/// Takes any value, which is judged where those of the environment and the file are, and knows the words that completions offer.
+#[derive(Clone, Debug)]
+struct SettingParser {
+    /// As the table writes it: `strict|relaxed`, or what kind of value it is.
+    value: &'static str,
+}
+
+impl TypedValueParser for SettingParser {
+    type Value = OsString;
+
+    fn parse_ref(&self, _: &Clap, _: Option<&Arg>, value: &OsStr) -> Result<OsString, clap::Error> {
+        Ok(value.to_owned())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.value.contains('|').then(|| Box::new(self.value.split('|').map(PossibleValue::new)) as _)
+    }
+}
+
 fn setting_values(matches: &ArgMatches, take: fn(&str) -> bool) -> Values {
     let taken = SETTINGS.iter().filter(|setting| take(setting.name));
     let values = taken.filter_map(|setting| {
-        let values = matches.get_many::<std::ffi::OsString>(setting.name)?;
+        let values = matches.get_many::<OsString>(setting.name)?;
         Some((setting.name, values.cloned().collect()))
     });
     values.collect()

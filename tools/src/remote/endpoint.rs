@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::admin::{Answer, CallError, Request, connect_host, exchange};
 use crate::failure::Failure;
 
+/// Names of a certificate that a message tells.
+const NAMES_TOLD_MAX: usize = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Thousands of records take a while to be written.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -153,15 +155,47 @@ impl Endpoint {
             if let Err(error) = connection.complete_io(&mut stream) {
                 let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
                 let message = match inner {
-                    Some(rustls::Error::InvalidCertificate(why)) => format!(
-                        "{self}: its certificate is not trusted ({why:?}); name the one that it was signed by with --ca FILE"
-                    ),
+                    Some(rustls::Error::InvalidCertificate(why)) => format!("{self}: {}", distrusted(why, &self.host)),
                     _ => format!("{self}: no TLS: {error}; does it speak http?"),
                 };
                 return Err(Failure::failed(message));
             }
         }
         Ok(TlsStream(StreamOwned::new(connection, stream)))
+    }
+}
+
+/// Why a certificate isn't taken, and what helps.
+fn distrusted(why: &CertificateError, host: &str) -> String {
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired; renew it on the node, or set this machine's clock".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet; set this machine's clock, or the node's".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            let presented = match why {
+                CertificateError::NotValidForNameContext { presented, .. } => presented.as_slice(),
+                _ => &[],
+            };
+            // The library writes `DnsName("nas.example")` and `IpAddress(10.0.0.1)`.
+            let bare = |name: &String| {
+                let inner = name.split_once('(').map_or(name.as_str(), |(_, inner)| inner);
+                inner.trim_end_matches(')').trim_matches('"').to_owned()
+            };
+            let mut names: Vec<String> = presented.iter().take(NAMES_TOLD_MAX).map(bare).collect();
+            if presented.len() > names.len() {
+                names.push("...".to_owned());
+            }
+            let names = if names.is_empty() { "other names".to_owned() } else { names.join(", ") };
+            format!("its certificate is not for {host}, but for {names}; write a name that it has into the URL")
+        }
+        CertificateError::UnknownIssuer => {
+            "its certificate is not trusted (unknown issuer); name the one that it was signed by with --ca FILE"
+                .to_owned()
+        }
+        why => format!("its certificate is not trusted ({why:?}); name the one that it was signed by with --ca FILE"),
     }
 }
 
@@ -254,6 +288,26 @@ mod tests {
         ] {
             assert_eq!(parts(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_taken_says_why_and_what_helps() {
+        let names = |presented: Vec<String>| {
+            let expected = ServerName::try_from("10.0.0.7").unwrap();
+            distrusted(&CertificateError::NotValidForNameContext { expected, presented }, "10.0.0.7")
+        };
+        let told = "its certificate is not for 10.0.0.7, but for ";
+        assert_eq!(
+            names(vec!["DnsName(\"nas.example\")".into(), "IpAddress(10.0.0.1)".into()]),
+            format!("{told}nas.example, 10.0.0.1; write a name that it has into the URL")
+        );
+        assert!(
+            names((0..9).map(|i| format!("DnsName(\"n{i}\")")).collect())
+                .starts_with(&format!("{told}n0, n1, n2, n3, n4, ...;"))
+        );
+        assert!(names(Vec::new()).starts_with(&format!("{told}other names;")));
+        assert!(distrusted(&CertificateError::Expired, "nas").contains("has expired; renew it"));
+        assert!(distrusted(&CertificateError::UnknownIssuer, "nas").ends_with("with --ca FILE"));
     }
 
     #[test]
