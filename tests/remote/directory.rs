@@ -113,7 +113,7 @@ fn another_user_is_told_who_may_administer_and_how_else() {
         // Root may whatever modes say.
         command.uid(65534).gid(65534);
     } else {
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).expect("its owner");
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o000)).expect("its owner");
     }
     Ran::of(&mut command).fails(4, &["admin.sock", "sudo", "--endpoint URL --user NAME"]);
 }
