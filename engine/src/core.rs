@@ -86,7 +86,7 @@ pub(crate) struct Core {
     pub(crate) vacuuming: Mutex<Option<Vec<Arc<Memtable>>>>,
     /// The size of the index's file, in bytes.
     pub(crate) index_file_bytes: AtomicU64,
-    /// Bytes of the index for each object when it was last made or copied; 0 for not known.
+    /// Bytes of the index for each object when it was last copied, or found not to be worth it; 0 for not known.
     pub(crate) index_bytes_per_object: AtomicU64,
     /// Segments that could not be emptied, and why.
     pub(crate) spared: Mutex<BTreeMap<u64, String>>,

@@ -64,7 +64,7 @@ pub(crate) fn open(
     let in_place = probe.in_place;
     let mut attempt = |report| recover(&vfs, &clock, &options, threads, in_place, report, &mut lock_file);
     match attempt(Vec::new()) {
-        Err(OpenError::Damaged { what, .. }) if !index_is_sound(&vfs, options.index_cache_bytes) => {
+        Err(OpenError::Damaged { what, .. }) if !index_is_sound(&vfs) => {
             // A row led recovery to what has rotted. The log has all that the index knew.
             Core::set_aside_if_there(&*vfs, file::INDEX).map_err(failed("setting the index aside"))?;
             attempt(vec![format!("the index was set aside: {what}")])
@@ -74,10 +74,10 @@ pub(crate) fn open(
 }
 
 /// Whether there is an index whose pages match their checksums, or none.
-fn index_is_sound(vfs: &Arc<dyn Vfs>, cache_bytes: usize) -> bool {
+fn index_is_sound(vfs: &Arc<dyn Vfs>) -> bool {
     let is_missing =
         matches!(vfs.open(file::INDEX, OpenMode::Read), Err(error) if error.kind() == io::ErrorKind::NotFound);
-    is_missing || Index::check(vfs, cache_bytes).is_ok()
+    is_missing || Index::check(vfs).is_ok()
 }
 
 /// Recovers the store of a directory that is locked.

@@ -17,8 +17,10 @@ use crate::view::View;
 
 /// A smaller index is left as it is.
 const INDEX_BYTES_LEAST: u64 = 16 << 20;
-/// What an index may take for each object before it is worth a copy.
+/// What an index may take for each object before it is looked at more closely.
 const BYTES_PER_OBJECT: u64 = 300;
+/// How many times as large as its rows it must be to be worth a copy.
+const WORTHWHILE_TIMES: u64 = 2;
 /// The most that may be applied while the copy is made; beyond that it is given up, for it would never catch up.
 const BEHIND_MAX: usize = 64;
 
@@ -34,11 +36,18 @@ impl Core {
         };
         let objects = lock(&self.usage).values().map(|usage| usage.objects).sum::<u64>().max(1);
         let room = self.vfs.space()?.free_bytes.saturating_sub(self.low_water_bytes + self.reserve.missing_bytes());
-        // Keys may be long: what a copy came to is not tried again before it is half as much more.
+        // Keys may be long, and rows need not be objects: what was looked at is left alone until it is half as much more.
         let known = self.index_bytes_per_object.load(Ordering::Relaxed);
-        let grown = bytes >= INDEX_BYTES_LEAST && bytes / objects > BYTES_PER_OBJECT.max(known + known / 2);
-        if room < bytes || !(grown || in_memory) {
+        let looks_grown = bytes >= INDEX_BYTES_LEAST && bytes / objects > BYTES_PER_OBJECT.max(known + known / 2);
+        if room < bytes || !(looks_grown || in_memory) {
             return Ok(false);
+        }
+        if !in_memory {
+            let source = lock(&self.index).source()?;
+            if bytes / WORTHWHILE_TIMES < source.row_bytes()? {
+                self.index_bytes_per_object.store(bytes / objects, Ordering::Relaxed);
+                return Ok(false);
+            }
         }
         self.vacuum()?;
         let index = lock(&self.index);

@@ -103,6 +103,25 @@ fn c18_configuration_rows_are_revisioned_and_changed_together() {
 }
 
 #[test]
+fn rows_of_a_namespace_are_found_by_the_beginning_of_their_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for key in ["a/1", "a/2", "ab", "b"] {
+        store.put_config("identity", key, Bytes::from("x"), None).wait().unwrap();
+        store.put_config("identity2", key, Bytes::from("y"), None).wait().unwrap();
+    }
+    let found = |prefix: &str| {
+        let rows = store.config_rows_with_prefix("identity", prefix).unwrap();
+        rows.into_iter().map(|row| row.unwrap().key).collect::<Vec<_>>()
+    };
+    assert_eq!(found("a/"), ["a/1", "a/2"]);
+    assert_eq!(found("a"), ["a/1", "a/2", "ab"]);
+    assert_eq!(found("b"), ["b"]);
+    assert_eq!(found("c"), [""; 0]);
+    assert_eq!(found(""), ["a/1", "a/2", "ab", "b"]);
+}
+
+#[test]
 fn what_is_too_large_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

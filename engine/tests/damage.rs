@@ -205,6 +205,8 @@ fn behind_a_rotten_delete_its_key_alone_is_in_doubt() {
     let rows = store.config_rows("identity").unwrap();
     assert_eq!(rows[0], Err(DamagedConfigRow { key: "bruce".into() }), "never the older one");
     assert_eq!(rows[1].as_ref().unwrap().value, "first");
+    assert_eq!(store.config_rows_with_prefix("identity", "bru").unwrap(), rows[..1]);
+    assert_eq!(store.config_rows_with_prefix("identity", &rows[1].as_ref().unwrap().key).unwrap(), rows[1..]);
     assert!(is_damaged(&store.config("identity", "bruce")));
 }
 

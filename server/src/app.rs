@@ -321,7 +321,6 @@ impl Application for S3Application {
         if let Some(probe) = health::probe(&request) {
             return health::answer(&self.state, probe);
         }
-        self.state.identities.loaded().await;
         if sts::is_for(&request) {
             let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
             return sts::answer(&self.state, connection.peer.ip(), request, id).await;

@@ -18,8 +18,8 @@ impl EngineRows {
 }
 
 impl ConfigRows for EngineRows {
-    fn rows(&self, namespace: &str) -> Result<Vec<(String, Bytes)>, RowsError> {
-        let rows = self.0.config_rows(namespace)?;
+    fn rows(&self, namespace: &str, key_prefix: &str) -> Result<Vec<(String, Bytes)>, RowsError> {
+        let rows = self.0.config_rows_with_prefix(namespace, key_prefix)?;
         // Nothing is left of a damaged row but its name, by which it is refused.
         let row = |row| match row {
             Ok(ConfigRow { key, value, .. }) => (key, value),

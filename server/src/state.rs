@@ -108,7 +108,7 @@ impl State {
 
     /// Canonical id and display name of an account, for `<Owner>`.
     pub fn owner(&self, account_id: &str) -> (String, String) {
-        match self.identities.snapshot().account(account_id) {
+        match self.identities.account(account_id) {
             Some(account) => (account.canonical_id.to_string(), account.display_name.clone()),
             None => (account_id.to_owned(), String::new()),
         }

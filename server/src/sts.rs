@@ -133,7 +133,10 @@ async fn run(
     let Claim::Signed(claim) = auth::parse(claim, &config, now).map_err(refused)? else {
         return Err(denied("MissingAuthenticationToken", "Request is missing Authentication Token"));
     };
-    let snapshot = state.identities.snapshot();
+    let snapshot = match state.identities.early(|| Some(claim.access_key().to_owned())).await {
+        Some(early) => early,
+        None => Arc::clone(&state.identities.snapshot()),
+    };
     let at = Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH);
     let identity = match snapshot.credential(claim.access_key(), at) {
         Ok(identity) => identity.clone(),

@@ -71,6 +71,11 @@ pub(super) struct Backend {
 }
 
 impl Backend {
+    /// That of a file which nobody else writes.
+    pub(super) fn of(home: Home) -> Backend {
+        Backend { home: Arc::new(home), fence: Arc::default(), making: Arc::default() }
+    }
+
     fn open_fence(&self) -> io::Result<()> {
         if self.fence.load(Ordering::Acquire) {
             return Err(io::Error::other("the index was closed after a failure"));

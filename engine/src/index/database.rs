@@ -1,14 +1,19 @@
 //! What is done to the index in redb: each in one transaction.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
+    TableDefinition,
+};
 
 use super::backend::Backend;
 use super::seal::{MARK, decode_mark, decode_space, encode_mark, row_checksum, unsealed};
 use super::snapshot::RedbSnapshot;
-use super::{COPY_STEP_BYTES, IndexError, guarded, redb};
+use super::{CHECK_CACHE_BYTES, COPY_STEP_BYTES, IndexError, guarded, redb};
 use crate::bucket::BucketUsage;
 use crate::error::Error;
 use crate::memtable::{Mark, Memtable, SpaceDelta};
@@ -19,8 +24,24 @@ const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinit
 const USAGE: TableDefinition<'static, u64, (u64, u64)> = TableDefinition::new("usage");
 const SEGSTAT: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("segstat");
 
+/// How far redb says that a repair is when the newest commit did not verify, and it goes back to the one before. It says more once all
+/// pages have, and nothing has been written yet.
+const REPAIR_BEGUN_AGAIN: f64 = 0.3;
+
 pub(super) fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
     TableDefinition::new(table.name())
+}
+
+/// What the rows of all tables take with what leads to them, in bytes.
+pub(super) fn row_bytes(transaction: &redb::ReadTransaction) -> Result<u64, IndexError> {
+    guarded(|| {
+        let mut bytes = 0;
+        for table in Table::ALL {
+            let stats = redb!(redb!(transaction.open_table(definition(table))).stats());
+            bytes += stats.stored_bytes() + stats.metadata_bytes();
+        }
+        Ok(bytes)
+    })
 }
 
 /// An open database.
@@ -115,14 +136,31 @@ impl Redb {
         outcome
     }
 
-    /// Compares every page with its checksum.
-    pub(super) fn check(&mut self) -> Result<(), IndexError> {
-        let sound = guarded(|| Ok(redb!(self.0.check_integrity())))?;
-        if sound {
-            Ok(())
-        } else {
-            Err(IndexError::Failed("pages of the index do not match their checksums".to_owned()))
-        }
+    /// Compares every page of a file with its checksum. Writes nothing that outlasts it if the backend keeps nothing.
+    pub(super) fn check(backend: Backend) -> Result<(), IndexError> {
+        let verified = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&verified);
+        let mut builder = Database::builder();
+        // The first step of the repair is what is wanted: it reads each page once. The second reads them all again, to count them.
+        builder.set_cache_size(CHECK_CACHE_BYTES).set_check_integrity_on_open(true).set_repair_callback(
+            move |repair| {
+                let progress = repair.progress();
+                seen.set(progress > REPAIR_BEGUN_AGAIN);
+                if progress > 0.0 {
+                    repair.abort();
+                }
+            },
+        );
+        guarded(|| match builder.create_with_backend(backend) {
+            Err(DatabaseError::RepairAborted) if verified.get() => Ok(()),
+            Err(DatabaseError::RepairAborted | DatabaseError::Storage(StorageError::Corrupted(_))) => {
+                Err(IndexError::Failed("pages of the index do not match their checksums".to_owned()))
+            }
+            opened => {
+                redb!(opened);
+                Ok(())
+            }
+        })
     }
 
     pub(super) fn source(&self) -> Result<redb::ReadTransaction, IndexError> {

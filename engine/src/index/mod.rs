@@ -126,11 +126,9 @@ impl Index {
     }
 
     /// Compares every page of the index on the disk, which nobody has open, with its checksum. Writes nothing.
-    pub(crate) fn check(vfs: &Arc<dyn Vfs>, cache_bytes: usize) -> Result<(), IndexError> {
+    pub(crate) fn check(vfs: &Arc<dyn Vfs>) -> Result<(), IndexError> {
         let home = Home::open(Arc::clone(vfs), file::INDEX).and_then(|home| home.in_memory()).map_err(io_failed)?;
-        let home = Arc::new(home);
-        let (fence, making) = (Arc::default(), Arc::default());
-        guarded(|| Redb::open(Backend { home, fence, making }, cache_bytes)?.check())
+        Redb::check(Backend::of(home))
     }
 
     /// Makes an empty index at `path`, without a mark: it counts as unfinished until it was loaded.
@@ -289,16 +287,14 @@ impl Index {
         let pin = self.snapshot()?;
         #[cfg(test)]
         if let Keeper::Plain(_) = self.keeper()? {
-            return Ok(Checkup { database: None, _pin: pin });
+            return Ok(Checkup { backend: None, _pin: pin });
         }
-        let home = Arc::new(self.home.in_memory().map_err(io_failed)?);
+        let home = self.home.in_memory().map_err(io_failed)?;
         // The front says where the roots are, and is written with each commit.
         let mut front = [0; FRONT_BYTES];
         let read = home.file.read_at(&mut front, 0).map_err(io_failed)?;
         home.file.write_at(&front[..read], 0).map_err(io_failed)?;
-        let (fence, making) = (Arc::default(), Arc::default());
-        let database = guarded(|| Redb::open(Backend { home, fence, making }, CHECK_CACHE_BYTES))?;
-        Ok(Checkup { database: Some(database), _pin: pin })
+        Ok(Checkup { backend: Some(Backend::of(home)), _pin: pin })
     }
 
     /// Whether it is open, which it is not after a failure for want of space.
@@ -368,7 +364,7 @@ impl Drop for Index {
 
 /// An index that is about to be compared with its checksums.
 pub(crate) struct Checkup {
-    database: Option<Redb>,
+    backend: Option<Backend>,
     _pin: Snapshot,
 }
 
@@ -378,12 +374,8 @@ impl Checkup {
     ///
     /// # Errors
     /// `Failed`, when a page does not match.
-    pub(crate) fn run(mut self) -> Result<(), IndexError> {
-        let checked = self.database.as_mut().map_or(Ok(()), Redb::check);
-        let database = self.database.take();
-        // redb may panic while it closes what is damaged.
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(database)));
-        checked
+    pub(crate) fn run(self) -> Result<(), IndexError> {
+        self.backend.map_or(Ok(()), Redb::check)
     }
 }
 
@@ -392,6 +384,17 @@ pub(crate) enum Source {
     Redb(redb::ReadTransaction),
     #[cfg(test)]
     Plain(Arc<plain::Tables>),
+}
+
+impl Source {
+    /// What all rows take with what leads to them, in bytes. Reads everything.
+    pub(crate) fn row_bytes(&self) -> Result<u64, IndexError> {
+        match self {
+            Source::Redb(transaction) => database::row_bytes(transaction),
+            #[cfg(test)]
+            Source::Plain(_) => Ok(0),
+        }
+    }
 }
 
 /// Takes rows into an empty index.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::fixture::{bucket, delete, open, options, put, size_of};
 use super::{Faults, Rng, SimClock, SimDisk};
 use crate::row::Table;
@@ -85,6 +87,37 @@ fn an_index_that_has_grown_is_smaller_after_a_vacuum_and_says_the_same() {
     let store = open(&disk, options);
     assert_eq!(store.recovery(), [""; 0], "the index is the one that was written");
     assert_eq!(size_of(&store, bucket, "later"), Some(10));
+    assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0]);
+}
+
+#[test]
+fn an_index_of_many_rows_that_are_no_objects_is_copied_only_once_it_is_half_empty() {
+    let disk = SimDisk::new(2);
+    let store = open(&disk, options());
+    let change = |nth: usize, value: Option<Vec<u8>>| ConfigChange {
+        namespace: "rows".to_owned(),
+        key: format!("{nth:05}"),
+        value: value.map(Bytes::from),
+        expected_revision: None,
+    };
+    for batch in 0..20 {
+        let rows = (0..1000).map(|nth| change(batch * 1000 + nth, Some(vec![7; 1000]))).collect();
+        store.put_config_batch(rows).wait().unwrap();
+    }
+    store.checkpoint().unwrap();
+    let length = || disk.files("index.redb")[0].1;
+    let before = length();
+    assert!(before > 20 << 20 && !store.core.vacuum_if_grown().unwrap(), "{before} bytes: it is full");
+    for batch in 0..19 {
+        store.put_config_batch((0..1000).map(|nth| change(batch * 1000 + nth, None)).collect()).wait().unwrap();
+    }
+    store.checkpoint().unwrap();
+    // What was looked at is not looked at again in this run of the store.
+    drop(store);
+    let store = open(&disk, options());
+    assert!(length() > 16 << 20 && store.core.vacuum_if_grown().unwrap(), "{} bytes: it is empty", length());
+    assert!(length() < before / 4, "{} bytes are left", length());
+    assert_eq!(store.config_rows("rows").unwrap().len(), 1000);
     assert_eq!(store.core.compare_with_rebuild().unwrap(), [""; 0]);
 }
 

@@ -82,13 +82,27 @@ impl Store {
     /// # Errors
     /// `Damaged`, when the index cannot be walked; `Io`.
     pub fn config_rows(&self, namespace: &str) -> Result<Vec<Result<ConfigRow, DamagedConfigRow>>, Error> {
-        let prefix = key::config(namespace, "");
+        self.config_rows_with_prefix(namespace, "")
+    }
+
+    /// The rows of a namespace whose keys begin with `key_prefix`, as [`Store::config_rows`] has them.
+    ///
+    /// # Errors
+    /// As [`Store::config_rows`].
+    pub fn config_rows_with_prefix(
+        &self,
+        namespace: &str,
+        key_prefix: &str,
+    ) -> Result<Vec<Result<ConfigRow, DamagedConfigRow>>, Error> {
+        let prefix = key::config(namespace, key_prefix);
+        let key_start = prefix.len() - key_prefix.len();
         let view = self.core.view.load_full();
         let mut scan = view.scan(Table::Config, &prefix, &prefix)?;
         let mut lost = self.core.doubt.rows(namespace);
+        lost.retain(|key| key.starts_with(key_prefix));
         let mut rows = Vec::new();
         while let Some((row_key, value)) = scan.next_even_damaged()? {
-            let key = String::from_utf8_lossy(row_key.get(prefix.len()..).unwrap_or_default());
+            let key = String::from_utf8_lossy(row_key.get(key_start..).unwrap_or_default());
             let intact = value.filter(|_| !lost.remove(&*key)).and_then(|value| decode(&key, value).ok());
             rows.push(intact.ok_or_else(|| DamagedConfigRow { key: key.into_owned() }));
         }

@@ -11,7 +11,7 @@ use crate::auth::{self, AuthError, Authenticated, ChunkError, Claim, PayloadAuth
 use crate::identity::account::Account;
 use crate::identity::credential::Identity;
 use crate::identity::name::Name;
-use crate::identity::snapshot::Refusal;
+use crate::identity::snapshot::{Refusal, Snapshot};
 use crate::identity::user::Role;
 use crate::protocol::error::{Code, S3Error, S3Result};
 use crate::state::State;
@@ -46,13 +46,25 @@ pub struct SignedIn {
     pub user: Option<(Name, Role)>,
 }
 
-/// Verifies a request's signature and finds whose it is. Unknown, disabled, expired and damaged keys answer alike; the log says which it was.
-pub fn authenticate(state: &State, head: RequestHead<'_>, now_seconds: i64) -> S3Result<(Caller, PayloadAuth)> {
+/// Verifies a request's signature and finds whose it is. Unknown, disabled, expired and damaged keys answer alike; the log says which it was. `early` is what is known of the caller while identities are still [read](crate::identity::store::IdentityStore::early).
+pub fn authenticate(
+    state: &State,
+    early: Option<&Snapshot>,
+    head: RequestHead<'_>,
+    now_seconds: i64,
+) -> S3Result<(Caller, PayloadAuth)> {
     match auth::parse(head, &state.auth, now_seconds)? {
         Claim::Anonymous(claim) => Ok(caller(claim.accept()?, None)),
         Claim::Signed(claim) => {
             let now = Timestamp::from_second(now_seconds).unwrap_or(Timestamp::UNIX_EPOCH);
-            let snapshot = state.identities.snapshot();
+            let current;
+            let snapshot = match early {
+                Some(early) => early,
+                None => {
+                    current = state.identities.snapshot();
+                    &current
+                }
+            };
             let identity = match snapshot.credential(claim.access_key(), now) {
                 Ok(identity) => identity.clone(),
                 // Behind damage in the log a key that isn't known may be one whose row was lost: telling its holder that it doesn't exist would have them throw it away.

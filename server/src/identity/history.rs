@@ -135,7 +135,7 @@ impl IdentityStore {
     /// # Errors
     /// The row store's.
     pub fn history(&self, permission: &Permission) -> Result<Vec<Revision>, RowsError> {
-        let rows = self.rows().rows(&Kept::of_permission(permission).namespace())?;
+        let rows = self.rows().rows(&Kept::of_permission(permission).namespace(), "")?;
         let mut revisions: Vec<Revision> = rows.iter().filter_map(|(_, value)| read(value)).collect();
         // Rows of a later number are from before the permission's own row was damaged and replaced.
         revisions.retain(|it| it.permission.revision <= permission.revision);
@@ -150,7 +150,7 @@ impl IdentityStore {
     /// # Errors
     /// The row store's.
     pub fn service_account_history(&self, of: &ServiceAccount) -> Result<Vec<ServiceAccountRevision>, RowsError> {
-        let rows = self.rows().rows(&Kept::of_service_account(of).namespace())?;
+        let rows = self.rows().rows(&Kept::of_service_account(of).namespace(), "")?;
         let read = |value: &[u8]| -> Option<ServiceAccountRevision> {
             let row: ServiceAccountHistoryRow = serde_json::from_slice(value).ok()?;
             Some(row.service_account).filter(|it| row.version == ROW_VERSION && it.revision <= of.revision)
@@ -171,7 +171,7 @@ impl IdentityStore {
     /// # Errors
     /// The row store's.
     pub fn user_history(&self, of: &User) -> Result<Vec<UserRevision>, RowsError> {
-        let rows = self.rows().rows(&Kept::of_user(of).namespace())?;
+        let rows = self.rows().rows(&Kept::of_user(of).namespace(), "")?;
         let read = |value: &[u8]| -> Option<UserRevision> {
             let row: UserHistoryRow = serde_json::from_slice(value).ok()?;
             Some(row.user).filter(|it| row.version == ROW_VERSION && it.revision <= of.revision)

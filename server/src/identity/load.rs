@@ -1,12 +1,16 @@
 //! Reads the identities of a node from their rows, once, when it starts.
 //!
-//! Accounts and root keys are few and tell whether a node is new: a start waits for them. Permissions, service accounts and users may be tens of thousands, each with a document to parse or a secret to open: they are read beside the start, and only who asks for identities meanwhile waits, for what is left of it.
+//! Accounts and root keys are few and tell whether a node is new: a start waits for them. Permissions, service accounts and users may be tens of thousands, each with a document to parse or a secret to open: they are read beside the start. Who asks for a holder of a key meanwhile gets what is known of that one, and only who asks for all of them waits.
 
 use std::sync::Arc;
 use std::thread;
 
+use super::name::AccessKey;
 use super::records::{Loaded, Records};
-use super::rows::{FIRST_NAMESPACES, FURTHER_NAMESPACES};
+use super::rows::{
+    FIRST_NAMESPACES, FURTHER_NAMESPACES, PERMISSIONS, Record, SERVICE_ACCOUNTS, permission_prefix,
+    service_account_prefix,
+};
 use super::sealed::MasterKey;
 use super::snapshot::Snapshot;
 use super::store::{ConfigRows, OpenError, Shared};
@@ -35,7 +39,7 @@ impl Loading {
         let (rows, master) = (shared.rows.as_ref(), &shared.master);
         // What refers to something is taken in after it; decoding is most of the work and refers to nothing.
         let read: Vec<_> = thread::scope(|scope| {
-            let threads = FURTHER_NAMESPACES.map(|namespace| scope.spawn(move || decode(rows, namespace, master)));
+            let threads = FURTHER_NAMESPACES.map(|namespace| scope.spawn(move || decode(rows, namespace, "", master)));
             threads.into_iter().map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         for read in read {
@@ -58,12 +62,67 @@ impl Loading {
 pub(super) fn first(rows: &dyn ConfigRows, master: &MasterKey) -> Result<Records, OpenError> {
     let mut records = Records::default();
     for namespace in FIRST_NAMESPACES {
-        decode(rows, namespace, master)?.into_iter().for_each(|it| records.load(it));
+        decode(rows, namespace, "", master)?.into_iter().for_each(|it| records.load(it));
     }
     Ok(records)
 }
 
-fn decode(rows: &dyn ConfigRows, namespace: &'static str, master: &MasterKey) -> Result<Vec<Loaded>, OpenError> {
-    let rows = rows.rows(namespace).map_err(OpenError::Rows)?;
+/// `first` with every service account that has this access key.
+pub(super) fn with_holders(
+    first: &Records,
+    access_key: &AccessKey,
+    rows: &dyn ConfigRows,
+    master: &MasterKey,
+) -> Result<Records, OpenError> {
+    let mut records = first.clone();
+    holders(first, access_key, rows, master)?.into_iter().for_each(|it| records.load(it));
+    Ok(records)
+}
+
+/// The identities as far as whoever has this access key needs them: accounts and root keys, and the service account with its permissions. `None` where only all rows can tell: nobody has the key or several do, or something can't be read.
+pub(super) fn of_holder(shared: &Shared, access_key: &str) -> Option<Arc<Snapshot>> {
+    let access_key = AccessKey::parse(access_key).ok()?;
+    let (rows, master, first) = (shared.rows.as_ref(), &shared.master, &shared.first.records);
+    let given = shared.root_override.as_ref();
+    let stored = first.accounts.values().filter_map(|it| it.root.as_ref()).any(|root| root.access_key == access_key);
+    let is_root = stored || given.is_some_and(|(given, _)| *given == access_key);
+    let mut holders = holders(first, &access_key, rows, master).ok()?;
+    match (is_root, holders.pop()) {
+        (true, None) => first.is_intact().then(|| Arc::clone(&shared.first)),
+        (false, Some(holder)) if holders.is_empty() => {
+            let mut records = first.clone();
+            let Some(Record::ServiceAccount(service_account)) = holder.record() else { return None };
+            for id in &service_account.permissions {
+                let prefix = permission_prefix(&service_account.account_id, id);
+                let [permission] = decode(rows, PERMISSIONS, &prefix, master).ok()?.try_into().ok()?;
+                records.load(permission);
+            }
+            records.load(holder);
+            records.is_intact().then(|| Arc::new(Snapshot::new(records, given)))
+        }
+        _ => None,
+    }
+}
+
+fn holders(
+    first: &Records,
+    access_key: &AccessKey,
+    rows: &dyn ConfigRows,
+    master: &MasterKey,
+) -> Result<Vec<Loaded>, OpenError> {
+    let mut holders = Vec::new();
+    for account in first.accounts.keys() {
+        holders.extend(decode(rows, SERVICE_ACCOUNTS, &service_account_prefix(account, access_key), master)?);
+    }
+    Ok(holders)
+}
+
+fn decode(
+    rows: &dyn ConfigRows,
+    namespace: &'static str,
+    key_prefix: &str,
+    master: &MasterKey,
+) -> Result<Vec<Loaded>, OpenError> {
+    let rows = rows.rows(namespace, key_prefix).map_err(OpenError::Rows)?;
     Ok(rows.into_iter().map(|(key, value)| Loaded::decode(namespace, key, &value, master)).collect())
 }

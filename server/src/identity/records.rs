@@ -73,6 +73,11 @@ impl Loaded {
             Some(row) => Loaded { record: Record::decode(&row, value, master), row: Ok(row) },
         }
     }
+
+    /// What it holds, where that can be read.
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.record.as_ref().ok()
+    }
 }
 
 /// What a change touches, where few records are: enough to tell what follows from it without a look at all the others.
@@ -219,6 +224,11 @@ impl Records {
     /// Whether no row was ever read, readable or not.
     pub(super) fn is_pristine(&self) -> bool {
         self.accounts.is_empty() && self.damaged.is_empty() && self.unnamed.is_empty()
+    }
+
+    /// Whether all rows could be read.
+    pub(super) fn is_intact(&self) -> bool {
+        self.damaged.is_empty() && self.unnamed.is_empty()
     }
 
     /// The records of an account.

@@ -1,6 +1,6 @@
 //! The rows in which identities lie in the store: one JSON object each, named by what it is.
 //!
-//! A row's key repeats the account, the name and the access key that its value holds, so that a value which can't be read still says whom it is about: that identity is refused by name, and its name and access key stay taken. Earlier values of a row, for history and revert, are the engine's revisions of it.
+//! A row's key repeats the account, the name and the access key that its value holds, so that a value which can't be read still says whom it is about: that identity is refused by name, and its name and access key stay taken. It begins with what the row is looked up by while not all rows are read: the access key, the permission's id. Earlier values of a row, for history and revert, are the engine's revisions of it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::user::User;
 pub(super) const ACCOUNTS: &str = "identity.account";
 const ROOTS: &str = "identity.root";
 pub(super) const PERMISSIONS: &str = "identity.permission";
-const SERVICE_ACCOUNTS: &str = "identity.service-account";
+pub(super) const SERVICE_ACCOUNTS: &str = "identity.service-account";
 const USERS: &str = "identity.user";
 /// Which master key the secrets are sealed under; one row, [`MASTER_KEY_ROW`].
 pub(super) const MASTER_KEY: &str = "identity.master-key";
@@ -99,8 +99,10 @@ impl RowKey {
         match self {
             RowKey::Account { account, name } | RowKey::User { account, name } => format!("{account}/{name}"),
             RowKey::Root { account, access_key } => format!("{account}/{access_key}"),
-            RowKey::Permission { account, name, id } => format!("{account}/{name}/{id}"),
-            RowKey::ServiceAccount { account, name, access_key } => format!("{account}/{name}/{access_key}"),
+            RowKey::Permission { account, name, id } => format!("{}{name}", permission_prefix(account, id)),
+            RowKey::ServiceAccount { account, name, access_key } => {
+                format!("{}{name}", service_account_prefix(account, access_key))
+            }
         }
     }
 
@@ -111,10 +113,10 @@ impl RowKey {
         match (namespace, &parts[1..]) {
             (ACCOUNTS, [name]) => Some(RowKey::Account { account, name: Name::parse(name).ok()? }),
             (ROOTS, [key]) => Some(RowKey::Root { account, access_key: AccessKey::parse(key).ok()? }),
-            (PERMISSIONS, [name, id]) => {
+            (PERMISSIONS, [id, name]) => {
                 Some(RowKey::Permission { account, name: PermissionName::parse(name).ok()?, id: Id::parse(id).ok()? })
             }
-            (SERVICE_ACCOUNTS, [name, key]) => {
+            (SERVICE_ACCOUNTS, [key, name]) => {
                 let (name, access_key) = (Name::parse(name).ok()?, AccessKey::parse(key).ok()?);
                 Some(RowKey::ServiceAccount { account, name, access_key })
             }
@@ -122,6 +124,16 @@ impl RowKey {
             _ => None,
         }
     }
+}
+
+/// What the key of the permission with this id begins with; its name follows.
+pub(super) fn permission_prefix(account: &AccountId, id: &Id) -> String {
+    format!("{account}/{id}/")
+}
+
+/// What the key of the service account with this access key begins with; its name follows.
+pub(super) fn service_account_prefix(account: &AccountId, access_key: &AccessKey) -> String {
+    format!("{account}/{access_key}/")
 }
 
 impl fmt::Display for RowKey {

@@ -16,6 +16,7 @@ use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use tokio::sync::SetOnce;
 
+use super::account::Account;
 use super::change::{Change, Refused};
 use super::load::{self, Loading};
 use super::name::AccessKey;
@@ -32,11 +33,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where rows are kept: namespaced, opaque, durable.
 pub trait ConfigRows: Send + Sync {
-    /// All rows of a namespace: key and value. A row whose value is damaged comes with whatever is left of it, so that it can be named.
+    /// The rows of a namespace whose keys begin with `key_prefix`: key and value. A row whose value is damaged comes with whatever is left of it, so that it can be named.
     ///
     /// # Errors
     /// The store's own.
-    fn rows(&self, namespace: &str) -> Result<Vec<(String, Bytes)>, RowsError>;
+    fn rows(&self, namespace: &str, key_prefix: &str) -> Result<Vec<(String, Bytes)>, RowsError>;
 
     /// Makes all changes durable, or none of them. At most [`BATCH_CHANGES_MAX`] changes and [`BATCH_BYTES_MAX`] bytes of namespaces, keys and values come at once.
     ///
@@ -198,6 +199,8 @@ pub(super) struct Shared {
     pub(super) rows: Arc<dyn ConfigRows>,
     pub(super) master: MasterKey,
     pub(super) root_override: Option<(AccessKey, SecretKey)>,
+    /// Accounts and root keys as they were at the start.
+    pub(super) first: Arc<Snapshot>,
     /// Empty until all rows are read.
     current: OnceLock<ArcSwap<Snapshot>>,
     /// Set after `current`, for those who may not block a thread.
@@ -223,7 +226,7 @@ impl IdentityStore {
     /// # Errors
     /// The row store's.
     pub fn key_fingerprint(rows: &dyn ConfigRows) -> Result<Option<String>, RowsError> {
-        let found = rows.rows(MASTER_KEY)?.into_iter().find(|(key, _)| key == MASTER_KEY_ROW);
+        let found = rows.rows(MASTER_KEY, MASTER_KEY_ROW)?.into_iter().find(|(key, _)| key == MASTER_KEY_ROW);
         // A row that holds anything else is lost, and the secrets themselves tell the key.
         let fingerprint = found.and_then(|(_, value)| String::from_utf8(value.to_vec()).ok());
         Ok(fingerprint.filter(|text| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())))
@@ -248,7 +251,7 @@ impl IdentityStore {
     /// As [`IdentityStore::open`], with accounts and root keys read and the rest left to [`Loading::finish`], on whichever thread that runs. Whoever asks for identities before waits.
     ///
     /// # Errors
-    /// As [`IdentityStore::open`]; collisions of the given root credential are found by [`Loading::finish`].
+    /// As [`IdentityStore::open`]. A collision that only damaged rows show is found by [`Loading::finish`].
     pub fn begin(
         rows: Arc<dyn ConfigRows>,
         master: MasterKey,
@@ -261,9 +264,16 @@ impl IdentityStore {
             return Err(OpenError::WrongMasterKey { needed, given });
         }
         let records = load::first(rows.as_ref(), &master)?;
+        if let Some((access_key, _)) = &root_override {
+            let records = load::with_holders(&records, access_key, rows.as_ref(), &master)?;
+            if let Some(refused) = records.collision(access_key) {
+                return Err(OpenError::RootCredentials(refused));
+            }
+        }
         let has_root = |it: &Arc<AccountRecords>| it.root.is_some() || root_override.is_some();
         let shared = Arc::new(Shared {
             had_operator: records.operator().is_some_and(has_root),
+            first: Arc::new(Snapshot::new(records.clone(), root_override.as_ref())),
             rows,
             master,
             root_override,
@@ -280,6 +290,32 @@ impl IdentityStore {
     pub async fn loaded(&self) {
         if self.shared.current.get().is_none() {
             self.shared.loaded.wait().await;
+        }
+    }
+
+    /// While identities are still read: those that a request with this access key needs, for a request without one accounts and root keys. `None` once all are read, which it waits for where the rows of one holder don't tell.
+    pub async fn early(&self, access_key: impl FnOnce() -> Option<String>) -> Option<Arc<Snapshot>> {
+        let shared = &self.shared;
+        if shared.current.get().is_some() {
+            return None;
+        }
+        let found = match access_key() {
+            None => Some(shared.first.clone()),
+            Some(access_key) => load::of_holder(shared, &access_key),
+        };
+        // Changes are made only once all are read: until then nothing that was read here has changed meanwhile.
+        if found.is_some() && shared.current.get().is_none() {
+            return found;
+        }
+        self.loaded().await;
+        None
+    }
+
+    /// The account with this id. Doesn't wait: accounts are there from the start.
+    pub fn account(&self, id: &str) -> Option<Arc<Account>> {
+        match self.shared.current.get() {
+            Some(current) => current.load().account(id).cloned(),
+            None => self.shared.first.account(id).cloned(),
         }
     }
 

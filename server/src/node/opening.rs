@@ -144,8 +144,9 @@ fn open_store(
     let key_path = config.data.join(MASTER_KEY_FILE);
     let master = private_file::load_or_create_key(&key_path, needed.as_deref()).map_err(|error| failed(&error))?;
     let (identities, loading) = IdentityStore::begin(rows, master, root).map_err(|error| failed(&error))?;
-    // A new node's are few, and what is declared is compared with all of them.
-    let loading = if config.bootstrap.is_some() || !identities.had_operator() {
+    // A new node's are few, and what is declared is compared with all of them. Behind damage two rows may contradict each other, which only all of them show.
+    let is_damaged = store.health() != engine::Health::Ok;
+    let loading = if config.bootstrap.is_some() || !identities.had_operator() || is_damaged {
         loading.finish().map_err(|error| failed(&error))?;
         None
     } else {

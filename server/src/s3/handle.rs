@@ -14,6 +14,7 @@ use crate::access::context::RequestContext;
 use crate::auth::{self, Claim, PayloadAuth, RequestHead, Scheme};
 use crate::http::body::RequestBody;
 use crate::identity::credential::Identity;
+use crate::identity::snapshot::Snapshot;
 use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::protocol::name::CopySource;
 use crate::protocol::operation::{Operation, op};
@@ -53,19 +54,18 @@ pub struct Unproven {
 }
 
 impl Unproven {
-    fn of(state: &State, head: RequestHead<'_>, now: i64) -> Unproven {
+    fn of(state: &State, early: Option<&Snapshot>, head: RequestHead<'_>, now: i64) -> Unproven {
         let target = route::target(head.uri.path(), head.host_bucket).ok();
         let query = Query::parse(head.uri.query().unwrap_or_default()).ok();
         let operation = target
             .as_ref()
             .zip(query)
             .and_then(|(target, query)| route::operation(head.method, target, &query, head.headers).ok());
-        let claim = auth::parse(head, &state.auth, now).ok();
-        let access_key = claim.and_then(|claim| match claim {
-            Claim::Signed(claim) => Some(claim.access_key().to_owned()),
-            Claim::Anonymous(_) => None,
+        let access_key = access_key(state, head, now);
+        let holder = access_key.as_deref().and_then(|key| match early {
+            Some(early) => early.holder(key).cloned(),
+            None => state.identities.snapshot().holder(key).cloned(),
         });
-        let holder = access_key.as_deref().and_then(|key| state.identities.snapshot().holder(key).cloned());
         let user_agent = head.headers.get(http::header::USER_AGENT).and_then(|it| it.to_str().ok()).map(str::to_owned);
         Unproven { operation, target, access_key, holder, user_agent }
     }
@@ -74,7 +74,8 @@ impl Unproven {
 /// Answers one request of the S3 listener.
 pub async fn handle(state: &State, request: Arrived, body: RequestBody) -> Handled {
     let mut unproven = None;
-    let opened = open(state, request, &mut unproven);
+    let early = state.identities.early(|| access_key(state, claim(&request, None), request.received_at_seconds)).await;
+    let opened = open(state, early.as_deref(), request, &mut unproven);
     Handled { unproven, ..carry_out(state, opened, body).await }
 }
 
@@ -120,9 +121,31 @@ pub struct Arrived {
     pub received_at_seconds: i64,
 }
 
+/// What a request is signed with.
+fn claim<'a>(arrived: &'a Arrived, host_bucket: Option<&'a str>) -> RequestHead<'a> {
+    let head = &arrived.head;
+    RequestHead {
+        method: &head.method,
+        uri: &head.uri,
+        headers: &head.headers,
+        host_bucket,
+        body_sha256: None,
+        path_twice: false,
+    }
+}
+
+/// The access key that a request names.
+fn access_key(state: &State, claim: RequestHead<'_>, now: i64) -> Option<String> {
+    match auth::parse(claim, &state.auth, now).ok()? {
+        Claim::Signed(claim) => Some(claim.access_key().to_owned()),
+        Claim::Anonymous(_) => None,
+    }
+}
+
 /// Finds what a request asks for and who sent it.
 fn open(
     state: &State,
+    early: Option<&Snapshot>,
     arrived: Arrived,
     unproven: &mut Option<Unproven>,
 ) -> S3Result<(Arc<RequestContext>, PayloadAuth)> {
@@ -130,17 +153,10 @@ fn open(
     check_length(&head.headers)?;
     let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     let host_bucket = route::bucket_of_host(&host, &state.config.domains);
-    let claim = RequestHead {
-        method: &head.method,
-        uri: &head.uri,
-        headers: &head.headers,
-        host_bucket,
-        body_sha256: None,
-        path_twice: false,
-    };
-    let (caller, auth) = authenticate(state, claim, arrived.received_at_seconds).inspect_err(|_| {
+    let claim = claim(&arrived, host_bucket);
+    let (caller, auth) = authenticate(state, early, claim, arrived.received_at_seconds).inspect_err(|_| {
         if state.audit.wants(true) {
-            *unproven = Some(Unproven::of(state, claim, arrived.received_at_seconds));
+            *unproven = Some(Unproven::of(state, early, claim, arrived.received_at_seconds));
         }
     })?;
     Ok((understand(state, arrived, caller, host_bucket)?, auth))

@@ -44,9 +44,9 @@ impl Default for MemoryRows {
 }
 
 impl ConfigRows for MemoryRows {
-    fn rows(&self, namespace: &str) -> Result<Vec<(String, Bytes)>, RowsError> {
+    fn rows(&self, namespace: &str, key_prefix: &str) -> Result<Vec<(String, Bytes)>, RowsError> {
         let rows = self.rows.lock().unwrap();
-        let of_namespace = rows.iter().filter(|((it, _), _)| it == namespace);
+        let of_namespace = rows.iter().filter(|((it, key), _)| it == namespace && key.starts_with(key_prefix));
         Ok(of_namespace.map(|((_, key), value)| (key.clone(), Bytes::from(value.clone()))).collect())
     }
 
