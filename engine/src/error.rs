@@ -168,7 +168,9 @@ pub enum OpenError {
         /// The file system's kind.
         kind: String,
     },
-    /// Both copies of the FORMAT file, or files that only damage can explain, cannot be read.
+    /// Neither copy in the FORMAT file of this directory can be read: whose store it is is not known.
+    LostFormat(PathBuf),
+    /// Files that only damage can explain.
     Damaged {
         /// The directory.
         path: PathBuf,
@@ -213,6 +215,9 @@ impl fmt::Display for OpenError {
                 "{} lies on {kind}, where locks and syncs promise less; allow network file systems to use it all the same",
                 path.display()
             ),
+            OpenError::LostFormat(path) => {
+                write!(f, "{} is damaged: neither copy in FORMAT is intact: restore it", path.display())
+            }
             OpenError::Damaged { path, what } => write!(f, "{} is damaged: {what}: restore it", path.display()),
             OpenError::Io { path, what, source } => write!(f, "{}: {what}: {source}", path.display()),
         }
@@ -225,6 +230,7 @@ impl OpenError {
         match &mut self {
             OpenError::InUse(path)
             | OpenError::NotADataDirectory(path)
+            | OpenError::LostFormat(path)
             | OpenError::NotWritable(path, _)
             | OpenError::NewerFormat { path, .. }
             | OpenError::UnknownFeatures { path, .. }

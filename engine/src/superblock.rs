@@ -193,7 +193,7 @@ fn read_format(vfs: &dyn Vfs) -> Result<Superblock, OpenError> {
         }
     }
     let Some(intact) = good else {
-        return Err(OpenError::damaged("neither copy in FORMAT is intact"));
+        return Err(OpenError::LostFormat(PathBuf::new()));
     };
     let found = u32_at(&intact, superblock::VERSION);
     let incompatible = u64_at(&intact, superblock::INCOMPAT) | u64_at(&intact, superblock::RO_COMPAT);

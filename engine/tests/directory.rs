@@ -53,7 +53,7 @@ fn directories_of_others_and_of_later_versions_are_left_alone() {
     flip(&format, 4096 + 20);
     let before = (names(directory.path()), fs::read(&format).unwrap());
     let refused = Store::open(directory.path(), options()).unwrap_err();
-    assert!(matches!(&refused, OpenError::Damaged { path, .. } if path == directory.path()), "{refused:?}");
+    assert!(matches!(&refused, OpenError::LostFormat(path) if path == directory.path()), "{refused:?}");
     assert_eq!((names(directory.path()), fs::read(&format).unwrap()), before);
 }
 

@@ -125,6 +125,7 @@ impl Node {
         if config.durability == Durability::Relaxed {
             warnings.push("durability is relaxed: acknowledged writes may be lost with the machine's power".to_owned());
         }
+        warnings.extend(state.store.recovery().iter().cloned());
         match state.store.health() {
             engine::Health::Ok => {}
             engine::Health::ReadOnly { reason } => warnings.push(format!("the store is read-only: {reason}")),

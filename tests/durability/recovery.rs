@@ -63,6 +63,7 @@ fn deleting_the_index_changes_no_answer() {
         let index = node.data().join("index.redb");
         std::fs::remove_file(&index).unwrap_or_else(|error| panic!("{}: {error}", index.display()));
         node.restart();
+        node.logged(&["WARN", "the index was rebuilt from"]);
         assert_eq!(answers(&node.client()), before);
         let client = node.client();
         assert_eq!(client.send(client.request("GET", "", "")).xml_all("Bucket/Name"), ["box", "empty"]);

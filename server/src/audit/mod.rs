@@ -29,8 +29,16 @@ pub use writer::LowWater;
 const LINE_BYTES_KEPT: usize = 16 << 10;
 /// How long a search waits for what was just recorded.
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(1);
-/// What is kept of the log in all, in bytes, unless the settings say otherwise.
-pub const KEPT_BYTES_DEFAULT: u64 = 1 << 30;
+/// What is kept of the log in all, in bytes, unless the settings say otherwise; on a small disk that objects lie on less.
+const KEPT_BYTES_DEFAULT: u64 = 1 << 30;
+/// The share of a disk that the log takes where objects lie on it too, unless the settings say otherwise.
+const DISK_SHARE: u64 = 16;
+
+/// What is kept of the log in all, in bytes, unless the settings say otherwise. `disk_bytes` is the size of the disk if objects lie on it too.
+pub fn kept_bytes_by_default(disk_bytes: Option<u64>) -> u64 {
+    let share = disk_bytes.map_or(u64::MAX, |bytes| bytes / DISK_SHARE);
+    share.clamp(files::FILE_BYTES_MAX, KEPT_BYTES_DEFAULT)
+}
 
 /// Which S3 requests are recorded. Calls of the admin API always are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,6 +259,12 @@ mod tests {
             assert!(std::time::Instant::now() < deadline);
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+    }
+
+    #[test]
+    fn a_small_disk_that_objects_lie_on_keeps_a_sixteenth() {
+        let kept: Vec<u64> = [None, Some(1 << 40), Some(4 << 30), Some(512 << 20)].map(kept_bytes_by_default).into();
+        assert_eq!(kept, [1 << 30, 1 << 30, 256 << 20, 64 << 20]);
     }
 
     #[test]

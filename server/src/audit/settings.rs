@@ -4,7 +4,7 @@ use bytes::Bytes;
 use engine::Store;
 use serde::{Deserialize, Serialize};
 
-use super::{KEPT_BYTES_DEFAULT, Requests};
+use super::Requests;
 
 const NAMESPACE: &str = "audit";
 const ROW: &str = "settings";
@@ -18,13 +18,13 @@ pub struct AuditSettings {
 }
 
 impl AuditSettings {
-    /// Which S3 requests are recorded and how much is kept; a row that can't be read records everything.
-    pub fn load(store: &Store) -> (Requests, u64) {
+    /// Which S3 requests are recorded and how much is kept, where somebody said; a row that can't be read records everything.
+    pub fn load(store: &Store) -> (Requests, Option<u64>) {
         let row = store.config(NAMESPACE, ROW).ok().flatten();
         let settings: Option<AuditSettings> = row.and_then(|row| serde_json::from_slice(&row.value).ok());
-        let Some(settings) = settings else { return (Requests::All, KEPT_BYTES_DEFAULT) };
+        let Some(settings) = settings else { return (Requests::All, None) };
         let requests = Requests::CHOICES.into_iter().find(|it| it.as_str() == settings.requests);
-        (requests.unwrap_or(Requests::All), settings.kept_bytes)
+        (requests.unwrap_or(Requests::All), Some(settings.kept_bytes))
     }
 
     /// Keeps them.

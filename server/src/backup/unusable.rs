@@ -32,12 +32,10 @@ pub fn why_unusable(path: &Path, error: &io::Error) -> String {
 
 /// One line: why a data directory can't be opened, and what to do.
 pub fn why_unopened(path: &Path, error: &OpenError) -> String {
-    if let OpenError::Damaged { what, .. } = error
-        && what.contains("copy in FORMAT")
-    {
+    if let OpenError::LostFormat(_) = error {
         let shown = path.display();
         return format!(
-            "{shown} is damaged: {what}, which says only whose files these are: copy FORMAT from a backup of this store into {shown} and look with strongroom fsck {shown}, or restore the backup (strongroom restore)"
+            "{shown} is damaged: neither copy in FORMAT is intact, which says only whose files these are: copy FORMAT from a backup of this store into {shown} and look with strongroom fsck {shown}, or restore the backup (strongroom restore)"
         );
     }
     let (OpenError::Io { source, .. } | OpenError::NotWritable(_, source)) = error else { return error.to_string() };

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, SetOnce, watch};
 use tokio::task::JoinHandle;
 
 use super::{FreshCredentials, StartError};
-use crate::audit::{Audit, AuditSettings};
+use crate::audit::{self, Audit, AuditSettings};
 use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::backup;
 use crate::bucket_policy::BucketPolicies;
@@ -106,6 +106,9 @@ fn open_audit(config: &Config, store: &Store) -> Result<Audit, StartError> {
     };
     // On a disk of its own it may take all there is.
     let shares_disk = is_on_file_system_of(&path, &config.data).map_err(refused)?;
+    let disk = rustix::fs::statvfs(&config.data).ok().filter(|_| shares_disk);
+    let disk_bytes = disk.map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize));
+    let kept_bytes = kept_bytes.unwrap_or_else(|| audit::kept_bytes_by_default(disk_bytes));
     let asked = store.clone();
     let low_water = move || if shares_disk { asked.stats().low_water_bytes } else { 0 };
     Audit::start(&path, requests, kept_bytes, Box::new(low_water)).map_err(refused)
