@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
+use super::ahead::ReadAhead;
 use crate::sync::lock_below;
 use crate::vfs::{OpenMode, OverlayVfs, VFile, Vfs, read_exact_at};
 
@@ -68,12 +69,21 @@ pub(super) struct Backend {
     pub(super) fence: Arc<AtomicBool>,
     /// Set while an empty index is made, whose syncs are left to one at the end: there is nothing in it to lose.
     pub(super) making: Arc<AtomicBool>,
+    /// For a file that is read once, in the order of keys.
+    pub(super) ahead: Option<Mutex<ReadAhead>>,
 }
 
 impl Backend {
-    /// That of a file which nobody else writes.
+    /// That of a file which nobody else writes, to be read once.
     pub(super) fn of(home: Home) -> Backend {
-        Backend { home: Arc::new(home), fence: Arc::default(), making: Arc::default() }
+        let ahead = Some(Mutex::default());
+        Backend { home: Arc::new(home), fence: Arc::default(), making: Arc::default(), ahead }
+    }
+
+    fn forget(&self) {
+        if let Some(ahead) = &self.ahead {
+            lock_below(ahead).forget();
+        }
     }
 
     fn open_fence(&self) -> io::Result<()> {
@@ -90,11 +100,15 @@ impl StorageBackend for Backend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        read_exact_at(&*self.home.file, out, offset)
+        match &self.ahead {
+            Some(ahead) => lock_below(ahead).read(&*self.home.file, offset, out),
+            None => read_exact_at(&*self.home.file, out, offset),
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.open_fence()?;
+        self.forget();
         self.home.file.set_length(len)
     }
 
@@ -105,6 +119,7 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.open_fence()?;
+        self.forget();
         self.home.file.write_at(data, offset)
     }
 }

@@ -3,6 +3,7 @@
 //! It is disposable. Whatever goes wrong in it, an error or a panic, is reported as such, and the caller sets it aside
 //! and rebuilds it from the log.
 
+mod ahead;
 mod backend;
 mod database;
 #[cfg(test)]
@@ -157,7 +158,8 @@ impl Index {
         }
         let is_new = home.is_empty().map_err(io_failed)?;
         let making = Arc::new(AtomicBool::new(is_new));
-        let backend = Backend { home: Arc::clone(&home), fence: Arc::clone(&fence), making: Arc::clone(&making) };
+        let backend =
+            Backend { home: Arc::clone(&home), fence: Arc::clone(&fence), making: Arc::clone(&making), ahead: None };
         let opened = guarded(|| {
             let database = Redb::open(backend, cache_bytes)?;
             let mark = database.prepare(uuid, first_mark)?;
