@@ -71,6 +71,9 @@ fn naming_another_account_is_refused_by_its_rule_to_who_may_not_change_accounts(
     let told = sam.get("/permissions?account=other").refused(403, "AccessDenied");
     let rule = "Only who may change accounts may name another than their own. User: ";
     assert!(told.starts_with(rule) && told.contains("\"arn:strongroom:::permissions\""), "{told}");
+    let absent = sam.get("/permissions?account=absent").refused(403, "AccessDenied");
+    assert_eq!(absent, told, "whether there is such an account is not told");
+    Admin::root(&node).get("/permissions?account=absent").refused(404, "AccountNotFound");
     sam.get("/permissions?account=main").json(200);
     sam.post("/permissions?account=other", &everything("p")).refused(403, "AccessDenied");
 }

@@ -175,9 +175,9 @@ fn settings_hold_for_the_next_request_and_survive_kill_9() {
     let root = Admin::root(&node);
     let settings = root.get("/audit/settings").json(200);
     assert_eq!((&settings["requests"], &settings["dropped"]), (&json!("all"), &json!(0)));
-    // A sixteenth of a small disk.
+    // A quarter of a small disk.
     let disk = rustix::fs::statvfs(node.data()).expect("the data directory is there");
-    let kept = (disk.f_blocks * disk.f_frsize / 16).clamp(64 << 20, 1 << 30);
+    let kept = (disk.f_blocks * disk.f_frsize / 4).clamp(64 << 20, 1 << 30);
     assert_eq!(settings["keptBytes"], json!(kept));
     root.put("/audit/settings", &json!({"requests": "denied"})).json(200);
     node.client().put("box", "k", "v").ok();
@@ -248,4 +248,32 @@ fn a_full_disk_pauses_the_log_and_room_resumes_it() {
     wait_for("writes");
     client.put("box", "afterwards", "v").ok();
     assert!(!records(&root, "q=afterwards", 1).is_empty());
+}
+
+/// Of the operator's users those who may change accounts see all records, the others their own account's.
+#[test]
+fn users_of_the_operator_s_account_who_manage_no_accounts_see_only_its_records() {
+    let roles = ["admin", "storage-admin", "auditor"];
+    let users = roles.map(|role| json!({"name": role, "role": role, "password": "a-users-password"}));
+    let node = node(json!({"buckets": [{"name": "box"}], "users": users}));
+    let root = Admin::root(&node);
+    let other = root.post("/accounts", &json!({"name": "other"})).json(201);
+    let key = |field: &str| other["root"][field].as_str().expect("a text");
+    node.client().with(key("accessKey"), key("secret")).create_bucket("theirs").ok();
+    node.client().put("box", "k", "v").ok();
+    records(&root, "bucket=theirs", 1);
+    for role in roles {
+        let user = Admin::nobody(&node).with_user(role, "a-users-password");
+        let theirs = user.get("/audit?bucket=theirs").json(200);
+        assert_eq!(theirs.as_array().map(Vec::len), Some(usize::from(role == "admin")), "{role}: {theirs}");
+        assert_eq!(records(&user, "bucket=box", 1).len(), 1, "{role}");
+    }
+}
+
+#[test]
+fn a_call_about_an_object_without_credentials_is_recorded_as_what_it_asked_for() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    Admin::nobody(&node).get("/buckets/box/objects/k").refused(401, "InvalidToken");
+    let found = records(&Admin::root(&node), "event=GetObject", 1);
+    assert_eq!((&found[0]["httpStatus"], &found[0]["errorCode"]), (&json!(401), &json!("InvalidToken")));
 }

@@ -50,3 +50,53 @@ fn d1_no_permission_can_hold_the_console_s_actions_whoever_saves_it() {
         }
     }
 }
+
+/// D2 by another way: an admin declares a root key that they know.
+#[test]
+fn d2_no_user_gives_the_operator_s_root_another_key() {
+    let mut node = tests::NodeBuilder::serve().state(json!({"accounts": [{"name": "main"}]})).start();
+    let credentials = node.data().join("root-credentials.json");
+    let made: Value = serde_json::from_slice(&std::fs::read(&credentials).expect("the file")).expect("JSON");
+    let key = |field: &str| made[field].as_str().expect("a text").to_owned();
+    let root = Admin::nobody(&node).with_key(&key("accessKey"), &key("secretKey"));
+    root.post("/users", &json!({"name": "ada", "role": "admin", "password": "ada-password"})).json(201);
+    let ada = Admin::nobody(&node).with_user("ada", "ada-password");
+    let state =
+        json!({"accounts": [{"name": "main", "root": {"accessKey": "AKTAKENOVER", "secretKey": "taken-over-secret"}}]});
+    for path in ["/state?dryRun=true", "/state"] {
+        let told = ada.post(path, &state).refused(403, "AccessDenied");
+        assert!(told.contains("changed by root alone"), "{told}");
+    }
+    root.get("/auth/session").json(200);
+    assert!(credentials.exists());
+    // Another account's root is the admins' to set.
+    let other = json!({"accounts": [{"name": "main"}, {"name": "other", "root": {"accessKey": "AKOTHERROOT", "secretKey": "a-secret-of-other"}}]});
+    ada.post("/state", &other).json(200);
+    let mut changed = other.clone();
+    changed["accounts"][1]["root"]["secretKey"] = json!("another-secret");
+    ada.post("/state", &changed).json(200);
+
+    let applied = root.post("/state", &state).json(200);
+    assert_eq!(applied["changes"], json!(["~ root key"]), "{applied}");
+    assert!(
+        applied["notes"][0].as_str().is_some_and(|note| note.ends_with("held the former root key and was removed")),
+        "{applied}"
+    );
+    assert!(!credentials.exists(), "it would open nothing");
+    node.kill_9();
+    node.restart();
+    Admin::nobody(&node).with_key("AKTAKENOVER", "taken-over-secret").get("/status").json(200);
+    assert!(!credentials.exists());
+}
+
+#[test]
+fn a_state_file_that_names_a_bucket_which_is_not_there_says_so() {
+    let node = node(json!({"buckets": [{"name": "box"}]}));
+    let names =
+        |buckets: &[&str]| json!({"name": "p", "type": "bucket-names", "actions": "read-only", "buckets": buckets});
+    let state = |buckets: &[&str]| json!({"accounts": [{"name": "main", "buckets": [{"name": "new"}], "permissions": [names(buckets)]}]});
+    let root = Admin::root(&node);
+    let applied = root.post("/state", &state(&["box", "new", "nwe"])).json(200);
+    assert_eq!(applied["notes"], json!(["permission \"p\" names the bucket \"nwe\", which isn't there yet"]));
+    assert_eq!(root.post("/state", &state(&["box", "new"])).json(200)["notes"], json!([]));
+}

@@ -57,7 +57,7 @@ fn prefix_has_1_to_64_characters() {
     let body = |prefix: &str| json!({"name": format!("p{}", prefix.len()), "type": "bucket-prefix", "actions": "read-only", "prefix": prefix});
     root.post("/permissions", &body(&"p".repeat(64))).json(201);
     root.post("/permissions", &body("p")).json(201);
-    for bad in ["", &"p".repeat(65), "Upper", "a*", "a/b"] {
+    for bad in ["", &"p".repeat(65), "Upper", "a*", "a/b", "a..b", "a.-b", "a-.b", "xn--", "-a"] {
         let message = root.post("/permissions", &body(bad)).refused(400, "InvalidArgument");
         assert!(message.starts_with("prefix "), "{message}");
     }
@@ -271,6 +271,21 @@ fn history_tells_who_changed_what_and_a_revert_goes_back() {
     assert_eq!(reverted["policy"], file("s3:GetObject"));
     assert_eq!((&reverted["name"], &reverted["revision"]), (&json!("q"), &json!(4)));
     root.post("/permissions/q/revert", &json!({"revision": 9})).refused(404, "RevisionNotFound");
+}
+
+#[test]
+fn a_permission_names_a_bucket_once_and_is_not_reverted_to_one_that_is_gone() {
+    let node = node(json!({"buckets": [{"name": "box"}, {"name": "old"}]}));
+    let root = Admin::root(&node);
+    let names =
+        |buckets: &[&str]| json!({"name": "p", "type": "bucket-names", "actions": "read-only", "buckets": buckets});
+    let told = root.post("/permissions", &names(&["box", "box"])).refused(400, "InvalidArgument");
+    assert_eq!(told, "buckets names \"box\" twice");
+    root.post("/permissions", &names(&["old"])).json(201);
+    root.put("/permissions/p", &names(&["box"])).json(200);
+    root.delete("/buckets/old").json(204);
+    root.post("/permissions/p/revert", &json!({"revision": 1})).refused(404, "BucketNotFound");
+    assert_eq!(root.get("/permissions/p").json(200)["buckets"], json!(["box"]));
 }
 
 #[test]

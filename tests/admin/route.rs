@@ -174,3 +174,19 @@ fn d13_there_are_no_default_credentials() {
         nobody.post("/auth/token", &json!({"user": user, "password": password})).refused(403, "AuthenticationFailed");
     }
 }
+
+/// Whoever sends a body means something by it: a secret that they chose, say.
+#[test]
+fn a_body_on_a_call_that_takes_none_is_refused_and_nothing_is_changed() {
+    let account =
+        json!({"permissions": [super::everything("p")], "serviceAccounts": [fixture::service_account("app", &["p"])]});
+    let node = node(account);
+    let root = Admin::root(&node);
+    let refused = root.post("/service-accounts/app/rotate", &json!({"secret": "a-chosen-secret"}));
+    assert_eq!(refused.refused(400, "InvalidArgument"), "body is not taken by this call");
+    root.put("/permissions/p/enabled", &json!(true)).refused(400, "InvalidArgument");
+    let app = node.client().with(&fixture::access_key("app"), &fixture::secret_key("app"));
+    app.create_bucket("made").ok();
+    root.post("/service-accounts/app/rotate", &json!({})).json(200);
+    app.list("made", &[]).expect(403, "SignatureDoesNotMatch");
+}

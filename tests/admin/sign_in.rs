@@ -23,6 +23,10 @@ fn a_token_tells_its_time_and_ends_by_signing_out() {
     eve.delete("/auth/token").json(204);
     assert_eq!(eve.get("/auth/token").refused(401, "InvalidToken"), "Token is not valid.");
     assert_eq!(eve.get("/permissions").header("www-authenticate"), "Bearer");
+    for empty in ["Bearer", "Bearer "] {
+        let answer = nobody.send("GET", "/permissions", None, &[("authorization", empty)]);
+        answer.refused(401, "InvalidToken");
+    }
 }
 
 #[test]

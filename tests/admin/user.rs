@@ -28,6 +28,10 @@ fn users_are_made_listed_changed_and_deleted_by_admins() {
     for bad in [json!({"role": "root"}), json!({"name": "ada"}), json!({"password": "short"})] {
         root.put("/users/tom", &bad).refused(400, "InvalidArgument");
     }
+    for reserved in ["root", "anonymous"] {
+        let body = json!({"name": reserved, "role": "auditor", "password": "a-long-password"});
+        root.post("/users", &body).refused(400, "InvalidArgument");
+    }
     root.delete("/users/tom").json(204);
     root.get("/users/tom").refused(404, "UserNotFound");
 }

@@ -1,6 +1,7 @@
 //! The audit log over the API: searched by who may view it, set by the admin alone.
 
 use http::{HeaderName, header};
+use policy::Action;
 
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
@@ -15,7 +16,7 @@ const LIMITS: (usize, usize) = (100, 1_000);
 /// What may be kept of the log, in bytes: one full file to 1 TiB.
 const KEPT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 40;
 
-/// `GET /audit`: newest first, or with `after` what was recorded since, oldest first; the operator sees all accounts' records, others those of their own.
+/// `GET /audit`: newest first, or with `after` what was recorded since, oldest first; who may change accounts sees the records of all, others those of their own.
 pub(super) async fn search(call: &Call) -> Result<Answer> {
     let Some(path) = call.state.audit.path().map(ToOwned::to_owned) else {
         return Err(Refusal::not_found("AuditOff", "The audit log is off: start the node without --audit-log off."));
@@ -48,9 +49,10 @@ pub(super) async fn search(call: &Call) -> Result<Answer> {
     }
     let place = after.as_deref().filter(|after| *after != "end").map(|text| read_cursor("after", text)).transpose()?;
     let (account, own) = (call.account()?, call.caller()?.account());
+    let spans_accounts = own.operator && call.require(Action::StrongroomUpdateAccount).is_ok();
     let search = Search {
-        // An operator who names no other account sees everything, what nobody signed too.
-        account: (!own.operator || account.account_id != own.account_id).then(|| account.account_id.to_string()),
+        // Who may change accounts and names no other sees everything, what nobody signed too.
+        account: (!spans_accounts || account.account_id != own.account_id).then(|| account.account_id.to_string()),
         from,
         to,
         event: text("event"),

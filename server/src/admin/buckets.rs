@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::{Bucket, BucketChange, BucketName, Versioning};
 use http::{StatusCode, header};
 use jiff::Timestamp;
-use policy::{BUCKET_POLICY_BYTES_MAX, ParseOptions};
+use policy::{Action, BUCKET_POLICY_BYTES_MAX, ParseOptions};
 
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
@@ -96,7 +96,10 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
         Some(Versioning::Unversioned) => {
             return Err(Refusal::invalid("versioning", "can be suspended, but not off again"));
         }
-        Some(versioning) => set(call, &bucket, versioning).await?,
+        Some(versioning) => {
+            require_undenied(call, &bucket, Action::PutBucketVersioning)?;
+            set(call, &bucket, versioning).await?
+        }
     };
     if let Some(quota) = quota {
         call.state.quotas.set(&call.state.store, bucket.id, quota).await?;
@@ -108,6 +111,7 @@ pub(super) async fn update(call: &Call) -> Result<Answer> {
 pub(super) async fn delete(call: &Call) -> Result<Answer> {
     let _turn = call.state.settings_turn.lock().await;
     let bucket = find(call)?;
+    require_undenied(call, &bucket, Action::DeleteBucket)?;
     call.require_match(&etag(&call.state, &bucket))?;
     call.state.store.delete_bucket(bucket.id).await.map_err(crate::protocol::error::S3Error::from)?;
     call.state.bucket_policies.forget(bucket.id);
@@ -118,6 +122,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
 /// `GET /buckets/{name}/policy`
 pub(super) async fn read_policy(call: &Call) -> Result<Answer> {
     let bucket = find(call)?;
+    require_undenied(call, &bucket, Action::GetBucketPolicy)?;
     let policy = call.state.bucket_policies.of(bucket.id)?;
     let policy = policy.ok_or_else(|| Refusal::not_found("NoSuchBucketPolicy", "The bucket policy does not exist"))?;
     let answer = Answer::bytes("application/json", policy.policy.source().to_owned());
@@ -128,6 +133,7 @@ pub(super) async fn read_policy(call: &Call) -> Result<Answer> {
 pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
     let _turn = call.state.settings_turn.lock().await;
     let bucket = find(call)?;
+    require_undenied(call, &bucket, Action::PutBucketPolicy)?;
     call.require_match(&etag(&call.state, &bucket))?;
     if call.body.len() > BUCKET_POLICY_BYTES_MAX {
         return Err(Refusal::invalid("policy", format!("is larger than {BUCKET_POLICY_BYTES_MAX} bytes")));
@@ -138,8 +144,7 @@ pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
     })?;
     let confirmed =
         call.head.headers.get(CONFIRM_HEADER).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    let action = policy::Action::PutBucketPolicy;
-    if !confirmed && call.caller()?.is_denied_by(&call.circumstances(), action, &bucket, &policy) {
+    if !confirmed && call.caller()?.is_denied_by(&call.circumstances(), Action::PutBucketPolicy, &bucket, &policy) {
         let message = format!(
             "The policy would keep you from changing it again. Send {CONFIRM_HEADER}: true to store it all the same."
         );
@@ -153,6 +158,7 @@ pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
 pub(super) async fn remove_policy(call: &Call) -> Result<Answer> {
     let _turn = call.state.settings_turn.lock().await;
     let bucket = find(call)?;
+    require_undenied(call, &bucket, Action::DeleteBucketPolicy)?;
     call.require_match(&etag(&call.state, &bucket))?;
     call.state.bucket_policies.set(&call.state.store, bucket.id, None).await?;
     Ok(Answer::nothing())
@@ -163,6 +169,25 @@ pub(super) fn find(call: &Call) -> Result<Arc<Bucket>> {
     let account = call.account_id()?;
     let found = call.state.store.bucket(call.name()).ok().filter(|it| it.owner == account.as_str());
     found.ok_or_else(Refusal::bucket_not_found)
+}
+
+/// Refuses what the bucket's own policy denies the caller: it holds here as on the S3 listener, where the operation has the action `action`.
+fn require_undenied(call: &Call, bucket: &Bucket, action: Action) -> Result<()> {
+    let caller = call.caller()?;
+    let denied = match call.state.bucket_policies.of(bucket.id) {
+        Ok(None) => false,
+        Ok(Some(stored)) => caller.is_denied_by(&call.circumstances(), action, bucket, &stored.policy),
+        // What it denies can't be known; root mends it.
+        Err(_) => !matches!(caller.principal(), policy::Principal::Root { .. }),
+    };
+    if !denied {
+        return Ok(());
+    }
+    Err(Refusal::denied(format!(
+        "User: {} is not authorized to perform: {action} on resource: \"arn:aws:s3:::{}\" with an explicit deny in a resource-based policy",
+        caller.principal(),
+        bucket.name
+    )))
 }
 
 /// A bucket with its entity tag.

@@ -383,7 +383,9 @@ fn text(value: Option<&str>) -> Lookup<'_> {
 }
 
 fn bearer(head: &Parts) -> Option<&str> {
-    let (scheme, token) = head.headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let value = head.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    // A variable that isn't set leaves the scheme alone: a token that nobody has.
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 

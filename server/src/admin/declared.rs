@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::wire;
-use crate::declare::{self, ApplyError};
+use crate::declare::{self, ApplyError, Author};
 use crate::identity::plan::Mode;
 use crate::identity::print;
 use crate::protocol::request::Query;
@@ -27,7 +27,8 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
 pub(super) async fn apply(call: &Call) -> Result<Answer> {
     require_operator(call)?;
     let name = call.head.headers.get(NAME_HEADER).and_then(|name| name.to_str().ok()).unwrap_or("state");
-    Answer::ok(&apply_file(&call.state, name, &call.body, Switches::of(&call.query)?).await?)
+    let author = if call.caller()?.kind() == "root" { Author::Root } else { Author::User };
+    Answer::ok(&apply_file(&call.state, name, &call.body, Switches::of(&call.query)?, author).await?)
 }
 
 /// How a state file is applied.
@@ -66,12 +67,14 @@ pub(super) async fn apply_file(
     name: &str,
     file: &[u8],
     Switches { prune, dry_run }: Switches,
+    author: Author,
 ) -> Result<wire::Applied> {
     let refused = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", message);
     let text = std::str::from_utf8(file).map_err(|_| refused(format!("{name} is not UTF-8")))?;
-    let applied = declare::apply(state, name, text, Mode::Apply { prune }, dry_run).await;
+    let applied = declare::apply(state, name, text, Mode::Apply { prune }, dry_run, author).await;
     let applied = applied.map_err(|error| match error {
         ApplyError::Refused(text) => refused(text),
+        ApplyError::Denied(text) => Refusal::denied(text),
         ApplyError::Storage(text) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceNotReady", text),
     })?;
     if !dry_run && !applied.changes.is_empty() {

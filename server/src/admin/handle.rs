@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::answer::{Answer, Refusal, Result};
 use super::call::{Call, Tried};
 use super::caller::{Caller, Circumstances, Door, not_signed_in};
-use super::route::{self, Access, Found, Route, Run};
+use super::route::{self, Access, Found, Route, Run, Takes};
 use super::{objects, openapi};
 use crate::audit::{Authorization, Record, Resource, UserIdentity};
 use crate::clock;
@@ -48,6 +48,9 @@ pub(super) async fn handle(
     let outcome = match route::find(&method, &path) {
         Found::Route(route, _) if route.access == Access::Object => {
             line.of(route, &head);
+            if let Some(event) = objects::event(&head) {
+                line.event = Cow::Borrowed(event);
+            }
             match objects::admit(state, door, &head, now) {
                 Ok(admitted) => return objects::answer(state, admitted, head, peer, body).await,
                 Err(refusal) => Err(refusal),
@@ -199,6 +202,10 @@ async fn run(
     if let Some(caller) = &caller {
         caller.check_body(&bytes)?;
     }
+    // Some clients send an empty object with every POST. Anything more is a wish that would be ignored.
+    if matches!(route.takes, Takes::Nothing) && !matches!(bytes.trim_ascii(), b"" | b"{}") {
+        return Err(Refusal::invalid("body", "is not taken by this call"));
+    }
     let call = Call {
         state: Arc::clone(state),
         caller,
@@ -245,17 +252,19 @@ fn account_meant(
 ) -> Result<Arc<Account>> {
     let own = caller.account();
     let Some(name) = query.value("account") else { return Ok(own.clone()) };
-    let found = snapshot.account(name).or_else(|| snapshot.account_by_name(name));
-    let found = found.filter(|it| own.operator || it.account_id == own.account_id);
-    let found = found.ok_or_else(Refusal::account_not_found)?;
-    if found.account_id != own.account_id {
-        caller.require(circumstances, policy::Action::StrongroomUpdateAccount).map_err(|mut refusal| {
-            refusal.message =
-                format!("Only who may change accounts may name another than their own. {}", refusal.message);
-            refusal
-        })?;
+    if name == own.account_id.as_str() || name == own.name.as_str() {
+        return Ok(own.clone());
     }
-    Ok(found.clone())
+    if !own.operator {
+        return Err(Refusal::account_not_found());
+    }
+    // Before it is looked for: who may not look hears the same of every name.
+    caller.require(circumstances, policy::Action::StrongroomUpdateAccount).map_err(|mut refusal| {
+        refusal.message = format!("Only who may change accounts may name another than their own. {}", refusal.message);
+        refusal
+    })?;
+    let found = snapshot.account(name).or_else(|| snapshot.account_by_name(name));
+    found.cloned().ok_or_else(Refusal::account_not_found)
 }
 
 /// Reads the body before its sender is known, where the signature covers a hash that isn't sent.

@@ -15,8 +15,9 @@ use crate::access::authenticate as access;
 use crate::app::S3Application;
 use crate::auth::PayloadAuth;
 use crate::http::body::RequestBody;
-use crate::protocol::request::Peer;
+use crate::protocol::request::{Peer, Query};
 use crate::protocol::respond::Response;
+use crate::protocol::route;
 use crate::state::State;
 
 /// A call that somebody makes: who, how its body is checked, and what S3 is asked for.
@@ -36,6 +37,14 @@ pub(super) fn admit(state: &Arc<State>, door: Door, head: &Parts, now: i64) -> R
     let uri = s3_uri(&head.uri).ok_or_else(|| Refusal::invalid("path", "can't be read"))?;
     let (caller, auth) = caller.into_s3();
     Ok(Admitted { caller, auth, uri })
+}
+
+/// The S3 operation that a call names, for the record of one that nobody may make.
+pub(super) fn event(head: &Parts) -> Option<&'static str> {
+    let uri = s3_uri(&head.uri)?;
+    let target = route::target(uri.path(), None).ok()?;
+    let query = Query::parse(uri.query().unwrap_or_default()).ok()?;
+    Some(route::operation(&head.method, &target, &query, &head.headers).ok()?.name())
 }
 
 /// Has S3's handlers answer a call.

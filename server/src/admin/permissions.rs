@@ -203,6 +203,7 @@ pub(super) async fn revert(call: &Call) -> Result<Answer> {
     let old = old.ok_or_else(|| Refusal::not_found("RevisionNotFound", "A revision was not found."))?;
     changed(call, |existing| {
         let Permission { description, definition, enabled, .. } = old.clone();
+        require_buckets(call, &definition, Some(&existing.definition))?;
         Ok(Permission { description, definition, enabled, ..existing.clone() })
     })
     .await
@@ -305,14 +306,10 @@ fn etag(compiled: &CompiledPermission) -> String {
 
 /// Refuses buckets that the account doesn't have, unless they were named before.
 fn require_buckets(call: &Call, definition: &Definition, before: Option<&Definition>) -> Result<()> {
-    let named = |definition: &Definition| match definition {
-        Definition::Bucket { scope: Scope::Names(names), .. } => names.clone(),
-        _ => Vec::new(),
-    };
-    let known = before.map(named).unwrap_or_default();
+    let known = before.map(Definition::buckets).unwrap_or_default();
     let account = call.account()?;
-    for name in named(definition).into_iter().filter(|name| !known.contains(name)) {
-        let bucket = call.state.store.bucket(&name).ok();
+    for name in definition.buckets().iter().filter(|name| !known.contains(name)) {
+        let bucket = call.state.store.bucket(name).ok();
         if bucket.is_none_or(|bucket| bucket.owner != account.account_id.as_str()) {
             return Err(Refusal::bucket_not_found().details(serde_json::json!({"buckets": [name]})));
         }

@@ -75,7 +75,11 @@ pub(super) async fn list(call: &Call) -> Result<Answer> {
     let (snapshot, account) = (call.snapshot(), call.account_id()?);
     let wanted = snapshot.service_accounts(account.as_str()).filter(|it| {
         listing.name.as_ref().is_none_or(|name| it.name.as_str() == name)
-            && listing.finds(&[it.name.as_str(), it.access_key.as_str(), it.description.as_deref().unwrap_or_default()])
+            && (listing.finds(&[
+                it.name.as_str(),
+                it.access_key.as_str(),
+                it.description.as_deref().unwrap_or_default(),
+            ]) || listing.finds_any(names_of_permissions(&snapshot, it)))
     });
     let rows = wanted.map(|it| {
         let key = match listing.sort {
@@ -311,6 +315,12 @@ fn reference(snapshot: &Snapshot, of: &ServiceAccount, id: &Id) -> wire::Referen
     // One that can't be read or was deleted is known by its id only.
     let name = found.map_or_else(|| id.to_string(), |it| it.permission.name.to_string());
     wire::Reference { id: id.to_string(), name }
+}
+
+/// The names of the permissions that a service account has, those that can be read.
+fn names_of_permissions<'a>(snapshot: &'a Snapshot, of: &'a ServiceAccount) -> impl Iterator<Item = &'a str> {
+    let found = of.permissions.iter().filter_map(|id| snapshot.permission_by_id(of.account_id.as_str(), id));
+    found.map(|it| it.permission.name.as_str())
 }
 
 fn show(snapshot: &Snapshot, it: &ServiceAccount, now: Timestamp) -> wire::ServiceAccount {

@@ -15,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::answer::Answer;
 use super::declared::{self, Switches};
+use crate::declare::Author;
 use crate::health;
 use crate::http::body::{Body, RequestBody};
 use crate::identity::state::STATE_BYTES_MAX;
@@ -181,7 +182,7 @@ async fn apply(state: &Arc<State>, request: hyper::Request<Incoming>) -> Respons
         Ok(bytes) => bytes,
         Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
     };
-    let applied = declared::apply_file(state, &name, &bytes, switches).await;
+    let applied = declared::apply_file(state, &name, &bytes, switches, Author::Root).await;
     match applied.and_then(|applied| Answer::ok(&applied)) {
         Ok(answer) => answer.into_response(),
         Err(refusal) => refusal.into_response(),

@@ -32,7 +32,7 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(1);
 /// What is kept of the log in all, in bytes, unless the settings say otherwise; on a small disk that objects lie on less.
 const KEPT_BYTES_DEFAULT: u64 = 1 << 30;
 /// The share of a disk that the log takes where objects lie on it too, unless the settings say otherwise.
-const DISK_SHARE: u64 = 16;
+const DISK_SHARE: u64 = 4;
 
 /// What is kept of the log in all, in bytes, unless the settings say otherwise. `disk_bytes` is the size of the disk if objects lie on it too.
 pub fn kept_bytes_by_default(disk_bytes: Option<u64>) -> u64 {
@@ -262,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn a_small_disk_that_objects_lie_on_keeps_a_sixteenth() {
-        let kept: Vec<u64> = [None, Some(1 << 40), Some(4 << 30), Some(512 << 20)].map(kept_bytes_by_default).into();
+    fn of_a_small_disk_that_objects_lie_on_a_quarter_is_kept() {
+        let kept: Vec<u64> = [None, Some(1 << 40), Some(1 << 30), Some(200 << 20)].map(kept_bytes_by_default).into();
         assert_eq!(kept, [1 << 30, 1 << 30, 256 << 20, 64 << 20]);
     }
 

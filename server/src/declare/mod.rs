@@ -3,16 +3,28 @@
 mod bucket;
 
 use std::fmt;
+use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::identity::plan::Mode;
+use crate::identity::name::{AccessKey, AccountId};
+use crate::identity::plan::{Mode, Plan};
+use crate::identity::private_file::{self, ROOT_CREDENTIALS_FILE};
 use crate::identity::state as declared;
 use crate::identity::store::CommitError;
 use crate::s3::receive::blocking;
 use crate::state::State;
 
 pub use bucket::{VERSIONING_RULE, bucket_state, versioning_from, versioning_name};
+
+/// Who brings a node to a declared state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// Whoever starts the node, or has root's rights on it.
+    Root,
+    /// A user, by their role.
+    User,
+}
 
 /// What a declared state came to.
 #[derive(Debug)]
@@ -28,6 +40,8 @@ pub struct Applied {
 pub enum ApplyError {
     /// The file contradicts itself or what is there, or names something that can't be.
     Refused(String),
+    /// Its author may not make it.
+    Denied(String),
     /// It could not be stored.
     Storage(String),
 }
@@ -35,7 +49,7 @@ pub enum ApplyError {
 impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ApplyError::Refused(text) | ApplyError::Storage(text) => f.write_str(text),
+            ApplyError::Refused(text) | ApplyError::Denied(text) | ApplyError::Storage(text) => f.write_str(text),
         }
     }
 }
@@ -43,7 +57,14 @@ impl fmt::Display for ApplyError {
 impl std::error::Error for ApplyError {}
 
 /// Makes what a state file declares; with `dry_run` only says what would be made.
-pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: bool) -> Result<Applied, ApplyError> {
+pub async fn apply(
+    state: &State,
+    file: &str,
+    text: &str,
+    mode: Mode,
+    dry_run: bool,
+    author: Author,
+) -> Result<Applied, ApplyError> {
     let refused = |error: &dyn fmt::Display| ApplyError::Refused(error.to_string());
     let parsed = declared::State::parse(file, text).map_err(|error| refused(&error))?;
     // Passwords are hashed while planning, which takes too long for a thread that serves requests.
@@ -59,9 +80,17 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
             )));
         }
     }
+    let root = state.identities.snapshot().operator().map(|it| it.account_id.clone());
+    let root = root.filter(|operator| plan.replaced_roots.contains(operator));
+    if root.is_some() && author == Author::User {
+        return Err(ApplyError::Denied(format!(
+            "{file}: the root key of the operator's account is changed by root alone"
+        )));
+    }
     let mut changes: Vec<String> = plan.lines.iter().map(ToString::to_string).collect();
     changes.extend(buckets.iter().map(bucket::BucketStep::line));
-    let applied = Applied { changes, notes: plan.notes.clone() };
+    let mut applied = Applied { changes, notes: plan.notes.clone() };
+    applied.notes.extend(absent_buckets(state, &plan));
     if dry_run || applied.changes.is_empty() {
         return Ok(applied);
     }
@@ -70,12 +99,16 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
     {
         return Err(ApplyError::Storage(format!("{file}: the store is read-only ({reason}): nothing was created")));
     }
+    let former = root.and_then(|root| Some(state.identities.snapshot().root(root.as_str())?.access_key.clone()));
     let executed = state.identities.execute(plan).await;
     state.end_stale_sessions();
     executed.map_err(|error| match error {
         CommitError::Changed => ApplyError::Refused(format!("{file}: {error}")),
         CommitError::Storage { .. } => ApplyError::Storage(format!("{file}: {error}")),
     })?;
+    if let Some(former) = former {
+        applied.notes.extend(forget_root_credentials(&state.config.data, &former));
+    }
     let _turn = state.settings_turn.lock().await;
     for step in buckets {
         let line = step.line();
@@ -85,6 +118,28 @@ pub async fn apply(state: &State, file: &str, text: &str, mode: Mode, dry_run: b
         })?;
     }
     Ok(applied)
+}
+
+/// Buckets that permissions are made to name and that nobody has made: a file may come before its buckets, or have a name wrong.
+fn absent_buckets(state: &State, plan: &Plan) -> Vec<String> {
+    let is_there = |account: &AccountId, name: &str| {
+        plan.buckets.iter().any(|(owner, declared)| owner == account && declared.name == name)
+            || state.store.bucket(name).is_ok_and(|bucket| bucket.owner == account.as_str())
+    };
+    let absent = plan.named_buckets.iter().filter(|(account, _, name)| !is_there(account, name));
+    absent
+        .map(|(_, by, name)| format!("permission \"{by}\" names the bucket {name:?}, which isn't there yet"))
+        .collect()
+}
+
+/// Removes the file with the root credentials once they open nothing any more; answers what is to be told of it.
+fn forget_root_credentials(data: &Path, former: &AccessKey) -> Option<String> {
+    let path = data.join(ROOT_CREDENTIALS_FILE);
+    match private_file::forget_root_credentials(&path, former) {
+        Ok(false) => None,
+        Ok(true) => Some(format!("{} held the former root key and was removed", path.display())),
+        Err(error) => Some(format!("{} may hold the former root key: {error}", path.display())),
+    }
 }
 
 #[cfg(test)]

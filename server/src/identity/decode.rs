@@ -248,7 +248,9 @@ impl<'a> Object<'a> {
         let name: String = name.chars().take(64).collect();
         let nearest = known.iter().map(|it| (distance(it, &name), it)).min();
         let message = match nearest {
-            Some((distance, nearest)) if distance <= 3 => format!("is not a field here; did you mean {nearest}?"),
+            Some((distance, nearest)) if distance <= 3 && 2 * distance <= name.len() => {
+                format!("is not a field here; did you mean {nearest}?")
+            }
             _ => format!("is not a field here; there are {}", known.join(", ")),
         };
         Err(self.place.field_error(&name, message))

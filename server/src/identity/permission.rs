@@ -2,6 +2,7 @@
 //!
 //! Three types speak of buckets and one of three action sets, the fourth is a policy file. All four end as one policy document; this module knows what was written, [`compiled`](super::compiled) what it means.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -154,6 +155,14 @@ impl Definition {
         summary::summary(self)
     }
 
+    /// The buckets that it names; none where it is about others.
+    pub fn buckets(&self) -> &[String] {
+        match self {
+            Definition::Bucket { scope: Scope::Names(names), .. } => names,
+            _ => &[],
+        }
+    }
+
     /// The name of its type in rows, state files and the API: `bucket-names`, `bucket-prefix`, `all-buckets` or `policy`.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -258,6 +267,10 @@ fn check_buckets(buckets: &[String]) -> Result<(), Invalid> {
     if buckets.len() > BUCKETS_PER_PERMISSION_MAX {
         return Err(Invalid::new("buckets", format!("has more than {BUCKETS_PER_PERMISSION_MAX} entries")));
     }
+    let mut names = BTreeSet::new();
+    if let Some(twice) = buckets.iter().find(|name| !names.insert(name.as_str())) {
+        return Err(Invalid::new("buckets", format!("names {twice:?} twice")));
+    }
     buckets.iter().try_for_each(|bucket| check_bucket_name("buckets", bucket))
 }
 
@@ -266,7 +279,10 @@ fn check_prefix(prefix: &str) -> Result<(), Invalid> {
         return Err(Invalid::new("prefix", "must have 1 to 64 characters"));
     }
     let first = prefix.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if !first || !prefix.bytes().all(bucket_character) {
+    // No bucket can be made whose name has one of these (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
+    let within = ["..", ".-", "-."].iter().any(|pair| prefix.contains(pair));
+    let reserved = ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|it| prefix.starts_with(it));
+    if !first || within || reserved || !prefix.bytes().all(bucket_character) {
         return Err(Invalid::new(
             "prefix",
             "must be what a bucket name can begin with: lower-case letters, digits, . and -",

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::change::Refused;
 use super::decode::Place;
-use super::name::AccountId;
+use super::name::{AccountId, PermissionName};
 use super::planner::Planner;
 use super::rows::RowKey;
 use super::snapshot::Snapshot;
@@ -38,6 +38,10 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// The declared buckets with their owners; the caller creates those that are absent, and sets what is declared of them.
     pub buckets: Vec<(AccountId, DeclaredBucket)>,
+    /// The accounts that get another root key than the one they have.
+    pub replaced_roots: Vec<AccountId>,
+    /// Buckets that a permission is made to name, each with its account and the permission.
+    pub named_buckets: Vec<(AccountId, PermissionName, String)>,
     /// The accounts that are deleted; the caller refuses the plan when one of them still owns buckets.
     pub deleted_accounts: Vec<AccountId>,
     prepared: Prepared,
@@ -92,7 +96,8 @@ impl IdentityStore {
         if mode == (Mode::Apply { prune: true }) {
             planner.prune(state);
         }
-        let Planner { mut lines, notes, buckets, deleted_accounts, first, puts, last, .. } = planner;
+        let Planner { mut lines, notes, buckets, replaced_roots, named_buckets, deleted_accounts, .. } = planner;
+        let Planner { first, puts, last, .. } = planner;
         // What goes first frees names and access keys; permissions go last, when nobody uses them any more.
         let changes = [first, puts, last].concat();
         let by = format!("state file {}", state.file);
@@ -101,7 +106,7 @@ impl IdentityStore {
         if self.has_undurable_changes() {
             lines.push(PlanLine { sign: '~', text: "earlier changes that are in effect but not durable".to_owned() });
         }
-        Ok(Plan { lines, notes, buckets, deleted_accounts, prepared })
+        Ok(Plan { lines, notes, buckets, replaced_roots, named_buckets, deleted_accounts, prepared })
     }
 
     /// Executes a plan: one durable batch, then it is shown. A plan that changes nothing writes nothing.

@@ -33,6 +33,8 @@ pub(super) struct Planner<'a> {
     pub(super) lines: Vec<PlanLine>,
     pub(super) notes: Vec<String>,
     pub(super) buckets: Vec<(AccountId, DeclaredBucket)>,
+    pub(super) replaced_roots: Vec<AccountId>,
+    pub(super) named_buckets: Vec<(AccountId, PermissionName, String)>,
     pub(super) deleted_accounts: Vec<AccountId>,
     pub(super) first: Vec<Change>,
     pub(super) puts: Vec<Change>,
@@ -59,6 +61,8 @@ impl<'a> Planner<'a> {
             lines: Vec::new(),
             notes: Vec::new(),
             buckets: Vec::new(),
+            replaced_roots: Vec::new(),
+            named_buckets: Vec::new(),
             deleted_accounts: Vec::new(),
             first: Vec::new(),
             puts: Vec::new(),
@@ -191,6 +195,7 @@ impl<'a> Planner<'a> {
             current.place.within("root").field_error("secretKey", "is missing: a new root key needs its secret")
         })?;
         self.line(if existing.is_some() { '~' } else { '+' }, words);
+        self.replaced_roots.extend(existing.map(|_| current.id.clone()));
         self.put(Record::Root(RootKey {
             account_id: current.id.clone(),
             access_key: declared.access_key.clone(),
@@ -218,6 +223,9 @@ impl<'a> Planner<'a> {
             (None, None) => generated(&current.place, random::permission_id())?,
         };
         current.permission_ids.insert(declared.name.clone(), id.clone());
+        let before = existing.map(|it| it.definition.buckets()).unwrap_or_default();
+        let named = declared.definition.buckets().iter().filter(|name| !before.contains(name));
+        self.named_buckets.extend(named.map(|name| (current.id.clone(), declared.name.clone(), name.clone())));
         let permission = Permission {
             id,
             account_id: current.id.clone(),

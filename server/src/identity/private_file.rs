@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::account::RootKey;
-use super::name::Invalid;
+use super::name::{AccessKey, Invalid};
 use super::sealed::MasterKey;
 
 /// Where the master key is kept, in the data directory.
@@ -118,6 +118,24 @@ pub fn write_root_credentials(path: &Path, root: &RootKey) -> Result<(), Private
         "secretKey": root.secret.expose(),
     });
     write_private(path, format!("{text:#}\n").as_bytes())
+}
+
+/// Removes the file with the root credentials if it holds those of this access key; whether it did.
+///
+/// # Errors
+/// The file system refused.
+pub fn forget_root_credentials(path: &Path, access_key: &AccessKey) -> Result<bool, PrivateFileError> {
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(4_096).read_to_string(&mut text)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        read => _ = read.map_err(|source| io_error(path, "read", source))?,
+    }
+    let held: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    if held.is_none_or(|held| held["accessKey"] != access_key.as_str()) {
+        return Ok(false);
+    }
+    std::fs::remove_file(path).map_err(|source| io_error(path, "remove", source))?;
+    Ok(true)
 }
 
 fn load_key(path: &Path, file: File) -> Result<MasterKey, PrivateFileError> {

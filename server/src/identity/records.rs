@@ -21,7 +21,7 @@ use super::service_account::ServiceAccount;
 use super::store::RowChange;
 use super::user::User;
 
-/// Names that stand for other callers where somebody asks what a caller may do, so that no new service account gets one.
+/// Names that stand for other callers where somebody asks what a caller may do, so that no new service account or user gets one.
 const RESERVED_NAMES: [&str; 2] = ["root", "anonymous"];
 
 /// The users of a permission that nobody uses.
@@ -167,14 +167,16 @@ impl Records {
                         let before = records.and_then(|records| records.service_account_by_id(&it.id));
                         let is_reserved = RESERVED_NAMES.contains(&it.name.as_str());
                         if is_reserved && before.is_none_or(|before| before.name != it.name) {
-                            let invalid = Invalid::new("name", "is reserved: root and anonymous are others");
-                            return Err(Refused::Invalid { record: service_account_key(it), invalid });
+                            return Err(Refused::Invalid { record: service_account_key(it), invalid: reserved() });
                         }
                         it.revision = before.map_or(1, |before| before.revision.saturating_add(1));
                         rows.extend(history::service_account_written(it, before.map(Arc::as_ref), by));
                     }
                     Record::User(it) => {
                         let before = self.account(&it.account_id).and_then(|records| records.users.get(&it.name));
+                        if before.is_none() && RESERVED_NAMES.contains(&it.name.as_str()) {
+                            return Err(Refused::Invalid { record: user_key(it), invalid: reserved() });
+                        }
                         it.revision = before.map_or(1, |before| before.revision.saturating_add(1));
                         rows.extend(history::user_written(it, before.map(Arc::as_ref), by));
                     }
@@ -471,6 +473,10 @@ impl AccountRecords {
         let users = self.users.values().map(|it| user_key(it));
         account.chain(root).chain(permissions).chain(service_accounts).chain(users).collect()
     }
+}
+
+fn reserved() -> Invalid {
+    Invalid::new("name", "is reserved: root and anonymous are others")
 }
 
 fn check_record(record: &Record) -> Result<(), Invalid> {

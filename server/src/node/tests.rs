@@ -66,7 +66,9 @@ async fn a_first_link_makes_nobody_where_somebody_came_before_its_holder() {
     let node = start(directory.path()).await;
     let link = node.first_link().unwrap();
     let state = r#"{"accounts": [{"name": "main", "users": [{"name": "admin", "role": "auditor", "password": "another-password"}]}]}"#;
-    declare::apply(&node.state, "state.json", state, Mode::Apply { prune: false }, false).await.unwrap();
+    declare::apply(&node.state, "state.json", state, Mode::Apply { prune: false }, false, declare::Author::Root)
+        .await
+        .unwrap();
     let token = link.split_once("#link=").unwrap().1;
     let body = format!(r#"{{"link": "{token}", "password": "chosen-by-somebody"}}"#);
     assert_eq!(ask(&node, "POST", "/api/v1/auth/session", body).await.0, 403);

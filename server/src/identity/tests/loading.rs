@@ -97,7 +97,8 @@ async fn a_holder_of_a_key_is_known_before_all_identities_are_read_as_they_will_
 async fn where_the_rows_of_one_holder_do_not_tell_all_of_them_are_waited_for() {
     let made = Arc::new(MemoryRows::default());
     bootstrap(&open(&made), MANY).await;
-    let spoilers: [(&str, &dyn Fn(&MemoryRows)); 6] = [
+    type Spoil<'a> = &'a dyn Fn(&MemoryRows);
+    let spoilers: [(&str, Spoil<'_>); 6] = [
         ("AKNOBODY", &|_| {}),
         ("not a key!", &|_| {}),
         ("AKONE", &|rows| rows.damage("identity.service-account", "AKONE", |value| value.truncate(9))),
