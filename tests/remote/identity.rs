@@ -1,8 +1,11 @@
 //! `strongroom service-account`, `user` and `account` against the socket of a running node.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
+use tests::binary;
 
 use super::{field, file, local, node, text_of};
 
@@ -145,6 +148,36 @@ fn a_user_is_made_with_a_link_given_a_password_and_disabled() {
     local(&node, &["user", "create", "x", "--role", "king"]).fails(2, &["auditor"]);
     local(&node, &["user", "delete", "eve", "--yes"]).ok();
     local(&node, &["user", "link", "eve"]).fails(3, &["user list"]);
+}
+
+#[test]
+fn ctrl_c_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
+    let node = node();
+    let (binary, data) = (binary::path().display().to_string(), node.data());
+    let command = format!("'{binary}' user password eve --data '{}'; echo code $?; stty -a", data.display());
+    // A terminal for as long as its input is open.
+    let mut child = Command::new("script")
+        .args(["--quiet", "--flush", "--command", &command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script is part of every Debian");
+    let mut out = child.stdout.take().expect("a pipe");
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"New password of eve: ") {
+        let mut byte = [0];
+        out.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&seen)));
+        seen.extend(byte);
+    }
+    child.stdin.as_mut().expect("a pipe").write_all(b"half\x03").expect("it reads");
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).expect("UTF-8");
+    child.wait().expect("a child");
+    // 128 and SIGINT, as for any program.
+    assert!(rest.contains("code 130"), "{rest}");
+    assert!(!rest.contains("half"), "{rest}");
+    let modes: Vec<&str> = rest.split_whitespace().collect();
+    assert!(modes.contains(&"echo") && modes.contains(&"isig"), "{rest}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Questions to the person at the terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use crate::failure::Failure;
 
@@ -42,13 +43,18 @@ pub(super) fn secret(what: &str) -> Result<Option<String>, Failure> {
     let failed = |error: io::Error| Failure::failed(format!("the terminal can't be read: {error}"));
     // Before the question is put, so that an answer is hidden however fast it comes.
     let before = hide(&terminal).map_err(failed)?;
+    let interrupt = before.special_codes[SpecialCodeIndex::VINTR];
     let hidden = Hidden { terminal: terminal.try_clone().map_err(failed)?, before };
     write!(terminal, "{what}: ").and_then(|()| terminal.flush()).map_err(failed)?;
-    let mut line = String::new();
-    let read = BufReader::new((&terminal).take(LINE_BYTES_MAX)).read_line(&mut line);
+    let read = read_line(&terminal, interrupt);
     drop(hidden);
     // The newline was not shown either.
-    writeln!(terminal).and_then(|()| read).map_err(failed)?;
+    let line = writeln!(terminal).and_then(|()| read).map_err(failed)?;
+    if interrupt != 0 && line.as_bytes().last() == Some(&interrupt) {
+        // As the terminal would have ended this process, had it been left to it.
+        let _ = kill_process(getpid(), Signal::INT);
+        return Err(Failure::failed(format!("{what}: interrupted")));
+    }
     let typed = line.trim_end_matches(['\n', '\r']);
     if typed.is_empty() {
         Err(Failure::usage(format!("{what}: nothing was typed")))
@@ -69,11 +75,31 @@ pub(super) fn new_secret(what: &str) -> Result<Option<String>, Failure> {
     Err(Failure::usage(format!("{what}: the two differ; nothing was changed")))
 }
 
+/// What is typed until the end of a line, which an interrupt is too.
+fn read_line(mut terminal: &File, interrupt: u8) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut part = [0; 256];
+    loop {
+        let count = match terminal.read(&mut part) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        line.extend_from_slice(&part[..count]);
+        let ends = |byte: &u8| *byte == b'\n' || *byte == interrupt;
+        if count == 0 || line.last().is_some_and(ends) || line.len() as u64 >= LINE_BYTES_MAX {
+            return String::from_utf8(line).map_err(|_| io::Error::other("what was typed is not UTF-8"));
+        }
+    }
+}
+
 /// Shows no more what is typed; answers how the terminal was.
+///
+/// Ctrl-C ends the line instead of the process, which would leave a terminal that shows nothing to whoever comes next.
 fn hide(terminal: &File) -> io::Result<Termios> {
     let before = tcgetattr(terminal)?;
     let mut modes = before.clone();
-    modes.local_modes.remove(LocalModes::ECHO);
+    modes.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+    modes.special_codes[SpecialCodeIndex::VEOL] = before.special_codes[SpecialCodeIndex::VINTR];
     tcsetattr(terminal, OptionalActions::Flush, &modes)?;
     Ok(before)
 }

@@ -9,6 +9,10 @@ use crate::output::visible_line;
 /// Narrowest a column gets, in characters.
 const COLUMN_MIN: usize = 8;
 const GAP: usize = 2;
+/// Columns that tell rows apart, or hold what is copied into the next command: the others are cut first.
+const KEPT: [&str; 6] = ["NAME", "ACCESS KEY", "ID", "TIME", "BUCKET", "VERSION"];
+/// Widest that a name keeps a column, so that one long name doesn't squeeze the others out.
+const KEPT_MAX: usize = 40;
 
 /// A table of these columns, a line a row. On a terminal the widest columns are cut until a row fits.
 pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
@@ -37,7 +41,8 @@ fn render(columns: &[&str], rows: &[Vec<String>], width_max: Option<usize>) -> S
         }
     }
     if let Some(width_max) = width_max {
-        shrink(&mut widths, width_max.saturating_sub(GAP * columns.len().saturating_sub(1)));
+        let kept: Vec<usize> = columns.iter().map(|name| if KEPT.contains(name) { KEPT_MAX } else { 0 }).collect();
+        shrink(&mut widths, &kept, width_max.saturating_sub(GAP * columns.len().saturating_sub(1)));
     }
     let mut text = line(columns.iter().copied(), &widths);
     for row in &rows {
@@ -46,12 +51,13 @@ fn render(columns: &[&str], rows: &[Vec<String>], width_max: Option<usize>) -> S
     text
 }
 
-/// Takes from the widest column until all fit, as far as columns stay readable.
-fn shrink(widths: &mut [usize], total_max: usize) {
+/// Takes from the widest column until all fit, as far as columns stay readable; from one that keeps a width only when nothing else is left.
+fn shrink(widths: &mut [usize], kept: &[usize], total_max: usize) {
     while widths.iter().sum::<usize>() > total_max {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > COLUMN_MIN => *widest -= 1,
-            _ => return,
+        let cuttable = widths.iter_mut().zip(kept).filter(|(width, _)| **width > COLUMN_MIN);
+        match cuttable.max_by_key(|(width, kept)| (**width > **kept, **width)) {
+            Some((widest, _)) => *widest -= 1,
+            None => return,
         }
     }
 }
@@ -106,6 +112,18 @@ mod tests {
         let text = render(&["NAME", "DESCRIPTION"], &rows(&[["a", long]]), Some(20));
         assert_eq!(text, "NAME  DESCRIPTION\na     a description…\n");
         assert!(text.lines().all(|line| line.width() <= 20));
+        // What tells rows apart is cut when nothing else is left to cut.
+        let by_time = rows(&[["2026-11-22T18:53:14Z", "ListAuditRecords"]]);
+        assert_eq!(
+            render(&["TIME", "EVENT"], &by_time, Some(32)),
+            "TIME                  EVENT\n2026-11-22T18:53:14Z  ListAudit…\n"
+        );
+        assert!(render(&["TIME", "EVENT"], &by_time, Some(20)).contains("2026-11-2…  ListAud…"));
+        let name = "n".repeat(60);
+        assert!(
+            render(&["NAME", "EVENT"], &rows(&[[&name, "ListAuditRecords"]]), Some(60))
+                .ends_with("…  ListAuditRecords\n")
+        );
         // A terminal that is too narrow for anything breaks lines as it likes.
         assert!(render(&["NAME", "DESCRIPTION"], &rows(&[["a", long]]), Some(1)).contains("a descr…"));
     }
