@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tests::{NodeBuilder, binary};
 
-use super::{Ran, node, text_of};
+use super::{Ran, local, node, text_of};
 
 /// The data directory of a node that has ended, which holds an object of a log segment and one of a bulk segment.
 fn ended() -> (tests::Node, PathBuf) {
@@ -59,6 +59,17 @@ fn a_store_on_a_read_only_disk_is_checked_looked_at_and_saved() {
     let again = NodeBuilder::serve().data(&restored).start();
     let got = again.client().get("lake", "cows/large.bin");
     assert_eq!(got.text(), "moo".repeat(700_000));
+}
+
+#[test]
+fn scrub_and_compact_take_the_directory_by_the_flag_of_all_other_commands_too() {
+    let node = node();
+    for (command, words) in [("scrub", "nothing is damaged: "), ("compact", "segments freed")] {
+        let text = local(&node, &[command]).ok();
+        assert!(text.contains(words), "{text}");
+        local(&node, &[command, "other"]).fails(2, &["'[DIR]' cannot be used with '--data <DIR>'"]);
+        run(&[command, "--data", &text_of(&node.temporary().join("nix"))]).fails(3, &["nix is not there"]);
+    }
 }
 
 #[test]

@@ -144,6 +144,8 @@ fn a_user_is_made_with_a_link_given_a_password_and_disabled() {
     assert_eq!(field(&local(&node, &["user", "show", "eve"]).ok(), "role"), "storage-admin");
     local(&node, &["user", "disable", "eve"]).ok();
     assert_eq!(local(&node, &["user", "list", "--json"]).json()[0]["enabled"], false);
+    let link = local(&node, &["user", "link", "eve"]);
+    assert!(link.code == 0 && link.stderr.contains("until strongroom user enable eve"), "{link:?}");
     local(&node, &["user", "create", "eve", "--role", "auditor"]).fails(5, &["in use"]);
     local(&node, &["user", "create", "x", "--role", "king"]).fails(2, &["auditor"]);
     local(&node, &["user", "delete", "eve", "--yes"]).ok();

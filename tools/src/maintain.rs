@@ -12,7 +12,7 @@ use crate::output::{self, size};
 
 /// Reads everything; exit 1 when something is damaged.
 pub(crate) fn scrub(arguments: &Directory, json: bool) -> Result<ExitCode, Failure> {
-    let site = Site::find(arguments.directory.as_deref(), arguments.config.as_deref())?;
+    let site = Site::find(arguments.named(), arguments.config.as_deref())?;
     let scrubbed: Scrubbed = match site.on_node("/scrub", "")? {
         Some(scrubbed) => scrubbed,
         None => site.offline_reading(|store| match store.scrub() {
@@ -30,7 +30,7 @@ pub(crate) fn scrub(arguments: &Directory, json: bool) -> Result<ExitCode, Failu
 
 /// Frees what is dead in the log.
 pub(crate) fn compact(arguments: &Directory, json: bool) -> Result<ExitCode, Failure> {
-    let site = Site::find(arguments.directory.as_deref(), arguments.config.as_deref())?;
+    let site = Site::find(arguments.named(), arguments.config.as_deref())?;
     let done: Compacted = match site.on_node("/compact", "")? {
         Some(done) => done,
         None => site.offline(|store| match store.compact() {

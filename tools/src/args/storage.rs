@@ -1,6 +1,6 @@
 //! The command line of what works on a data directory: `fsck`, `inspect`, `scrub`, `compact`, `backup`, `restore`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -83,11 +83,21 @@ pub(crate) enum Inspected {
 #[derive(Debug, Args)]
 pub(crate) struct Directory {
     /// Data directory [default: that of the settings, ./strongroom-data]
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: Option<PathBuf>,
+    #[arg(value_name = "DIR", conflicts_with = "data")]
+    directory: Option<PathBuf>,
+    /// Data directory; the same as DIR
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Configuration file with the node's settings
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+impl Directory {
+    /// The directory that is named, either way.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.directory.as_deref().or(self.data.as_deref())
+    }
 }
 
 #[derive(Debug, Args)]

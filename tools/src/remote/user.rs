@@ -12,6 +12,7 @@ use super::{ask, history, secret};
 use crate::args::{Named, NounArguments, UserCommand, UserCreate};
 use crate::failure::Failure;
 use crate::output;
+use crate::ready::quoted;
 use crate::refusal::Flags;
 
 /// A user as far as it is shown.
@@ -105,6 +106,13 @@ fn link(users: &Noun<'_, Shown>, name: &str) -> Result<(), Failure> {
         return output::print(&body);
     }
     let link: Link = parse(&body)?;
+    let user: Shown = parse(&users.ask("GET", name, "")?)?;
+    if !user.enabled {
+        output::warn(&format!(
+            "{about} is disabled: the link opens nothing until strongroom user enable {}",
+            quoted(name)
+        ));
+    }
     let minutes = link.expiration_sec / 60;
     let console = users.node.console()?;
     // A body in quotes of the shell: tokens have neither quotes nor backslashes.
