@@ -1,7 +1,6 @@
 //! The S3 listener's application: every request gets an id, an answer, a line in the log where it is wanted, and its place in the counters.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use http::request::Parts;
@@ -19,9 +18,10 @@ use crate::health;
 use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
 use crate::http::serve::{Application, Connection};
+use crate::identity::credential::claimed;
 use crate::protocol::error::{Code, S3Error};
 use crate::protocol::operation::Operation;
-use crate::protocol::request::{Peer, RequestId, Target};
+use crate::protocol::request::{Peer, Target};
 use crate::protocol::respond::{self, Response};
 use crate::s3::handle::{self, Arrived, Handled, Unproven};
 use crate::state::State;
@@ -30,20 +30,18 @@ use crate::sts;
 /// S3 for one node.
 pub struct S3Application {
     state: Arc<State>,
-    requests: AtomicU64,
 }
 
 impl S3Application {
-    /// The application of a node. Request ids begin at a random number, so that those of two starts differ.
-    pub fn new(state: Arc<State>) -> std::io::Result<S3Application> {
-        let first = getrandom::u64().map_err(std::io::Error::other)?;
-        Ok(S3Application { state, requests: AtomicU64::new(first) })
+    /// The application of a node.
+    pub fn new(state: Arc<State>) -> S3Application {
+        S3Application { state }
     }
 
     async fn s3(&self, connection: &Connection, request: hyper::Request<Incoming>) -> Response {
         let state = &*self.state;
         let began = Instant::now();
-        let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
+        let id = self.state.request_ids.next();
         let (head, incoming) = request.into_parts();
         let address = proxy::client_address(connection.peer.ip(), &head.headers, &state.config.trusted_proxies);
         let secure = connection.tls_version.is_some();
@@ -67,7 +65,7 @@ impl S3Application {
         body: RequestBody,
     ) -> Response {
         let began = Instant::now();
-        let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
+        let id = self.state.request_ids.next();
         let (method, uri, address) = (head.method.clone(), head.uri.clone(), peer.address);
         let arrived = Arrived { head, peer, id, received_at_seconds: clock::now_seconds() };
         let handled = handle::handle_as(&self.state, caller, auth, arrived, body).await;
@@ -115,7 +113,8 @@ impl S3Application {
         };
         let identity = match (context, unproven) {
             (Some(context), _) => context.caller.audited(),
-            (None, Some(unproven)) => claimed(unproven),
+            (None, Some(Unproven { access_key: Some(key), holder, .. })) => claimed(key, holder.as_deref()),
+            (None, Some(_)) => UserIdentity::anonymous(),
             (None, None) => UserIdentity::anonymous(),
         };
         let operation = context.map(|it| it.operation).or_else(|| unproven.and_then(|it| it.operation));
@@ -275,13 +274,6 @@ fn named(target: &Target) -> Option<Resource<'_>> {
     }
 }
 
-/// Whom a request said that it was from.
-fn claimed(unproven: &Unproven) -> UserIdentity<'_> {
-    let Some(access_key) = unproven.access_key.as_deref() else { return UserIdentity::anonymous() };
-    let known = unproven.holder.as_ref().map_or_else(UserIdentity::default, |holder| holder.audited());
-    UserIdentity { kind: UserIdentity::unverified().kind, access_key_id: Some(access_key), ..known }
-}
-
 /// Behind damage in the log nobody knows what was stored: "no such key" would tell a client that what it stored is gone, so it is told of the damage.
 fn unless_hidden_by_damage(state: &State, error: S3Error) -> S3Error {
     let is_missing = matches!(
@@ -322,7 +314,7 @@ impl Application for S3Application {
             return health::answer(&self.state, probe);
         }
         if sts::is_for(&request) {
-            let id = RequestId::new(self.requests.fetch_add(1, Relaxed));
+            let id = self.state.request_ids.next();
             return sts::answer(&self.state, connection.peer.ip(), request, id).await;
         }
         if request.method() == Method::OPTIONS {

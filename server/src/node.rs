@@ -151,8 +151,7 @@ impl Node {
             metrics: state.metrics.clone(),
             draining: drained,
         };
-        let application = S3Application::new(state.clone()).map_err(|error| StartError(error.to_string()))?;
-        let application = Arc::new(application);
+        let application = Arc::new(S3Application::new(state.clone()));
         let mut listeners = Vec::new();
         for listener in s3 {
             listeners.push(tokio::spawn(serve(listener, security.clone(), application.clone(), shared.clone())));

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::identity::store::IdentityStore;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
+use crate::protocol::request::RequestIds;
 use crate::quota::BucketQuotas;
 use crate::sign_in::SignIns;
 use crate::usage::MonthlyUsage;
@@ -60,6 +61,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// One permit a large upload.
     pub large_uploads: Arc<Semaphore>,
+    /// The ids of requests on all listeners.
+    pub request_ids: RequestIds,
     /// Where the node is served, once it is.
     pub urls: OnceLock<Urls>,
     /// Whether the node is ending: true from the signal on.
@@ -94,6 +97,7 @@ impl State {
             audit: Audit::off(),
             metrics: Arc::new(Metrics::default()),
             large_uploads: Arc::new(Semaphore::new(1)),
+            request_ids: RequestIds::random().expect("the system has random numbers"),
             urls: OnceLock::new(),
             draining: tokio::sync::watch::channel(false).1,
             config,

@@ -10,12 +10,12 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::audit::{Record, UserIdentity};
+use crate::audit::{Authorization, Record, UserIdentity};
 use crate::auth::{self, AuthConfig, AuthErrorCode, Claim, PayloadAuth, RequestHead};
 use crate::clock;
 use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
-use crate::identity::credential::Identity;
+use crate::identity::credential::{Identity, claimed};
 use crate::protocol::request::{Query, RequestId};
 use crate::protocol::respond::{self, Response};
 use crate::protocol::xml_write::Xml;
@@ -33,6 +33,9 @@ struct Refused(StatusCode, &'static str, String);
 struct Line {
     event: &'static str,
     identity: Option<Arc<Identity>>,
+    /// The access key that was named, and whose it is, where nobody proved to be its holder; and why not.
+    claimant: Option<(String, Option<Arc<Identity>>)>,
+    cause: String,
 }
 
 /// Whether a request is STS's: a form posted to the root, which S3 has no operation for.
@@ -55,7 +58,12 @@ pub async fn answer(state: &State, peer: IpAddr, request: hyper::Request<Incomin
         Err(Refused(status, code, message)) => (status, Some(code), error(code, &message)),
     };
     if state.audit.wants(code.is_some()) {
-        let identity = line.identity.as_ref().map_or_else(UserIdentity::anonymous, |it| it.audited());
+        let identity = match (&line.identity, &line.claimant) {
+            (Some(identity), _) => identity.audited(),
+            (None, Some((access_key, holder))) => claimed(access_key, holder.as_deref()),
+            (None, None) => UserIdentity::anonymous(),
+        };
+        let is_unproven = line.identity.is_none() && !line.cause.is_empty();
         state.audit.record(&Record {
             at_nanoseconds: clock::now_nanoseconds(),
             source: "sts.amazonaws.com",
@@ -69,7 +77,7 @@ pub async fn answer(state: &State, peer: IpAddr, request: hyper::Request<Incomin
             resources: [None, None],
             status: status.as_u16(),
             error_code: code,
-            authorization: None,
+            authorization: is_unproven.then(|| Authorization::new("ImplicitDeny", "", &line.cause)),
             parameters: None,
         });
     }
@@ -138,11 +146,18 @@ async fn run(
         None => Arc::clone(&state.identities.snapshot()),
     };
     let at = Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    line.claimant = Some((claim.access_key().to_owned(), snapshot.holder(claim.access_key()).cloned()));
     let identity = match snapshot.credential(claim.access_key(), at) {
         Ok(identity) => identity.clone(),
-        Err(_) => return Err(refused(claim.unknown_access_key())),
+        Err(refusal) => {
+            line.cause = refusal.to_string();
+            return Err(refused(claim.unknown_access_key()));
+        }
     };
-    let authenticated = claim.verify(&identity.secret, None, &state.signing_keys).map_err(refused)?;
+    let authenticated = claim.verify(&identity.secret, None, &state.signing_keys).map_err(|error| {
+        line.cause = error.message().to_owned();
+        refused(error)
+    })?;
     match authenticated.into_payload() {
         PayloadAuth::Sha256(signed) if signed == *Sha256::digest(&bytes) => {}
         _ => return Err(denied("SignatureDoesNotMatch", "The signature does not cover the body.")),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use tests::{Credentials, Signer};
 
-use super::{Admin, everything, node};
+use super::{Admin, Answer, everything, node};
 use crate::durability::full_disk::node_on_a_small_disk;
 use crate::fixture;
 
@@ -215,7 +215,7 @@ fn what_sts_and_preflights_are_asked_is_recorded_too() {
     let refused = records(&root, "refused=true&q=sts.amazonaws.com", 1);
     assert_eq!(
         (&refused[0]["errorCode"], &refused[0]["userIdentity"]["type"]),
-        (&json!("SignatureDoesNotMatch"), &json!("Anonymous"))
+        (&json!("SignatureDoesNotMatch"), &json!("Unverified"))
     );
     assert_eq!(records(&root, "event=Preflight", 1)[0]["errorCode"], "AccessForbidden");
 }
@@ -276,4 +276,68 @@ fn a_call_about_an_object_without_credentials_is_recorded_as_what_it_asked_for()
     Admin::nobody(&node).get("/buckets/box/objects/k").refused(401, "InvalidToken");
     let found = records(&Admin::root(&node), "event=GetObject", 1);
     assert_eq!((&found[0]["httpStatus"], &found[0]["errorCode"]), (&json!(401), &json!("InvalidToken")));
+}
+
+#[test]
+fn an_answer_of_the_admin_api_has_the_id_of_its_record() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let (one, refused) = (root.get("/permissions"), root.get("/permissions/absent"));
+    refused.refused(404, "PermissionNotFound");
+    for (answer, event) in [(one, "ListPermissions"), (refused, "GetPermission")] {
+        let id = answer.header("x-amz-request-id");
+        let found = records(&root, &format!("event={event}"), 1);
+        assert_eq!((found[0]["requestID"].as_str(), id.len()), (Some(id.as_str()), 16), "{found:?}");
+    }
+}
+
+/// Who guesses a secret is found by the key that they guess for, on whichever door they knock.
+#[test]
+fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why() {
+    let node = node(json!({
+        "permissions": [everything("p")],
+        "serviceAccounts": [fixture::service_account("app", &["p"]), fixture::service_account("idle", &["p"])],
+        "users": [{"name": "eve", "password": "eve-password", "role": "auditor"}],
+    }));
+    let root = Admin::root(&node);
+    root.delete("/service-accounts/idle/enabled").json(204);
+    let keys = [
+        (fixture::access_key("app"), "wrong-secret".to_owned(), "signature"),
+        (fixture::access_key("idle"), fixture::secret_key("idle"), "service account \"idle\" is disabled"),
+        ("AKNOBODYHASIT".to_owned(), "some-secret".to_owned(), "unknown access key"),
+    ];
+    let nobody = Admin::nobody(&node);
+    let form = "Action=GetCallerIdentity&Version=2011-06-15";
+    for (access_key, secret, why) in &keys {
+        let signer =
+            |service: &str| Signer { service: service.into(), ..Signer::new(Credentials::new(access_key, secret)) };
+        for path in ["/permissions", "/buckets/box/objects/k"] {
+            let mut request = nobody.request("GET", path, None, &[]);
+            signer("strongroom").sign(&mut request);
+            Answer(nobody.client.send_as_is(&request)).refused(403, "AuthenticationFailed");
+        }
+        let mut call = node.client().target("POST", "/").body(form);
+        call.set("content-type", "application/x-www-form-urlencoded");
+        signer("sts").sign(&mut call);
+        assert_eq!(node.client().send_as_is(&call).status, 403);
+        let found = records(&root, &format!("user={access_key}"), 3);
+        let events: Vec<&Value> = found.iter().rev().map(|it| &it["eventName"]).collect();
+        assert_eq!(events, ["ListPermissions", "GetObject", "Unauthenticated"], "{found:#?}");
+        for record in &found {
+            assert_eq!(record["userIdentity"]["type"], "Unverified", "{record}");
+            assert_eq!(record["userIdentity"]["accessKeyId"], **access_key, "{record}");
+            let reason = record["authorization"]["reason"].as_str().unwrap_or_default();
+            assert!(reason.contains(why), "{why}: {record}");
+        }
+    }
+    nobody
+        .post("/auth/token", &json!({"accessKey": fixture::access_key("app"), "secret": "wrong-secret"}))
+        .refused(403, "AuthenticationFailed");
+    nobody
+        .post("/auth/token", &json!({"user": "eve", "password": "wrong-password"}))
+        .refused(403, "AuthenticationFailed");
+    let app = &records(&root, "event=SignIn&refused=true&user=app", 1)[0];
+    assert_eq!(app["authorization"]["reason"], "wrong secret", "{app}");
+    let eve = &records(&root, "event=SignIn&refused=true&user=eve", 1)[0];
+    assert_eq!(eve["authorization"]["reason"], "wrong password", "{eve}");
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Admin, node};
+use crate::fixture;
 
 const SEED: &str = r#"{ "Version": "2012-10-17", "Statement": [ { "Sid": "statement1", "Action": ["s3:ListBucket"], "Effect": "Allow", "Resource": ["arn:aws:s3:::mybucket"], "Condition": {"StringLike": {"s3:prefix": ["David/*"]}} }, { "Sid": "statement2", "Action": [ "s3:GetObject", "s3:PutObject" ], "Effect": "Allow", "Resource": ["arn:aws:s3:::mybucket/David/*"] }, { "Sid": "statement3", "Action": ["s3:DeleteObject"], "Effect": "Deny", "Resource": ["arn:aws:s3:::mybucket/David/*", "arn:aws:s3:::mycorporatebucket/share/marketing/*"] } ] }"#;
 
@@ -132,4 +133,20 @@ fn d17_an_empty_null_or_missing_policy_is_refused() {
     root.post("/service-accounts", &json!({"name": "s", "permissions": []})).refused(400, "InvalidArgument");
     root.post("/service-accounts", &json!({"name": "s", "permissions": null})).refused(400, "InvalidArgument");
     assert_eq!(root.get("/permissions").header("x-total-count"), "0");
+}
+
+/// A statement that can never match is no error, but whoever saves it should hear of it.
+#[test]
+fn what_is_worth_knowing_of_a_file_is_told_when_it_is_saved() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let file = |resource: &str| fixture::policy(&json!([fixture::allow(&["s3:GetObject"], &[resource])]));
+    let body = |resource: &str| json!({"name": "p", "type": "policy", "dialect": "aws", "policy": file(resource)});
+    let made = root.post("/permissions", &body("arn:aws:s3:::box")).json(201);
+    assert_eq!(made["findings"][0]["pointer"], "/Statement/0/Action/0", "{made}");
+    assert!(root.get("/permissions/p").json(200).get("findings").is_none());
+    let changed = root.put("/permissions/p", &body("arn:aws:s3:::box/*")).json(200);
+    assert!(changed.get("findings").is_none(), "{changed}");
+    let replaced = root.put("/permissions/p/policy", &file("arn:aws:s3:::box")).json(200);
+    assert_eq!(replaced["findings"], made["findings"]);
 }

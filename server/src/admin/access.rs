@@ -43,7 +43,8 @@ pub(super) async fn of_service_account(call: &Call) -> Result<Answer> {
     let asker = Asker { principal, canonical_user, context: &context };
     let mut shown = Vec::new();
     let all = call.state.store.buckets();
-    for bucket in all.iter().filter(|it| it.owner == account.as_str()).take(BUCKETS_MAX) {
+    let own_buckets = || all.iter().filter(|it| it.owner == account.as_str());
+    for bucket in own_buckets().take(BUCKETS_MAX) {
         let mut policies = own.clone();
         if let Some(stored) = call.state.bucket_policies.of(bucket.id)? {
             policies.push(of_the_bucket(&reader, &stored, true)?);
@@ -56,6 +57,7 @@ pub(super) async fn of_service_account(call: &Call) -> Result<Answer> {
         status,
         grants: own.iter().flat_map(|it| &it.statements).map(|it| it.grant.clone()).collect(),
         buckets: shown,
+        bucket_count: own_buckets().count(),
     })
 }
 

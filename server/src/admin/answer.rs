@@ -1,5 +1,7 @@
 //! Answers of the admin API: a resource as JSON, or a refusal with a code that programs compare and a text for people.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -8,6 +10,7 @@ use serde_json::{Value, json};
 use crate::http::body::Body;
 use crate::identity::change::Refused;
 use crate::identity::compiled::PolicyRefused;
+use crate::identity::credential::Identity;
 use crate::identity::name::Invalid;
 use crate::identity::rows::RowKey;
 use crate::identity::store::{ChangeError, CommitError};
@@ -84,11 +87,30 @@ pub(super) struct Refusal {
     pub(super) message: String,
     details: Option<Value>,
     headers: Vec<(HeaderName, String)>,
+    /// Why, for the log alone.
+    pub(super) cause: Option<String>,
+    /// Whoever claimed to be who they could not prove to be.
+    pub(super) claimant: Option<Box<Claimant>>,
+}
+
+/// The access key that a call named, and whose it is.
+#[derive(Debug)]
+pub(super) struct Claimant {
+    pub(super) access_key: String,
+    pub(super) holder: Option<Arc<Identity>>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { status, code, message: message.into(), details: None, headers: Vec::new() }
+        let message = message.into();
+        Refusal { status, code, message, details: None, headers: Vec::new(), cause: None, claimant: None }
+    }
+
+    /// Adds what only the log says.
+    #[must_use]
+    pub(super) fn because(mut self, cause: impl Into<String>) -> Refusal {
+        self.cause = Some(cause.into());
+        self
     }
 
     /// Adds what a program or a form can use.

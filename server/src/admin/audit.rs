@@ -13,7 +13,7 @@ use crate::s3::receive::blocking;
 
 /// Records on a page unless the caller says, and at most.
 const LIMITS: (usize, usize) = (100, 1_000);
-/// What may be kept of the log, in bytes: one full file to 1 TiB.
+/// What may be kept of the log, in bytes: 64 MiB to 1 TiB.
 const KEPT_BYTES: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 40;
 
 /// `GET /audit`: newest first, or with `after` what was recorded since, oldest first; who may change accounts sees the records of all, others those of their own.

@@ -117,9 +117,12 @@ async fn sign_in(call: &Call, body: &wire::SignInBody) -> Result<SignedIn> {
                 );
             }
             attempt(call, &name)?;
-            let found = snapshot.credential(access_key, call.time()).ok();
+            let found = snapshot.credential(access_key, call.time());
+            let found = found.map_err(|refusal| failed().because(refusal.to_string()))?;
             let given = SecretKey::parse(secret).ok();
-            let found = found.filter(|it| given.is_some_and(|given| it.secret.matches(&given))).ok_or_else(failed)?;
+            if !given.is_some_and(|given| found.secret.matches(&given)) {
+                return Err(failed().because("wrong secret"));
+            }
             succeeded(call, &name);
             Ok(SignedIn::Key { access_key: found.access_key.clone(), fingerprint: *found.secret.fingerprint() })
         }
@@ -145,7 +148,14 @@ async fn sign_in(call: &Call, body: &wire::SignInBody) -> Result<SignedIn> {
                 Ok(password) => password::verify(password, hash.clone()).await?,
                 Err(_) => false,
             };
-            let (Some(found), Some(password), true) = (found, hash, is_right) else { return Err(failed()) };
+            let (Some(found), Some(password), true) = (found, hash, is_right) else {
+                let known = account.and_then(|it| snapshot.user(it.account_id.as_str(), user));
+                return Err(failed().because(match known {
+                    None => "unknown account or user",
+                    Some(user) if !user.enabled => "the user is disabled",
+                    Some(_) => "wrong password",
+                }));
+            };
             succeeded(call, &name);
             Ok(SignedIn::User { account: found.account_id.clone(), name: found.name.clone(), password })
         }
@@ -163,7 +173,8 @@ async fn open_link(call: &Call, token: &str, body: &wire::SignInBody) -> Result<
     attempt(call, "link")?;
     let hash = password::hash(password).await?;
     // Taken last: a link isn't used up by a password that is refused.
-    let link = call.state.sign_ins.links.take(token, call.now).ok_or_else(failed)?;
+    let link = call.state.sign_ins.links.take(token, call.now);
+    let link = link.ok_or_else(|| failed().because("the link is unknown, used or too old"))?;
     succeeded(call, "link");
     let make = |snapshot: &Snapshot| {
         let user = linked_user(call, snapshot, &link, &hash)?;
@@ -190,7 +201,7 @@ fn linked_user(call: &Call, snapshot: &Snapshot, link: &Link, password: &Passwor
             created_at: call.time(),
             updated_at: call.time(),
         }),
-        _ => Err(failed()),
+        _ => Err(failed().because("the link's user was changed since it was made")),
     }
 }
 

@@ -12,7 +12,7 @@ use policy::{Action, AttachedPolicy, ConditionKey, Context, KnownKey, Lookup, Pr
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::answer::{Refusal, Result};
+use super::answer::{Claimant, Refusal, Result};
 use super::route::BASE;
 use crate::access::authenticate as access;
 use crate::audit::UserIdentity;
@@ -152,14 +152,24 @@ impl Caller {
         let Claim::Signed(claim) = auth::parse(claim, &state.admin_auth, now).map_err(refused)? else {
             return Err(invalid_token());
         };
-        let identity = match snapshot.credential(claim.access_key(), at(now)) {
+        let access_key = claim.access_key().to_owned();
+        let claimed = |mut refusal: Refusal, cause: String| {
+            let holder = snapshot.holder(&access_key).cloned();
+            refusal.claimant = Some(Box::new(Claimant { access_key: access_key.clone(), holder }));
+            refusal.because(cause)
+        };
+        let identity = match snapshot.credential(&access_key, at(now)) {
             Ok(identity) => identity.clone(),
             Err(refusal) => {
                 tracing::info!(cause = %refusal, "a signed admin call was refused");
-                return Err(refused(claim.unknown_access_key()));
+                return Err(claimed(refused(claim.unknown_access_key()), refusal.to_string()));
             }
         };
-        let authenticated = claim.verify(&identity.secret, None, &state.signing_keys).map_err(refused)?;
+        let authenticated = claim.verify(&identity.secret, None, &state.signing_keys);
+        let authenticated = authenticated.map_err(|error| {
+            let cause = error.message().to_owned();
+            claimed(refused(error), cause)
+        })?;
         let PayloadAuth::Sha256(hash) = authenticated.into_payload() else {
             return Err(Refusal::denied(
                 "The signature must cover the body: send its SHA-256 in x-amz-content-sha256.",

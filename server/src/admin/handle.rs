@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use super::answer::{Answer, Refusal, Result};
+use super::answer::{Answer, Claimant, Refusal, Result};
 use super::call::{Call, Tried};
 use super::caller::{Caller, Circumstances, Door, not_signed_in};
 use super::route::{self, Access, Found, Route, Run, Takes};
@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::LogRequests;
 use crate::http::body::{BodyError, RequestBody};
 use crate::identity::account::Account;
+use crate::identity::credential::claimed;
 use crate::identity::snapshot::Snapshot;
 use crate::protocol::request::{Peer, Query};
 use crate::protocol::respond::Response;
@@ -45,6 +46,7 @@ pub(super) async fn handle(
 ) -> Response {
     let (method, path, address) = (head.method.clone(), head.uri.path().to_owned(), peer.address);
     let mut line = Line::default();
+    let id = state.request_ids.next();
     let outcome = match route::find(&method, &path) {
         Found::Route(route, _) if route.access == Access::Object => {
             line.of(route, &head);
@@ -63,8 +65,9 @@ pub(super) async fn handle(
     }
     let (mut response, code) = match outcome {
         Ok(answer) => (answer.into_response(), ""),
-        Err(refusal) => {
+        Err(mut refusal) => {
             let code = refusal.code;
+            (line.cause, line.claimant) = (refusal.cause.take(), refusal.claimant.take());
             (refusal.into_response(), code)
         }
     };
@@ -72,10 +75,16 @@ pub(super) async fn handle(
     if state.audit.is_on() && !line.event.is_empty() {
         let is_denied = code == "AccessDenied" && !line.action.is_empty();
         let decision = if is_denied { "ImplicitDeny" } else { "Allow" };
-        let identity = match (&line.caller, &line.tried) {
-            (Some(caller), _) => caller.audited(),
-            (None, Some(tried)) => tried.audited(),
-            (None, None) => UserIdentity::anonymous(),
+        let identity = match (&line.caller, &line.tried, &line.claimant) {
+            (Some(caller), ..) => caller.audited(),
+            (None, Some(tried), _) => tried.audited(),
+            (None, None, Some(claimant)) => claimed(&claimant.access_key, claimant.holder.as_deref()),
+            (None, None, None) => UserIdentity::anonymous(),
+        };
+        // Whose it is was not proved: the client isn't told why, whoever looks here is.
+        let authorization = match &line.cause {
+            Some(cause) => Some(Authorization::new("ImplicitDeny", "", cause)),
+            None => (!line.action.is_empty()).then(|| Authorization::new(decision, "", line.action)),
         };
         let below = path.trim_start_matches(route::BASE).trim_start_matches('/');
         state.audit.record(&Record {
@@ -85,13 +94,13 @@ pub(super) async fn handle(
             region: &state.config.region,
             address,
             user_agent: line.user_agent.as_deref(),
-            request_id: None,
+            request_id: Some(id.as_str()),
             account: identity.account_id,
             identity,
             resources: [Some(Resource::Call(below)), None],
             status: status.as_u16(),
             error_code: Some(code),
-            authorization: (!line.action.is_empty()).then(|| Authorization::new(decision, "", line.action)),
+            authorization,
             parameters: line.parameters.as_ref(),
         });
     }
@@ -104,7 +113,7 @@ pub(super) async fn handle(
         let tried = line.tried.as_ref().and_then(|it| it.user.as_deref().or(it.access_key.as_deref()));
         let caller = line.caller.as_ref().map(|caller| caller.arn()).or(tried).unwrap_or_default();
         let action = line.action;
-        tracing::info!(target: "request", client = %address, caller, operation = if action.is_empty() { &line.event } else { action }, %method, path, status = status.as_u16(), code);
+        tracing::info!(target: "request", id = id.as_str(), client = %address, caller, operation = if action.is_empty() { &line.event } else { action }, %method, path, status = status.as_u16(), code);
     }
     let headers = response.headers_mut();
     // Answers hold secrets and what only their caller may see.
@@ -115,6 +124,9 @@ pub(super) async fn handle(
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     );
     headers.insert(header::SERVER, HeaderValue::from_static("Strongroom"));
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(HeaderName::from_static("x-amz-request-id"), id);
+    }
     response
 }
 
@@ -136,6 +148,8 @@ struct Line {
     user_agent: Option<String>,
     parameters: Option<serde_json::Value>,
     tried: Option<Tried>,
+    cause: Option<String>,
+    claimant: Option<Box<Claimant>>,
 }
 
 impl Line {

@@ -57,11 +57,7 @@ pub(super) async fn answer(
 ) -> Response {
     let Admitted { caller, auth, uri } = admitted;
     head.uri = uri;
-    let application = match S3Application::new(Arc::clone(state)) {
-        Ok(application) => application,
-        Err(error) => return Refusal::internal(&error).into_response(),
-    };
-    let mut response = application.answer_as(caller, auth, head, peer, body).await;
+    let mut response = S3Application::new(Arc::clone(state)).answer_as(caller, auth, head, peer, body).await;
     let headers = response.headers_mut();
     // What users have stored must not act as the console does: it comes from the console's origin.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));

@@ -49,7 +49,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
     let made = find(&snapshot, &permission.account_id, permission.id.as_str())?;
     call.note_made(serde_json::json!({"id": permission.id.as_str(), "name": permission.name.as_str()}));
     let location = format!("/api/v1/permissions/{}", permission.id);
-    Ok(Answer::created(&show(&snapshot, made)?)?.with(header::ETAG, etag(made)).with(header::LOCATION, location))
+    Ok(Answer::created(&saved(&snapshot, made)?)?.with(header::ETAG, etag(made)).with(header::LOCATION, location))
 }
 
 /// `GET /permissions`
@@ -223,11 +223,7 @@ pub(super) async fn check(call: &Call) -> Result<Answer> {
     let Definition::Policy { dialect, text } = &definition else {
         return Err(Refusal::invalid("policy", "is missing"));
     };
-    let options = match dialect {
-        Dialect::Lyve => ParseOptions::lyve(),
-        Dialect::Aws => ParseOptions::identity(),
-    };
-    let report = policy::check(text.as_bytes(), options);
+    let report = policy::check(text.as_bytes(), options_of(*dialect));
     let json = |value: serde_json::Result<serde_json::Value>| value.map_err(|error| Refusal::internal(&error));
     Answer::ok(&wire::Checked {
         valid: report.valid,
@@ -261,7 +257,7 @@ async fn changed(call: &Call, change: impl Fn(&Permission) -> Result<Permission>
     };
     let (snapshot, id) = put(call, make).await?;
     let found = find(&snapshot, &account, id.as_str())?;
-    Ok(Answer::ok(&show(&snapshot, found)?)?.with(header::ETAG, etag(found)))
+    Ok(Answer::ok(&saved(&snapshot, found)?)?.with(header::ETAG, etag(found)))
 }
 
 /// Stores what `make` makes of a permission. What changes nothing writes nothing.
@@ -392,6 +388,22 @@ fn summary(compiled: &CompiledPermission, service_accounts: wire::Users) -> wire
     }
 }
 
+/// A permission that was just saved, with what its author should know of its policy: a statement that can never match, say.
+fn saved(snapshot: &Snapshot, compiled: &CompiledPermission) -> Result<wire::Permission> {
+    let findings = match &compiled.permission.definition {
+        Definition::Policy { dialect, text } => policy::check(text.as_bytes(), options_of(*dialect)).findings,
+        Definition::Bucket { .. } => Vec::new(),
+    };
+    Ok(wire::Permission { findings, ..show(snapshot, compiled)? })
+}
+
+fn options_of(dialect: Dialect) -> ParseOptions<'static> {
+    match dialect {
+        Dialect::Lyve => ParseOptions::lyve(),
+        Dialect::Aws => ParseOptions::identity(),
+    }
+}
+
 fn show(snapshot: &Snapshot, compiled: &CompiledPermission) -> Result<wire::Permission> {
     let permission = &compiled.permission;
     let users = users(snapshot.users_of_permission(&permission.account_id, &permission.id));
@@ -403,6 +415,7 @@ fn show(snapshot: &Snapshot, compiled: &CompiledPermission) -> Result<wire::Perm
         dialect: None,
         policy: None,
         revision: permission.revision,
+        findings: Vec::new(),
     };
     match &permission.definition {
         Definition::Bucket { scope, actions } => {

@@ -39,8 +39,10 @@ impl Files {
         if std::mem::take(&mut self.torn) {
             self.end_broken_line()?;
         }
-        if self.bytes + lines.len() as u64 > FILE_BYTES_MAX && self.bytes > 0 {
-            self.set_aside(kept_bytes)?;
+        // Of little at least the half is there to be read also right after a change of files.
+        let full_bytes = FILE_BYTES_MAX.min(kept_bytes / 2);
+        if self.bytes + lines.len() as u64 > full_bytes && self.bytes > 0 {
+            self.set_aside(full_bytes, kept_bytes)?;
         }
         if let Err(error) = self.file.write_all(lines) {
             self.torn = true;
@@ -78,14 +80,14 @@ impl Files {
     }
 
     /// The file isn't synced: the log isn't what durability is promised for, and a sync of so much would hold up the puts for which it is.
-    fn set_aside(&mut self, kept_bytes: u64) -> io::Result<()> {
+    fn set_aside(&mut self, full_bytes: u64, kept_bytes: u64) -> io::Result<()> {
         let numbers = numbers(&self.path)?;
         let next = numbers.last().map_or(1, |last| last + 1);
         std::fs::rename(&self.path, numbered(&self.path, next))?;
         self.file = open(&self.path)?;
         self.bytes = 0;
         // The newest file grows to its full size before the next look.
-        let mut bytes = FILE_BYTES_MAX;
+        let mut bytes = full_bytes;
         for number in numbers.into_iter().chain([next]).rev() {
             let path = numbered(&self.path, number);
             bytes += std::fs::metadata(&path).map_or(0, |it| it.len());
@@ -137,6 +139,19 @@ mod tests {
         }
         assert_eq!(numbers(&path).unwrap(), [3, 4]);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 1 << 20);
+    }
+
+    #[test]
+    fn of_a_log_as_large_as_one_file_half_is_left_when_the_file_is_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let mut files = Files::open(&path).unwrap();
+        let line = vec![b'x'; 1 << 20];
+        for _ in 0..32 * 5 + 1 {
+            files.append(&line, FILE_BYTES_MAX).unwrap();
+        }
+        assert_eq!(numbers(&path).unwrap(), [5]);
+        assert_eq!(std::fs::metadata(numbered(&path, 5)).unwrap().len(), 32 << 20);
     }
 
     #[test]

@@ -5,8 +5,7 @@ mod bucket;
 use std::fmt;
 use std::path::Path;
 
-use jiff::Timestamp;
-
+use crate::clock;
 use crate::identity::name::{AccessKey, AccountId};
 use crate::identity::plan::{Mode, Plan};
 use crate::identity::private_file::{self, ROOT_CREDENTIALS_FILE};
@@ -69,7 +68,7 @@ pub async fn apply(
     let parsed = declared::State::parse(file, text).map_err(|error| refused(&error))?;
     // Passwords are hashed while planning, which takes too long for a thread that serves requests.
     let identities = state.identities.clone();
-    let plan = blocking(move || identities.plan(&parsed, mode, Timestamp::now())).await;
+    let plan = blocking(move || identities.plan(&parsed, mode, clock::now_microseconds())).await;
     let plan = plan.map_err(|error| ApplyError::Storage(error.message.clone()))?.map_err(|error| refused(&error))?;
     let buckets = bucket::steps(state, &plan, mode)?;
     for account in &plan.deleted_accounts {

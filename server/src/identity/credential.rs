@@ -174,6 +174,12 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// Whoever named an access key without proving that they have it, as the audit log has them; `holder` is whose key it is.
+pub fn claimed<'a>(access_key: &'a str, holder: Option<&'a Identity>) -> UserIdentity<'a> {
+    let known = holder.map_or_else(UserIdentity::default, Identity::audited);
+    UserIdentity { kind: UserIdentity::unverified().kind, access_key_id: Some(access_key), ..known }
+}
+
 /// The credentials of an account.
 pub(super) fn add_credentials(
     credentials: &mut Shards<Credential>,

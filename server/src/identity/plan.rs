@@ -15,7 +15,6 @@ use super::rows::RowKey;
 use super::snapshot::Snapshot;
 use super::state::{DeclaredAccount, DeclaredBucket, State, StateError, message_with_place};
 use super::store::{CommitError, IdentityStore, Prepared};
-use super::timestamp::whole_seconds;
 
 /// What a declared state is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +86,7 @@ impl IdentityStore {
     /// The declared state contradicts what is there or itself, or a policy is refused.
     pub fn plan(&self, state: &State, mode: Mode, now: Timestamp) -> Result<Plan, StateError> {
         let base = Arc::clone(&self.snapshot());
-        let mut planner = Planner::new(&base, mode, whole_seconds(now));
+        let mut planner = Planner::new(&base, mode, now);
         let top = Place::file(&state.file);
         for (index, declared) in state.accounts.iter().enumerate() {
             let place = top.within(&format!("account {:?}", declared.name.as_str()));

@@ -28,6 +28,7 @@ use crate::identity::store::{IdentityStore, OpenError};
 use crate::identity_rows::EngineRows;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
+use crate::protocol::request::RequestIds;
 use crate::quota::BucketQuotas;
 use crate::s3::receive::blocking;
 use crate::sign_in::SignIns;
@@ -83,6 +84,7 @@ pub(super) async fn open(
         settings_turn: tokio::sync::Mutex::default(),
         audit,
         metrics: Arc::new(Metrics::default()),
+        request_ids: RequestIds::random().map_err(|error| StartError(error.to_string()))?,
         large_uploads: Arc::new(Semaphore::new(LARGE_UPLOADS_MAX)),
         urls: OnceLock::new(),
         draining,

@@ -1,6 +1,7 @@
 //! A request as the S3 layer sees it: target and query parsed once, facts of the connection beside them.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::{BucketName, ObjectKey};
 use http::{HeaderMap, Method, Uri};
@@ -39,6 +40,25 @@ impl RequestId {
     /// Its text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("hexadecimal digits are UTF-8")
+    }
+}
+
+/// Gives requests their ids: one after the other from a random one, so that those of two starts differ.
+#[derive(Debug)]
+pub struct RequestIds(AtomicU64);
+
+impl RequestIds {
+    /// Begins somewhere.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn random() -> std::io::Result<RequestIds> {
+        getrandom::u64().map_err(std::io::Error::other).map(|first| RequestIds(AtomicU64::new(first)))
+    }
+
+    /// The next one.
+    pub fn next(&self) -> RequestId {
+        RequestId::new(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
 

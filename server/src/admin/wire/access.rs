@@ -93,6 +93,8 @@ pub(in crate::admin) struct Access {
     pub(in crate::admin) grants: Vec<Grant>,
     /// What these and the buckets' own policies come to on each bucket of the account, at most 100 of them.
     pub(in crate::admin) buckets: Vec<BucketActions>,
+    /// How many buckets the account has.
+    pub(in crate::admin) bucket_count: usize,
 }
 
 /// What somebody can do to a bucket.

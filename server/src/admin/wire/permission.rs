@@ -84,6 +84,10 @@ pub(in crate::admin) struct Permission {
     pub(in crate::admin) policy: Option<Box<RawValue>>,
     /// Counts the permission's versions from 1.
     pub(in crate::admin) revision: u32,
+    /// What is worth knowing of its policy, when it was saved by this call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub(in crate::admin) findings: Vec<policy::Finding>,
 }
 
 /// One version of a permission.
