@@ -117,7 +117,8 @@ fn a_file_is_downloaded_byte_for_byte_and_replaced() {
     assert_eq!(std::fs::read_to_string(out).expect("written"), GOOD.replace("lake", "sea"));
     let aws = r#"{"Statement": {"Effect": "Allow", "NotAction": "s3:DeleteObject", "Resource": "*"}}"#;
     let aws = file(&node, "aws.json", aws);
-    local(&node, &["permission", "policy", "replace", "p", &aws, "--dialect", "aws"]).ok();
+    let replaced = local(&node, &["permission", "policy", "replace", "p", &aws, "--dialect", "aws"]);
+    assert!(replaced.code == 0 && replaced.stderr.contains("NotAction"), "{replaced:?}");
     assert_eq!(local(&node, &["permission", "show", "p", "--json"]).json()["dialect"], "aws");
 }
 
@@ -181,4 +182,34 @@ fn wrong_usage_is_one_line_and_changes_nothing() {
     let nowhere = node.temporary().join("nowhere");
     let mut command = tests::binary::command();
     Ran::of(command.args(["permission", "list", "--data"]).arg(nowhere)).fails(1, &["no node runs on", "serve"]);
+}
+
+#[test]
+fn a_policy_that_is_saved_though_it_does_not_do_what_it_seems_to_is_warned_of() {
+    let node = node();
+    let policy = |statement: &str| format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#);
+    let seems = file(
+        &node,
+        "seems.json",
+        &policy(r#"{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake/*"}"#),
+    );
+    let create = ["permission", "create", "seems", "--policy", &seems, "--dialect", "aws"];
+    let warned = |ran: super::Ran| {
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stderr.starts_with("strongroom: warning: policy:1:"), "{ran:?}");
+    };
+    warned(local(&node, &create));
+    warned(local(&node, &["permission", "edit", "seems", "--policy", &seems]));
+    warned(local(&node, &["permission", "policy", "replace", "seems", &seems]));
+    let json = local(&node, &["permission", "policy", "replace", "seems", &seems, "--json"]);
+    assert_eq!(json.stderr, "", "a program finds them in the answer");
+    // A network at home is suggested to be looked at by a check, and no reason to warn.
+    let home = file(
+        &node,
+        "home.json",
+        &policy(
+            r#"{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}"#,
+        ),
+    );
+    local(&node, &["permission", "create", "home", "--policy", &home, "--dialect", "aws"]).ok();
 }

@@ -156,7 +156,11 @@ pub(crate) fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit = larger;
     }
-    if unit == "bytes" { format!("{bytes} bytes") } else { format!("{value:.1} {unit}") }
+    match (unit, bytes) {
+        ("bytes", 1) => "1 byte".to_owned(),
+        ("bytes", _) => format!("{bytes} bytes"),
+        _ => format!("{value:.1} {unit}"),
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +191,7 @@ mod tests {
     #[test]
     fn sizes_have_one_decimal() {
         assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(1), "1 byte");
         assert_eq!(size(1023), "1023 bytes");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(5 << 40), "5.0 TiB");

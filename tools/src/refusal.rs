@@ -95,6 +95,10 @@ pub(crate) fn check(answer: &Answer, about: &About<'_>) -> Result<(), Failure> {
         let end = if message.ends_with('.') { " " } else { ". " };
         message = format!("{message}{end}{advice}");
     }
+    // By which the node's log tells what failed.
+    if let (500.., Some(id)) = (answer.status, answer.header("x-amz-request-id")) {
+        message = format!("{} (request {id})", message.trim_end_matches('.'));
+    }
     let mut details = file.map(|file| lines_of(&refusal.details, file)).unwrap_or_default();
     if let (Some(dialect), false) = (dialect_of(&refusal.code), details.is_empty()) {
         details.push(judged_by(dialect, resolutions(&refusal.details), "pass --dialect aws"));
@@ -219,6 +223,17 @@ mod tests {
         file: Some("s.json"),
         flags: &[("secret", "--secret-from"), ("buckets", "--bucket"), ("quota.bytes", "--quota")],
     };
+
+    #[test]
+    fn what_failed_in_the_node_is_told_with_what_its_log_names_it_by() {
+        let told = |status| {
+            let headers = vec![("x-amz-request-id".to_owned(), "7F".to_owned())];
+            let body = br#"{"code": "X", "message": "The log says why."}"#.to_vec();
+            check(&Answer { status, headers, body }, &ABOUT).unwrap_err().to_string()
+        };
+        assert_eq!(told(500), "s.json: The log says why (request 7F)");
+        assert_eq!(told(403), "s.json: The log says why.");
+    }
 
     #[test]
     fn a_field_is_told_by_its_flag_and_no_word_of_the_reason_is() {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use policy::{ConditionTrace, Explanation, Found, Outcome, StatementTrace, Texts};
+use policy::{ConditionTrace, Effect, Explanation, Found, Outcome, StatementTrace, Texts};
 
 use super::excerpt::{Lines, plain_line};
 use super::question::{self, Question, Source};
@@ -74,8 +74,12 @@ fn write_statement(
         text.push_str(&format!("{gutter} {} {label}{}\n", paint.blue("="), visible_line(sentence)));
     };
     let fails = || paint.red("fails: ");
-    if trace.disabled {
-        remark(fails(), "the permission is disabled");
+    match (trace.disabled, trace.effect) {
+        (true, Effect::Deny) => {
+            remark(paint.green("holds: "), "the permission is disabled, and what it denies stays denied");
+        }
+        (true, Effect::Allow) => remark(fails(), "the permission is disabled"),
+        (false, _) => {}
     }
     if !trace.action_matches {
         remark(fails(), &format!("it doesn't name this action: {}", list(&trace.actions)));

@@ -16,6 +16,9 @@ struct Access {
     status: String,
     grants: Vec<Grant>,
     buckets: Vec<BucketActions>,
+    /// How many the account has, of which the first are looked at; older nodes don't say.
+    #[serde(default)]
+    bucket_count: usize,
 }
 
 #[derive(Deserialize)]
@@ -83,8 +86,25 @@ pub(super) fn of_service_account(body: &str) -> Result<String, Failure> {
         return Ok(text);
     }
     let row = |it: &BucketActions| vec![it.bucket.clone(), actions(&it.allowed), actions(&it.conditional)];
-    let rows: Vec<Vec<String>> = it.buckets.iter().map(row).collect();
-    text.push_str(&format!("\n{}", table(&["BUCKET", "ALLOWED", "UNDER CONDITIONS OR ON SOME OBJECTS"], &rows)));
+    let can = |it: &&BucketActions| !it.allowed.is_empty() || !it.conditional.is_empty();
+    let rows: Vec<Vec<String>> = it.buckets.iter().filter(can).map(row).collect();
+    text.push('\n');
+    if !rows.is_empty() {
+        text.push_str(&table(&["BUCKET", "ALLOWED", "UNDER CONDITIONS OR ON SOME OBJECTS"], &rows));
+    }
+    // What it can do stands out from the many buckets where that is nothing.
+    let nothing = it.buckets.len() - rows.len();
+    if nothing > 0 {
+        let other = if rows.is_empty() { "" } else { "other " };
+        let plural = if nothing == 1 { "" } else { "s" };
+        text.push_str(&format!("nothing in {nothing} {other}bucket{plural}\n"));
+    }
+    let left_out = it.bucket_count.saturating_sub(it.buckets.len());
+    if left_out > 0 {
+        text.push_str(&format!(
+            "the account has {left_out} more, which were not looked at: ask for one with bucket access\n"
+        ));
+    }
     Ok(text)
 }
 
@@ -118,6 +138,23 @@ fn values(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_in_which_nothing_can_be_done_are_counted() {
+        let text = |buckets: Value, count: usize| {
+            let body = serde_json::json!({"serviceAccount": {"name": "w"}, "status": "enabled", "grants": [], "buckets": buckets, "bucketCount": count});
+            of_service_account(&body.to_string()).unwrap()
+        };
+        let nothing = |name: &str| serde_json::json!({"bucket": name, "allowed": [], "conditional": []});
+        let lake = serde_json::json!({"bucket": "lake", "allowed": ["s3:GetObject"], "conditional": []});
+        let shown = text(Value::Array(vec![nothing("a"), lake, nothing("b")]), 5);
+        assert!(!shown.contains("\na ") && shown.contains("\nlake    s3:GetObject  nothing\n"), "{shown}");
+        assert!(
+            shown.contains("nothing in 2 other buckets\nthe account has 2 more, which were not looked at"),
+            "{shown}"
+        );
+        assert!(text(Value::Array(vec![nothing("a")]), 1).ends_with("enabled\n\n\nnothing in 1 bucket\n"));
+    }
 
     #[test]
     fn of_many_actions_those_are_named_that_people_ask_for() {

@@ -142,7 +142,11 @@ pub(super) const COLUMNS: [&str; 7] = ["TIME", "EVENT", "BY", "FROM", "RESOURCE"
 
 pub(super) fn row(it: &Shown) -> Vec<String> {
     let identity = &it.user_identity;
-    let by = identity.user_name.as_ref().or(identity.access_key_id.as_ref()).unwrap_or(&identity.kind);
+    // As --by takes them: root's key says less than that it is root.
+    let by = match identity.kind.as_str() {
+        "Root" => "root",
+        kind => identity.user_name.as_deref().or(identity.access_key_id.as_deref()).unwrap_or(kind),
+    };
     // To the second, which orders what people look at; a program gets all of it.
     let time = it.event_time.split_once('.').map_or(it.event_time.clone(), |(seconds, _)| format!("{seconds}Z"));
     let resources: Vec<&str> = it.resources.iter().map(|it| name_of(&it.arn)).collect();
@@ -153,7 +157,7 @@ pub(super) fn row(it: &Shown) -> Vec<String> {
     vec![
         time,
         it.event_name.clone(),
-        by.clone(),
+        by.to_owned(),
         it.source_address.clone(),
         resources.join(", "),
         result,
@@ -222,9 +226,9 @@ mod tests {
         let nobody = r#"{"eventTime": "", "eventName": "ListBuckets", "sourceIPAddress": "::1", "userIdentity":
             {"type": "Anonymous"}, "httpStatus": 200, "authorization": {"decision": "Allow", "reason": "because"}}"#;
         assert_eq!(row_of(nobody)[1..], ["ListBuckets", "Anonymous", "::1", "", "200", "because"]);
-        let own = r#"{"eventTime": "", "eventName": "GetState", "sourceIPAddress": "::1", "userIdentity": {"type": "Root"},
+        let own = r#"{"eventTime": "", "eventName": "GetState", "sourceIPAddress": "::1", "userIdentity": {"type": "Root", "accessKeyId": "AKROOT"},
             "resources": [{"ARN": "arn:strongroom:::state"}], "httpStatus": 200,
             "authorization": {"decision": "Allow", "reason": "strongroom:GetState"}}"#;
-        assert_eq!(row_of(own)[1..], ["GetState", "Root", "::1", "state", "200", ""]);
+        assert_eq!(row_of(own)[1..], ["GetState", "root", "::1", "state", "200", ""]);
     }
 }

@@ -121,8 +121,10 @@ fn write_trace(text: &mut String, verb: &str, but: &str, trace: &Trace, paint: P
         let label = if holds { paint.green("holds: ") } else { paint.red("fails: ") };
         text.push_str(&format!("  {label}{}\n", visible_line(sentence)));
     };
-    if trace.disabled {
-        remark(false, "the permission is disabled");
+    match (trace.disabled, trace.effect.as_str()) {
+        (true, "Deny") => remark(true, "the permission is disabled, and what it denies stays denied"),
+        (true, _) => remark(false, "the permission is disabled"),
+        (false, _) => {}
     }
     if !trace.action_matches {
         remark(false, &format!("it doesn't name this action: {}", list(&trace.actions)));

@@ -4,6 +4,7 @@
 
 use std::marker::PhantomData;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use super::{ask, list};
 use crate::args::{Listing, Named, NamedList};
 use crate::failure::Failure;
 use crate::output;
-use crate::refusal::Flags;
+use crate::refusal::{Flags, lines_of};
 
 /// A resource of the API as far as it is shown.
 pub(super) trait Resource: DeserializeOwned {
@@ -133,6 +134,7 @@ impl<'a, R: Resource> Noun<'a, R> {
     pub(super) fn tell(&self, body: &str, sentence: &str) -> Result<(), Failure> {
         if !self.json {
             output::print(sentence)?;
+            warn_of_findings(body);
         }
         self.print(body)
     }
@@ -140,7 +142,10 @@ impl<'a, R: Resource> Noun<'a, R> {
     /// Says what was done, or prints what the node answered, if anything.
     pub(super) fn done(&self, body: &str, sentence: &str) -> Result<(), Failure> {
         match (self.json, body) {
-            (false, _) => output::print(sentence),
+            (false, _) => {
+                warn_of_findings(body);
+                output::print(sentence)
+            }
             (true, "") => Ok(()),
             (true, body) => output::print(body),
         }
@@ -153,6 +158,20 @@ impl<'a, R: Resource> Noun<'a, R> {
         }
         let it: R = parse(body)?;
         output::print(&format!("{}{}", fields(&it.fields()), it.text_below()))
+    }
+}
+
+/// What a policy that was saved does otherwise than its author may think, which the node answers beside it. Mere suggestions are for who asks for a check.
+fn warn_of_findings(body: &str) {
+    #[derive(Default, Deserialize)]
+    struct Saved {
+        #[serde(default)]
+        findings: Value,
+    }
+    let saved: Saved = serde_json::from_str(body).unwrap_or_default();
+    let findings = saved.findings.as_array().into_iter().flatten().filter(|it| it["severity"] != "suggestion");
+    for line in lines_of(&findings.cloned().collect(), "policy") {
+        output::warn(&line);
     }
 }
 
