@@ -140,6 +140,7 @@ fn state_is_printed_and_applied_at_an_endpoint_by_the_operator() {
         // Not this command's own, so it isn't ended by it.
         run(&["permission", "list"], &[("STRONGROOM_TOKEN", token)]).ok();
     }
+    run(&["permission", "list"], &[("STRONGROOM_TOKEN", "nonsense")]).fails(4, &["into STRONGROOM_TOKEN, or unset it"]);
 }
 
 #[test]

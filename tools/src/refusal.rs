@@ -156,6 +156,9 @@ fn advice(code: &str, input: &str) -> &'static str {
             "Take it from them first: strongroom service-account edit NAME --remove-permission PERMISSION"
         }
         "ServiceAccountExpired" => "Give it another date: strongroom service-account edit NAME --expires DATE",
+        "InvalidToken" | "ExpiredToken" => {
+            "Put a new one into STRONGROOM_TOKEN, or unset it and sign in with --user or --access-key"
+        }
         "InvalidTimeRange" if input == "usage" => "Pass a --from that isn't after --to, and at most 24 months",
         "InvalidTimeRange" => "Pass a --from that isn't after --to",
         "PreconditionFailed" => "Look at it again, and repeat the command",
