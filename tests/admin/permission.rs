@@ -25,6 +25,8 @@ fn prefix_and_all_can_be_created_before_any_bucket_and_names_only_of_existing_on
     let named = json!({"name": "n", "type": "bucket-names", "actions": "read-only", "buckets": ["datalake"]});
     let refused = root.post("/permissions", &named);
     assert_eq!(refused.refused(404, "BucketNotFound"), "A bucket was not found.");
+    let two = json!({"name": "n", "type": "bucket-names", "actions": "read-only", "buckets": ["nix", "nax"]});
+    assert_eq!(root.post("/permissions", &two).json(404)["details"]["buckets"], json!(["nix", "nax"]));
     node.client().create_bucket("datalake").ok();
     let made = root.post("/permissions", &named).json(201);
     assert_eq!(made["type"], "bucket-names");

@@ -4,11 +4,10 @@
 
 use std::sync::LazyLock;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::answer::{Refusal, Result};
 use crate::identity::user::{Password, PasswordHash};
-use crate::s3::receive::blocking;
 
 /// Passwords that are hashed at once.
 const AT_ONCE_MAX: usize = 2;
@@ -21,16 +20,12 @@ static NOBODY: LazyLock<Option<PasswordHash>> =
 
 /// Hashes a password.
 pub(super) async fn hash(password: Password) -> Result<PasswordHash> {
-    let turn = TURNS.acquire().await.map_err(|error| Refusal::internal(&error))?;
-    let hashed = blocking(move || PasswordHash::new(&password)).await?;
-    drop(turn);
-    hashed.map_err(|error| Refusal::internal(&error))
+    in_turn(move || PasswordHash::new(&password)).await?.map_err(|error| Refusal::internal(&error))
 }
 
 /// Whether a password is the one of a hash; without a hash it isn't, after the same time.
 pub(super) async fn verify(password: Password, hash: Option<PasswordHash>) -> Result<bool> {
-    let turn = TURNS.acquire().await.map_err(|error| Refusal::internal(&error))?;
-    let verified = blocking(move || match (hash, &*NOBODY) {
+    in_turn(move || match (hash, &*NOBODY) {
         (Some(hash), _) => hash.verify(&password),
         (None, nobody) => {
             // The time is what counts; nobody signs in by it.
@@ -38,7 +33,18 @@ pub(super) async fn verify(password: Password, hash: Option<PasswordHash>) -> Re
             false
         }
     })
-    .await?;
-    drop(turn);
-    Ok(verified)
+    .await
+}
+
+/// Does the work on a thread of its own, when it is its turn.
+///
+/// The allocator keeps for each thread what that has used and freed: threads of the blocking pool, of which there may be hundreds, would keep 19 MiB each. A thread that ends hands its share on to the next.
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let _turn = TURNS.acquire().await.map_err(|error| Refusal::internal(&error))?;
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("password".to_owned());
+    // Whoever waited for it may have gone away.
+    let begun = thread.spawn(move || drop(sender.send(work())));
+    begun.map_err(|error| Refusal::internal(&error))?;
+    receiver.await.map_err(|error| Refusal::internal(&error))
 }

@@ -304,13 +304,16 @@ fn etag(compiled: &CompiledPermission) -> String {
 fn require_buckets(call: &Call, definition: &Definition, before: Option<&Definition>) -> Result<()> {
     let known = before.map(Definition::buckets).unwrap_or_default();
     let account = call.account()?;
-    for name in definition.buckets().iter().filter(|name| !known.contains(name)) {
+    let is_absent = |name: &str| {
         let bucket = call.state.store.bucket(name).ok();
-        if bucket.is_none_or(|bucket| bucket.owner != account.account_id.as_str()) {
-            return Err(Refusal::bucket_not_found().details(serde_json::json!({"buckets": [name]})));
-        }
+        bucket.is_none_or(|bucket| bucket.owner != account.account_id.as_str())
+    };
+    let named = definition.buckets().iter().filter(|name| !known.contains(name));
+    let absent: Vec<&String> = named.filter(|name| is_absent(name)).collect();
+    if absent.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(Refusal::bucket_not_found().details(serde_json::json!({"buckets": absent})))
 }
 
 fn describes_definition(body: &wire::PermissionBody) -> bool {

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::decode::{Document, Object, Place};
 use super::name::{
-    AccessKey, AccountId, CanonicalId, Name, PermissionName, check_description, check_display_name, check_email,
+    AccessKey, AccountId, CanonicalId, Invalid, Name, PermissionName, check_description, check_display_name,
+    check_email,
 };
 use super::permission::{Definition, DefinitionFields, check_bucket_name};
 use super::sealed::SecretKey;
@@ -304,7 +305,10 @@ fn user(place: Place, raw: &RawValue) -> Result<DeclaredUser, StateError> {
 
 /// A bucket is an object, or just its name.
 fn bucket(place: Place, raw: &RawValue, document: &Document<'_>) -> Result<DeclaredBucket, StateError> {
-    let check = |text: &str| check_bucket_name("name", text).map(|()| text.to_owned());
+    let check = |text: &str| match check_bucket_name("name", text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(_) => Err(Invalid::new("name", "must have 3 to 63 lower-case letters, digits, . and -")),
+    };
     if let Ok(name) = serde_json::from_str::<String>(raw.get()) {
         let name = check(&name).map_err(|invalid| place.field_error(invalid.field, invalid.reason))?;
         let place = place.within(&format!("bucket {name:?}"));

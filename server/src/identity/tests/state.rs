@@ -392,7 +392,7 @@ fn errors_name_file_account_noun_and_field() {
             "account \"main\": accountId must have exactly 12 digits",
         ),
         (r#""email": "tester@example.com""#, r#""email": "tester""#, "account \"main\": email must be an address"),
-        (r#"{"name": "datalake"}"#, r#"{"name": "Data"}"#, "bucket \"Data\": name names \"Data\""),
+        (r#"{"name": "datalake"}"#, r#"{"name": "Data"}"#, "bucket \"Data\": name must have 3 to 63"),
         (r#""name": "ro""#, r#""name": "lightly""#, "permission \"lightly\": is declared twice"),
         (r#""name": "ro", "type""#, r#""type""#, "permissions[1]: name is missing"),
         (r#""name": "main","#, r#""name": "main", "name": "other","#, "name is there twice"),
