@@ -383,3 +383,38 @@ fn what_a_bucket_policy_denies_no_user_does_to_the_bucket_through_the_api() {
     sam.put("/buckets/box/policy", &open).json(200);
     sam.delete("/buckets/box").json(204);
 }
+
+#[test]
+fn what_is_said_of_a_user_is_what_the_calls_on_objects_answer_them() {
+    let users = ["admin", "storage-admin", "auditor"];
+    let users = users.map(|role| json!({"name": role, "role": role, "password": "a-users-password"}));
+    let node = node(json!({"buckets": [{"name": "box"}], "users": users}));
+    node.client().put("box", "open/k", "v").ok();
+    node.client().put("box", "shut/k", "v").ok();
+    let root = Admin::root(&node);
+    let deny = json!({"Sid": "Shut", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/shut/*"});
+    root.put("/buckets/box/policy", &fixture::policy(&json!([deny]))).json(200);
+    for user in root.get("/users").json(200).as_array().expect("a list") {
+        let name = user["name"].as_str().expect("a name");
+        let caller = Admin::nobody(&node).with_user(name, "a-users-password");
+        for principal in [name.to_owned(), format!("arn:aws:iam::{}:user/console/{name}", tests::node::ACCOUNT_ID)] {
+            for key in ["open/k", "shut/k"] {
+                let body = json!({"principal": principal, "action": "s3:GetObject", "resource": format!("arn:aws:s3:::box/{key}")});
+                let said = root.post("/simulate", &body).json(200);
+                let status = caller.get(&format!("/buckets/box/objects/{key}")).0.status;
+                assert_eq!(said["allowed"], status == 200, "{principal} {key}: {status}, {said}");
+                assert_eq!(said["decision"] == "ExplicitDeny", key == "shut/k", "{principal} {key}: {said}");
+            }
+        }
+    }
+    root.put("/users/auditor", &json!({"enabled": false})).json(200);
+    let body = |principal: &str, resource: &str| json!({"principal": principal, "action": "s3:ListBucket", "resource": resource});
+    let said = root.post("/simulate", &body("auditor", "arn:aws:s3:::box")).json(200);
+    assert_eq!(
+        (&said["keyStatus"], &said["allowed"], &said["decision"]),
+        (&json!("disabled"), &json!(false), &json!("Allow"))
+    );
+    root.post("/simulate", &body("nobody", "arn:aws:s3:::box")).refused(404, "ServiceAccountNotFound");
+    let told = root.post("/simulate", &body("auditor", "box/k")).refused(400, "InvalidArgument");
+    assert!(told.starts_with("resource must be an ARN such as"), "{told}");
+}

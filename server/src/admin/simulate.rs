@@ -14,6 +14,7 @@ use crate::identity::account::Account;
 use crate::identity::credential::Identity;
 use crate::identity::service_account::ServiceAccount;
 use crate::identity::snapshot::{Refusal as KeyRefusal, Snapshot};
+use crate::identity::user::User;
 
 /// Facts of one simulated request.
 const CONTEXT_KEYS_MAX: usize = 100;
@@ -41,15 +42,21 @@ pub(super) async fn run(call: &Call) -> Result<Answer> {
         Refusal::invalid("action", format!("{shown:?} is not an action of S3"))
     })?;
     let account_id = account.account_id.as_str();
-    let (identity, key_status, kind) = match who(&snapshot, account, &body.principal)? {
-        Who::Root => (None, "enabled", Principal::Root { account: account_id }),
-        Who::Anonymous => (None, "enabled", Principal::Anonymous),
+    let who = who(&snapshot, account, &body.principal)?;
+    let (identity, key_status) = match &who {
+        Who::Root | Who::Anonymous => (None, "enabled"),
+        Who::User { user, .. } => (None, if user.enabled { "enabled" } else { "disabled" }),
         Who::ServiceAccount(found) => {
             let (identity, status) = identity(&snapshot, found, call)?;
-            (Some(identity), status, Principal::Anonymous)
+            (Some(identity), status)
         }
     };
-    let principal = identity.as_ref().map_or(kind, |identity| identity.principal());
+    let principal = match (&who, &identity) {
+        (Who::Root, _) => Principal::Root { account: account_id },
+        (Who::User { user, arn }, _) => Principal::User { account: account_id, name: user.name.as_str(), arn },
+        (Who::ServiceAccount(_), Some(identity)) => identity.principal(),
+        (Who::Anonymous | Who::ServiceAccount(_), _) => Principal::Anonymous,
+    };
     require_fit(action, &body.resource)?;
     let (owner, bucket_policy) = bucket(call, &body.resource, account_id)?;
     let resource = Resource::from_arn(&body.resource, &owner);
@@ -62,7 +69,11 @@ pub(super) async fn run(call: &Call) -> Result<Answer> {
     derive(&mut context, call, &principal, identity.as_deref(), &owner);
     let policies = || {
         let own = identity.iter().flat_map(|it| it.policies());
-        own.chain(bucket_policy.as_ref().map(|it| AttachedPolicy::new(&it.policy, "bucket policy")))
+        let role = match &who {
+            Who::User { user, .. } => Some(AttachedPolicy::new(user.role.policy(), user.role.as_str())),
+            _ => None,
+        };
+        own.chain(role).chain(bucket_policy.as_ref().map(|it| AttachedPolicy::new(&it.policy, "bucket policy")))
     };
     let request = policy::Request {
         principal,
@@ -93,9 +104,10 @@ enum Who<'a> {
     Root,
     Anonymous,
     ServiceAccount(&'a ServiceAccount),
+    User { user: &'a User, arn: String },
 }
 
-/// Finds whom a text names: `root`, `anonymous`, or the name, id, ARN or access key of a service account, by each of which logs and answers name callers.
+/// Finds whom a text names: `root`, `anonymous`, or the name, id, ARN or access key of a service account, by each of which logs and answers name callers; where there is none such the ARN or name of a user.
 fn who<'a>(snapshot: &'a Snapshot, account: &Account, text: &str) -> Result<Who<'a>> {
     let id = account.account_id.as_str();
     // One that was named so before such names were refused is meant by its name; root has an ARN of its own.
@@ -110,13 +122,17 @@ fn who<'a>(snapshot: &'a Snapshot, account: &Account, text: &str) -> Result<Who<
         return Ok(Who::Anonymous);
     }
     let is_meant = |it: &&Arc<ServiceAccount>| it.access_key.as_str() == text || it.arn() == text;
-    let found = snapshot.service_accounts(id).find(is_meant).ok_or_else(Refusal::service_account_not_found)?;
-    Ok(Who::ServiceAccount(found))
+    if let Some(found) = snapshot.service_accounts(id).find(is_meant) {
+        return Ok(Who::ServiceAccount(found));
+    }
+    let user = snapshot.users(id).find(|it| it.name.as_str() == text || it.arn() == text);
+    let user = user.ok_or_else(Refusal::service_account_not_found)?;
+    Ok(Who::User { user, arn: user.arn() })
 }
 
 /// Refuses to judge what no request is: an action on objects asked of a bucket, or the other way round.
 fn require_fit(action: Action, arn: &str) -> Result<()> {
-    let tail = arn.strip_prefix("arn:aws:s3:::").unwrap_or_default();
+    let tail = tail_of(arn)?;
     let has_key = tail.contains('/');
     let (name, bucket) = (action.name(), tail.split('/').next().unwrap_or_default());
     match action.resource_type() {
@@ -163,15 +179,15 @@ pub(super) fn identity(
     }
 }
 
+/// What an ARN says behind the service.
+fn tail_of(arn: &str) -> Result<&str> {
+    let rule = "must be an ARN such as arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/KEY";
+    arn.strip_prefix("arn:aws:s3:::").ok_or_else(|| Refusal::invalid("resource", rule))
+}
+
 /// The owner and the policy of the bucket that an ARN names; a bucket that isn't there would be the caller's own.
 fn bucket(call: &Call, arn: &str, own: &str) -> Result<(String, Option<Arc<BucketPolicy>>)> {
-    let Some(tail) = arn.strip_prefix("arn:aws:s3:::") else {
-        return Err(Refusal::invalid(
-            "resource",
-            "must be an ARN such as arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/KEY",
-        ));
-    };
-    let name = tail.split('/').next().unwrap_or_default();
+    let name = tail_of(arn)?.split('/').next().unwrap_or_default();
     match call.state.store.bucket(name) {
         // What another account's bucket policy says is not for everybody's eyes.
         Ok(bucket) if bucket.owner == own => Ok((bucket.owner.clone(), call.state.bucket_policies.of(bucket.id)?)),
@@ -247,11 +263,13 @@ pub(super) fn derive(
         context.insert("aws:PrincipalAccount", text(account));
         context.insert("aws:PrincipalArn", text(&principal.to_string()));
     }
-    match identity {
-        Some(identity) => {
+    match (identity, principal) {
+        (Some(identity), _) => {
             context.insert("aws:username", text(identity.name()));
             context.insert("aws:userid", text(&identity.user_id));
         }
-        None => context.insert("aws:userid", text(principal.account().unwrap_or("anonymous"))),
+        // Users of the console have names only.
+        (None, Principal::User { name, .. }) => context.insert("aws:username", text(name)),
+        (None, _) => context.insert("aws:userid", text(principal.account().unwrap_or("anonymous"))),
     }
 }
