@@ -52,6 +52,7 @@ fn unreadable(store: &Store, bucket: BucketId, names: &[String]) -> BTreeSet<Str
 #[test]
 fn every_key_of_a_missing_segment_is_named() {
     let (directory, bucket, names) = several_segments();
+    let mut all_found = BTreeSet::new();
     for path in segments(directory.path()) {
         let copy = tempfile::tempdir().unwrap();
         copy_tree(directory.path(), copy.path());
@@ -61,9 +62,12 @@ fn every_key_of_a_missing_segment_is_named() {
         let (scrubbed, _) = named(&store.scrub().unwrap().damage);
         let lost = unreadable(&store, bucket, &names);
         assert!(!lost.is_empty() && found.is_subset(&lost) && found == scrubbed, "{said}");
-        // Where a segment in the middle is gone, what came before it is in doubt too; what was in it is named.
-        assert!(found.len() > 30, "{}: {said}", path.display());
+        assert!(found.is_disjoint(&all_found), "{}: {said}", path.display());
+        all_found.extend(found);
     }
+    // Where a segment in the middle is gone, what came before it is in doubt too; what was in it is named. How much is in one depends on how soon
+    // the next one is ready, but each key is in one of them.
+    assert!(all_found.iter().eq(&names), "{all_found:?}");
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn a_segment_that_vanishes_from_a_running_store_is_named_and_nothing_more_is_ack
     let all = segments(directory.path());
     fs::remove_file(&all[1]).unwrap();
     let (found, said) = named(&store.scrub().unwrap().damage);
-    assert!(found.len() > 30 && said.contains("a log segment is missing"), "{said}");
+    assert!(!found.is_empty() && said.contains("a log segment is missing"), "{said}");
     fs::remove_file(all.last().unwrap()).unwrap();
     let begun = Instant::now();
     let refused = loop {
