@@ -291,22 +291,49 @@ fn a_permission_names_a_bucket_once_and_is_not_reverted_to_one_that_is_gone() {
 }
 
 #[test]
-fn permissions_and_their_histories_survive_kill_9_and_a_deleted_index() {
-    let mut node = tests::NodeBuilder::serve().account(json!({"buckets": [{"name": "box"}]})).start();
+fn histories_survive_kill_9_and_a_deleted_index_whether_there_were_changes_or_not() {
+    let mut node = tests::NodeBuilder::serve()
+        .account(json!({"buckets": [{"name": "box"}], "permissions": [everything("declared")]}))
+        .start();
     let root = Admin::root(&node);
-    root.post("/permissions", &everything("p")).json(201);
+    for name in ["p", "unchanged"] {
+        root.post("/permissions", &everything(name)).json(201);
+    }
     let client = caller(&node, &root, "app", &["p"]);
+    for name in ["eve", "adam"] {
+        root.post("/users", &json!({"name": name, "password": "some-password", "role": "auditor"})).json(201);
+    }
     root.put("/permissions/p", &json!({"actions": "read-only"})).json(200);
-    let before = root.get("/permissions/p").json(200);
+    root.put("/users/eve", &json!({"role": "admin"})).json(200);
+    let paths = ["permissions/declared", "permissions/p", "permissions/unchanged", "service-accounts/app"];
+    let paths: Vec<String> = paths.into_iter().chain(["users/eve", "users/adam"]).map(|it| format!("/{it}")).collect();
+    // Of each: all that is told, its tag, and its history.
+    let told = |root: &Admin| {
+        let one = |path: &String| {
+            let answer = root.get(path);
+            let tag = answer.header("etag");
+            (tag, answer.json(200), root.get(&format!("{path}/history")).json(200))
+        };
+        paths.iter().map(one).collect::<Vec<_>>()
+    };
+    let before = told(&root);
+    let versions: Vec<_> = before.iter().map(|(.., history)| history.as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(versions, [1, 2, 1, 1, 2, 1]);
+    assert!(before[0].2[0]["by"].as_str().is_some_and(|by| by.starts_with("state file ")), "{:?}", before[0].2);
+    assert!(before[1..].iter().all(|(.., history)| history[0]["by"] == "arn:aws:iam::123456789012:root"));
     node.kill_9();
     std::fs::remove_file(node.data().join("index.redb")).expect("the index is there");
     node.restart();
     let root = Admin::root(&node);
-    assert_eq!(root.get("/permissions/p").json(200), before);
-    assert_eq!(root.get("/permissions/p/history").json(200).as_array().expect("a list").len(), 2);
+    assert_eq!(told(&root), before);
     let client = node.client().with(&client.signer().credentials.access_key, &client.signer().credentials.secret_key);
     client.list("box", &[]).ok();
     client.put("box", "k", "v").expect(403, "AccessDenied");
+    let back = root.post("/permissions/p/revert", &json!({"revision": 1})).json(200);
+    assert_eq!((&back["revision"], &back["actions"]), (&json!(3), &json!("all-operations")));
+    root.post("/permissions/unchanged/revert", &json!({"revision": 1})).json(200);
+    assert_eq!(root.get("/permissions/unchanged/history").json(200), before[2].2, "what changes nothing is no version");
+    client.put("box", "k", "v").ok();
 }
 
 /// A form marks the field that is wrong, and a slip in a query isn't taken for the whole list.

@@ -197,6 +197,7 @@ fn linked_user(call: &Call, snapshot: &Snapshot, link: &Link, password: &Passwor
             role: Role::Admin,
             password,
             enabled: true,
+            created_by: None,
             revision: 1,
             created_at: call.time(),
             updated_at: call.time(),

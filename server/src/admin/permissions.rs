@@ -40,6 +40,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         description: body.description.clone().flatten(),
         definition: definition(&body, None)?,
         enabled: body.enabled.unwrap_or(true),
+        created_by: None,
         revision: 1,
         created_at: call.time(),
         updated_at: call.time(),
@@ -278,16 +279,11 @@ fn compiled(permission: &Permission) -> Result<CompiledPermission> {
     Ok(CompiledPermission::new(permission.clone())?)
 }
 
-/// The kept versions of a permission, the current one also where its history row is lost.
+/// The versions of a permission, newest first.
 async fn revisions(call: &Call, permission: &Permission) -> Result<Vec<Revision>> {
     let (identities, wanted) = (call.state.identities.clone(), permission.clone());
     let revisions = blocking(move || identities.history(&wanted)).await?;
-    let mut revisions = revisions.map_err(|error| Refusal::internal(&error))?;
-    if revisions.first().is_none_or(|it| it.permission.revision != permission.revision) {
-        let current = Revision { by: String::new(), at: permission.updated_at, permission: permission.clone() };
-        revisions.insert(0, current);
-    }
-    Ok(revisions)
+    revisions.map_err(|error| Refusal::internal(&error))
 }
 
 /// The permission of this id or, where no id is such, of this name.

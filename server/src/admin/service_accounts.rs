@@ -48,7 +48,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         permissions: Vec::new(),
         enabled: body.enabled.unwrap_or(true),
         expires_at: expiry(body.expiration_date.as_ref())?.flatten(),
-        created_by: Some(call.by()?),
+        created_by: None,
         revision: 1,
         created_at: call.time(),
         updated_at: call.time(),
@@ -135,7 +135,7 @@ fn require_expiry(call: &Call, existing: &ServiceAccount, expires_at: Option<Tim
     if expires_at == existing.expires_at {
         return Ok(());
     }
-    if existing.created_by.as_deref() != Some(call.caller()?.arn()) {
+    if existing.creator() != Some(call.caller()?.arn()) {
         call.require(Action::StrongroomUpdateUser).map_err(|mut refusal| {
             let rule = "Only who may change users may change the expiry of a service account that somebody else made.";
             refusal.message = format!("{rule} {}", refusal.message);
@@ -196,7 +196,7 @@ pub(super) async fn revert(call: &Call) -> Result<Answer> {
 /// The versions of a service account, newest first.
 async fn revisions(call: &Call, of: &ServiceAccount) -> Result<Vec<ServiceAccountRevision>> {
     let (identities, wanted) = (call.state.identities.clone(), of.clone());
-    let revisions = blocking(move || identities.service_account_history(&wanted)).await?;
+    let revisions = blocking(move || identities.history(&wanted)).await?;
     revisions.map_err(|error| Refusal::internal(&error))
 }
 
@@ -339,7 +339,7 @@ fn show(snapshot: &Snapshot, it: &ServiceAccount, now: Timestamp) -> wire::Servi
             (false, false) => "disabled",
         },
         expiration_date: it.expires_at.map(|at| at.to_string()),
-        created_by: it.created_by.clone(),
+        created_by: it.creator().map(str::to_owned),
         create_time: format!("{:.3}", it.created_at),
         update_time: format!("{:.3}", it.updated_at),
     }

@@ -34,6 +34,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
         role,
         password: hashed(body.password.as_deref()).await?,
         enabled: body.enabled.unwrap_or(true),
+        created_by: None,
         revision: 1,
         created_at: call.time(),
         updated_at: call.time(),
@@ -143,7 +144,7 @@ pub(super) async fn revert(call: &Call) -> Result<Answer> {
 /// The versions of a user, newest first.
 async fn revisions(call: &Call, of: &User) -> Result<Vec<UserRevision>> {
     let (identities, wanted) = (call.state.identities.clone(), of.clone());
-    let revisions = blocking(move || identities.user_history(&wanted)).await?;
+    let revisions = blocking(move || identities.history(&wanted)).await?;
     revisions.map_err(|error| Refusal::internal(&error))
 }
 

@@ -34,6 +34,8 @@ pub struct Permission {
     pub enabled: bool,
     /// Counts the versions of the permission from 1. Set where a change is made, whatever the caller puts here.
     pub revision: u32,
+    /// Who made it: an ARN, or what else named its author, such as the state file that declared it; `None` for what was stored before this was kept. Set where it is made, whatever the caller puts here.
+    pub created_by: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

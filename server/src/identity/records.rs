@@ -12,7 +12,7 @@ use super::change::{
     Change, PERMISSIONS_PER_ACCOUNT_MAX, Refused, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, USERS_PER_ACCOUNT_MAX,
 };
 use super::compiled::{CompiledPermission, PolicyRefused};
-use super::history;
+use super::history::{self, Versioned};
 use super::name::{AccountId, Id, Invalid, Name, PermissionName};
 use super::permission::Permission;
 use super::rows::{Damage, Record, RowKey, account_key, permission_key, root_key, service_account_key, user_key};
@@ -157,28 +157,33 @@ impl Records {
         match change {
             Change::Put(mut record) => {
                 match &mut record {
-                    Record::Permission(permission) => {
-                        let before = self.permission_by_id(&permission.account_id, &permission.id);
-                        permission.revision = before.map_or(1, |it| it.permission.revision.saturating_add(1));
-                        rows.extend(history::written(permission, by));
+                    Record::Permission(it) => {
+                        let before = self.permission_by_id(&it.account_id, &it.id).map(|it| &it.permission);
+                        it.revision = next_revision(before);
+                        it.created_by = author(before, by);
+                        rows.extend(history::written(before, it, by));
                     }
                     Record::ServiceAccount(it) => {
                         let records = self.account(&it.account_id);
                         let before = records.and_then(|records| records.service_account_by_id(&it.id));
+                        let before = before.map(Arc::as_ref);
                         let is_reserved = RESERVED_NAMES.contains(&it.name.as_str());
                         if is_reserved && before.is_none_or(|before| before.name != it.name) {
                             return Err(Refused::Invalid { record: service_account_key(it), invalid: reserved() });
                         }
-                        it.revision = before.map_or(1, |before| before.revision.saturating_add(1));
-                        rows.extend(history::service_account_written(it, before.map(Arc::as_ref), by));
+                        it.revision = next_revision(before);
+                        it.created_by = author(before, by);
+                        rows.extend(history::written(before, it, by));
                     }
                     Record::User(it) => {
                         let before = self.account(&it.account_id).and_then(|records| records.users.get(&it.name));
+                        let before = before.map(Arc::as_ref);
                         if before.is_none() && RESERVED_NAMES.contains(&it.name.as_str()) {
                             return Err(Refused::Invalid { record: user_key(it), invalid: reserved() });
                         }
-                        it.revision = before.map_or(1, |before| before.revision.saturating_add(1));
-                        rows.extend(history::user_written(it, before.map(Arc::as_ref), by));
+                        it.revision = next_revision(before);
+                        it.created_by = author(before, by);
+                        rows.extend(history::written(before, it, by));
                     }
                     Record::Account(_) | Record::Root(_) => {}
                 }
@@ -273,9 +278,9 @@ impl Records {
             let permissions = records.into_iter().flat_map(|it| it.permissions.values());
             rows.extend(permissions.flat_map(|it| history::removed(&it.permission)));
             let service_accounts = records.into_iter().flat_map(|it| it.service_accounts.values());
-            rows.extend(service_accounts.flat_map(|it| history::service_account_removed(it)));
+            rows.extend(service_accounts.flat_map(|it| history::removed(it.as_ref())));
             let users = records.into_iter().flat_map(|it| it.users.values());
-            rows.extend(users.flat_map(|it| history::user_removed(it)));
+            rows.extend(users.flat_map(|it| history::removed(it.as_ref())));
             rows.extend(of_account.iter().chain(&damaged).map(RowChange::delete));
             self.accounts.remove(&account);
             self.damaged.retain(|row, _| *row.account() != account);
@@ -290,11 +295,11 @@ impl Records {
         }
         if let RowKey::ServiceAccount { name, .. } = &key {
             let found = self.account(&account).and_then(|records| records.service_accounts.get(name));
-            rows.extend(found.into_iter().flat_map(|it| history::service_account_removed(it)));
+            rows.extend(found.into_iter().flat_map(|it| history::removed(it.as_ref())));
         }
         if let RowKey::User { name, .. } = &key {
             let found = self.account(&account).and_then(|records| records.users.get(name));
-            rows.extend(found.into_iter().flat_map(|it| history::user_removed(it)));
+            rows.extend(found.into_iter().flat_map(|it| history::removed(it.as_ref())));
         }
         if !self.remove(&key) && self.damaged.remove(&key).is_none() {
             return Err(Refused::NotFound { record: key });
@@ -473,6 +478,16 @@ impl AccountRecords {
         let users = self.users.values().map(|it| user_key(it));
         account.chain(root).chain(permissions).chain(service_accounts).chain(users).collect()
     }
+}
+
+/// The number of the version that follows `before`.
+fn next_revision<T: Versioned>(before: Option<&T>) -> u32 {
+    before.map_or(1, |before| before.revision().saturating_add(1))
+}
+
+/// Who made what was `before`, or makes it now.
+fn author<T: Versioned>(before: Option<&T>, by: &str) -> Option<String> {
+    before.map_or_else(|| Some(by.to_owned()), |before| before.created_by().map(str::to_owned))
 }
 
 fn reserved() -> Invalid {

@@ -32,7 +32,12 @@ impl Record {
                 access_key: root.access_key.to_string(),
                 sealed_secret: master.seal(&root.secret, &root.account_id, &root.access_key)?,
             }),
-            Record::Permission(permission) => serde_json::to_vec(&PermissionRow::from(permission)),
+            Record::Permission(permission) => serde_json::to_vec(&PermissionRow {
+                created_by: permission.created_by.clone(),
+                revision: later_revision(permission.revision),
+                update_time: later_time(permission.created_at, permission.updated_at),
+                ..PermissionRow::from(permission)
+            }),
             Record::ServiceAccount(account) => serde_json::to_vec(&ServiceAccountRow::new(account, master)?),
             Record::User(user) => serde_json::to_vec(&UserRow::from(user)),
         };
@@ -68,7 +73,7 @@ impl Record {
 }
 
 impl Permission {
-    /// The row's value.
+    /// A version of it as histories hold it: whole, but for who made it, which they tell themselves.
     pub(super) fn to_row(&self) -> Vec<u8> {
         serde_json::to_vec(&PermissionRow::from(self)).expect("rows have text keys and no failing serializer")
     }
@@ -129,15 +134,13 @@ struct PermissionRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
     enabled: bool,
-    #[serde(default = "first_revision")]
-    revision: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<u32>,
     create_time: String,
-    update_time: String,
-}
-
-/// Rows that were written before revisions were counted hold the first.
-fn first_revision() -> u32 {
-    1
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update_time: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,10 +160,11 @@ struct ServiceAccountRow {
     expire_time: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_by: Option<String>,
-    #[serde(default = "first_revision")]
-    revision: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<u32>,
     create_time: String,
-    update_time: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update_time: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,10 +176,23 @@ struct UserRow {
     role: String,
     password_hash: String,
     enabled: bool,
-    #[serde(default = "first_revision")]
-    revision: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<u32>,
     create_time: String,
-    update_time: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update_time: Option<String>,
+}
+
+/// The revision, as rows have it: there are thousands that are of the first, and leave it out.
+fn later_revision(revision: u32) -> Option<u32> {
+    Some(revision).filter(|&it| it != 1)
+}
+
+/// When it was last changed, where that isn't when it was made.
+fn later_time(created_at: Timestamp, updated_at: Timestamp) -> Option<String> {
+    (updated_at != created_at).then(|| updated_at.to_string())
 }
 
 /// Reads JSON. The parser's own message may quote the value, which may be a hash: only the place is told.
@@ -244,9 +261,10 @@ impl From<&Permission> for PermissionRow {
             dialect: None,
             policy: None,
             enabled: permission.enabled,
-            revision: permission.revision,
+            created_by: None,
+            revision: Some(permission.revision),
             create_time: permission.created_at.to_string(),
-            update_time: permission.updated_at.to_string(),
+            update_time: Some(permission.updated_at.to_string()),
         };
         match &permission.definition {
             Definition::Bucket { scope, actions } => {
@@ -283,9 +301,10 @@ impl PermissionRow {
             description: self.description,
             definition: fields.into_definition()?,
             enabled: self.enabled,
-            revision: self.revision,
+            created_by: self.created_by,
+            revision: self.revision.unwrap_or(1),
             created_at: read_time(&self.create_time)?,
-            updated_at: read_time(&self.update_time)?,
+            updated_at: read_time(self.update_time.as_ref().unwrap_or(&self.create_time))?,
         };
         permission.check()?;
         Ok(permission)
@@ -306,9 +325,9 @@ impl ServiceAccountRow {
             enabled: account.enabled,
             expire_time: account.expires_at.map(|time| time.to_string()),
             created_by: account.created_by.clone(),
-            revision: account.revision,
+            revision: later_revision(account.revision),
             create_time: account.created_at.to_string(),
-            update_time: account.updated_at.to_string(),
+            update_time: later_time(account.created_at, account.updated_at),
         })
     }
 
@@ -327,9 +346,9 @@ impl ServiceAccountRow {
             enabled: self.enabled,
             expires_at: self.expire_time.as_deref().map(read_time).transpose()?,
             created_by: self.created_by,
-            revision: self.revision,
+            revision: self.revision.unwrap_or(1),
             created_at: read_time(&self.create_time)?,
-            updated_at: read_time(&self.update_time)?,
+            updated_at: read_time(self.update_time.as_ref().unwrap_or(&self.create_time))?,
         };
         account.check()?;
         Ok(account)
@@ -345,9 +364,10 @@ impl From<&User> for UserRow {
             role: user.role.as_str().to_owned(),
             password_hash: user.password.as_phc().to_owned(),
             enabled: user.enabled,
-            revision: user.revision,
+            created_by: user.created_by.clone(),
+            revision: later_revision(user.revision),
             create_time: user.created_at.to_string(),
-            update_time: user.updated_at.to_string(),
+            update_time: later_time(user.created_at, user.updated_at),
         }
     }
 }
@@ -361,9 +381,10 @@ impl UserRow {
             password: PasswordHash::from_phc(self.password_hash)
                 .ok_or_else(|| Damage("its row is invalid: the password is not an argon2id hash".to_owned()))?,
             enabled: self.enabled,
-            revision: self.revision,
+            created_by: self.created_by,
+            revision: self.revision.unwrap_or(1),
             created_at: read_time(&self.create_time)?,
-            updated_at: read_time(&self.update_time)?,
+            updated_at: read_time(self.update_time.as_ref().unwrap_or(&self.create_time))?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The rows in which identities lie in the store: one JSON object each, named by what it is.
 //!
-//! A row's key repeats the account, the name and the access key that its value holds, so that a value which can't be read still says whom it is about: that identity is refused by name, and its name and access key stay taken. It begins with what the row is looked up by while not all rows are read: the access key, the permission's id. Earlier values of a row, for history and revert, are the engine's revisions of it.
+//! A row's key repeats the account, the name and the access key that its value holds, so that a value which can't be read still says whom it is about: that identity is refused by name, and its name and access key stay taken. It begins with what the row is looked up by while not all rows are read: the access key, the permission's id. What it was before is kept in [rows of its own](super::history).
 
 use std::fmt;
 

@@ -29,7 +29,7 @@ pub struct ServiceAccount {
     pub enabled: bool,
     /// From this moment on it answers like an unknown one.
     pub expires_at: Option<Timestamp>,
-    /// The ARN of who made it; `None` for one that a state file declared. What is about other people's keys is asked of it.
+    /// Who made it: an ARN, or what else named its author, such as the state file that declared it; `None` for what was stored before this was kept. Set where it is made, whatever the caller puts here.
     pub created_by: Option<String>,
     /// Counts the versions of the service account from 1. Set where a change is made, whatever the caller puts here.
     pub revision: u32,
@@ -60,6 +60,11 @@ impl ServiceAccount {
             return Err(Invalid::new("permissions", "names a permission twice"));
         }
         Ok(())
+    }
+
+    /// The ARN of who made it; `None` for one that a state file declared. What is about other people's keys is asked of it.
+    pub fn creator(&self) -> Option<&str> {
+        self.created_by.as_deref().filter(|by| by.starts_with("arn:"))
     }
 
     /// The ARN of the IAM user that it is.

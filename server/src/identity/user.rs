@@ -24,6 +24,8 @@ pub struct User {
     pub enabled: bool,
     /// The number of this version, counted by the store.
     pub revision: u32,
+    /// Who made them: an ARN, or what else named its author, such as the state file that declared them; `None` for whoever was stored before this was kept. Set where they are made, whatever the caller puts here.
+    pub created_by: Option<String>,
     /// When they were made.
     pub created_at: Timestamp,
     /// When they were last changed.

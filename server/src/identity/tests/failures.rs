@@ -235,25 +235,25 @@ fn large_state(count: usize) -> String {
 async fn state_too_large_for_one_batch_is_written_in_several_and_each_cut_is_consistent() {
     let rows = Arc::new(MemoryRows::default());
     let store = open(&rows);
-    bootstrap(&store, &large_state(1_900)).await;
+    bootstrap(&store, &large_state(3_900)).await;
     assert_eq!(rows.commits(), 2);
     assert_eq!(rows.largest_batch.load(Ordering::SeqCst), crate::identity::store::BATCH_CHANGES_MAX);
-    assert!(open(&rows).snapshot().credential("AK1899X", now()).is_ok());
+    assert!(open(&rows).snapshot().credential("AK3899X", now()).is_ok());
 
     // The second of two batches fails: what is written refers to nothing that isn't there, and the rest follows later.
     let rows = Arc::new(MemoryRows::default());
     let store = open(&rows);
     rows.commits_max.store(1, Ordering::SeqCst);
-    let error = store.execute(plan(&store, &large_state(1_900), Mode::Bootstrap)).await.unwrap_err();
+    let error = store.execute(plan(&store, &large_state(3_900), Mode::Bootstrap)).await.unwrap_err();
     assert!(matches!(error, CommitError::Storage { in_effect: true, .. }), "{error}");
     assert!(open(&rows).snapshot().damaged().is_empty());
     let reopened = open(&rows);
     let refused = |key: &str| matches!(reopened.snapshot().credential(key, now()), Err(Refusal::Damaged(_)));
-    assert!((0..1_900).all(|n| !refused(&format!("AK{n}X"))));
+    assert!((0..3_900).all(|n| !refused(&format!("AK{n}X"))));
     rows.commits_max.store(usize::MAX, Ordering::SeqCst);
-    bootstrap(&store, &large_state(1_900)).await;
+    bootstrap(&store, &large_state(3_900)).await;
     let (memory, disk) = (Arc::clone(&store.snapshot()), open(&rows));
-    for n in 0..1_900 {
+    for n in 0..3_900 {
         let key = format!("AK{n}X");
         let user_id = &disk.snapshot().credential(&key, now()).unwrap().user_id.clone();
         assert_eq!(&memory.credential(&key, now()).unwrap().user_id, user_id, "{key}");

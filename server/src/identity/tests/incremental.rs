@@ -34,6 +34,7 @@ fn permission(numbers: &mut Numbers) -> Permission {
             actions: Actions::ReadOnly,
         },
         enabled: numbers.below(2) == 0,
+        created_by: None,
         revision: 1,
         created_at: now(),
         updated_at: now(),

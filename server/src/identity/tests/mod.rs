@@ -3,6 +3,7 @@
 mod decisions;
 mod failures;
 mod first;
+mod history;
 mod incremental;
 mod loading;
 mod secrets;
