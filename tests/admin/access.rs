@@ -73,6 +73,13 @@ fn documents() -> Vec<(&'static str, Value)> {
                 fixture::deny(&["s3:PutObject"], &["arn:aws:s3:::one/${aws:PrincipalTag/team}/*"])
             ]),
         ),
+        (
+            "noversions",
+            json!([
+                fixture::allow(&["s3:*"], &["arn:aws:s3:::one/*", "arn:aws:s3:::own/*"]),
+                fixture::deny(&["s3:DeleteObjectVersion"], &["arn:aws:s3:::one/farm/*", "arn:aws:s3:::own/*"])
+            ]),
+        ),
         ("but", json!([{"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::one/secret/*"}])),
         (
             "only",
@@ -204,4 +211,130 @@ fn a_bucket_tells_whom_its_policy_lets_in_beside_service_accounts_and_whom_it_ke
     assert_eq!(root.get("/buckets/box/access?name=anyon").json(200), json!([]));
     let found = root.get("/buckets/box/access?q=anyone").json(200);
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+}
+
+/// What else refuses a request counts in every answer: one that was never asked for can deny it.
+#[test]
+fn a_deny_of_the_other_delete_action_is_told_as_requests_feel_it() {
+    let everything = fixture::allow(&["s3:*"], &["*"]);
+    let of = |action: &str, resource: &str| json!([everything, {"Sid": "No", "Effect": "Deny", "Action": action, "Resource": resource}]);
+    let node = node_with(
+        &["box", "kept"],
+        &[
+            ("noversion", of("s3:DeleteObjectVersion", "*")),
+            ("nodelete", of("s3:DeleteObject", "arn:aws:s3:::box/*")),
+            ("some", of("s3:DeleteObjectVersion", "arn:aws:s3:::box/some/*")),
+        ],
+    );
+    let root = Admin::root(&node);
+    root.put("/buckets/kept", &json!({"versioning": "enabled"})).json(200);
+    let lists = |name: &str, bucket: &str, action: &str| {
+        let said = root.get(&format!("/service-accounts/{name}/access")).json(200);
+        let who = root.get(&format!("/buckets/{bucket}/access")).json(200);
+        let (said, of_row) = (on(&said, bucket), row(&who, name));
+        for list in ["allowed", "conditional"] {
+            assert_eq!(said[list], of_row[list], "{name} on {bucket}");
+        }
+        (is_in(&said["allowed"], action), is_in(&said["conditional"], action))
+    };
+    let simulated = |name: &str, action: &str, resource: &str| {
+        let body = json!({"principal": name, "action": action, "resource": format!("arn:aws:s3:::{resource}")});
+        let said = root.post("/simulate", &body).json(200);
+        assert_eq!(said["decision"], if said["allowed"] == true { "Allow" } else { "ExplicitDeny" }, "{said}");
+        if said["allowed"] == false {
+            assert_eq!((&said["sid"], &said["policy"]), (&json!("No"), &json!(name)), "{said}");
+        }
+        said["allowed"] == true
+    };
+    let rules = "<LifecycleConfiguration><Rule><ID>a</ID><Filter/><Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule></LifecycleConfiguration>";
+    let lifecycle_status = |name: &str, bucket: &str| {
+        let caller = fixture::caller(&node, name);
+        caller.send(caller.target("PUT", &format!("/{bucket}?lifecycle")).body(rules)).status
+    };
+
+    assert_eq!(lists("noversion", "box", "s3:DeleteObject"), (false, false));
+    assert!(!simulated("noversion", "s3:DeleteObject", "box/k"));
+    fixture::caller(&node, "noversion").delete("box", "k").expect(403, "AccessDenied");
+    // A bucket that keeps versions has two deletes, each with its action.
+    assert_eq!(lists("noversion", "kept", "s3:DeleteObject"), (true, false));
+    assert!(simulated("noversion", "s3:DeleteObject", "kept/k"));
+    fixture::caller(&node, "noversion").delete("kept", "k").ok();
+
+    assert_eq!(lists("nodelete", "box", "s3:DeleteObjectVersion"), (false, false));
+    assert!(!simulated("nodelete", "s3:DeleteObjectVersion", "box/k"));
+    assert!(simulated("nodelete", "s3:DeleteObjectVersion", "kept/k"));
+
+    assert_eq!(lists("some", "box", "s3:DeleteObject"), (false, true));
+    assert!(simulated("some", "s3:DeleteObject", "box/k") && !simulated("some", "s3:DeleteObject", "box/some/k"));
+    fixture::caller(&node, "some").delete("box", "k").ok();
+    fixture::caller(&node, "some").delete("box", "some/k").expect(403, "AccessDenied");
+
+    // Setting lifecycle rules is refused, taking them away isn't.
+    assert_eq!(lists("nodelete", "box", "s3:PutLifecycleConfiguration"), (false, true));
+    assert!(!simulated("nodelete", "s3:PutLifecycleConfiguration", "box"));
+    assert_eq!(lifecycle_status("nodelete", "box"), 403);
+    assert_eq!(lists("nodelete", "kept", "s3:PutLifecycleConfiguration"), (true, false));
+    assert_ne!(lifecycle_status("nodelete", "kept"), 403);
+    assert_eq!(lists("some", "box", "s3:PutLifecycleConfiguration"), (true, false));
+    assert_ne!(lifecycle_status("some", "box"), 403);
+}
+
+#[test]
+fn a_role_tells_what_every_user_with_it_may_and_nobody_is_told_of_statements_about_others() {
+    let users = [("sam", "storage-admin"), ("eve", "storage-admin"), ("ann", "admin")];
+    let users = users.map(|(name, role)| json!({"name": name, "role": role, "password": "a-users-password"}));
+    let mut members = fixture::account(&["box"], &[("app", json!([fixture::allow(&["s3:*"], &["*"])]))]);
+    members["users"] = json!(users);
+    let node = node(members);
+    let root = Admin::root(&node);
+    node.client().put("box", "k", "v").ok();
+    let arn = |name: &str| format!("arn:aws:iam::{}:user/console/{name}", tests::node::ACCOUNT_ID);
+    let said = |statement: Value| {
+        root.put("/buckets/box/policy", &fixture::policy(&json!([statement]))).json(200);
+        root.get("/buckets/box/access").json(200)
+    };
+    let get = |who: &Value, id: &str| {
+        let row = row(who, id);
+        (is_in(&row["allowed"], "s3:GetObject"), is_in(&row["conditional"], "s3:GetObject"))
+    };
+    let status = |name: &str| {
+        let caller = Admin::nobody(&node).with_user(name, "a-users-password");
+        caller.get("/buckets/box/objects/k").0.status
+    };
+    let told_to = |who: &Value| -> Vec<String> {
+        let of_bucket = |row: &&Value| {
+            row["grants"].as_array().is_some_and(|it| it.iter().any(|it| it["policy"] == "bucket policy"))
+        };
+        who.as_array()
+            .expect("a list")
+            .iter()
+            .filter(of_bucket)
+            .filter_map(|it| it["id"].as_str())
+            .map(str::to_owned)
+            .collect()
+    };
+    let statement = |effect: &str, element: &str, names: &[&str]| {
+        let arns: Vec<String> = names.iter().map(|name| arn(name)).collect();
+        json!({"Effect": effect, element: {"AWS": arns}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"})
+    };
+
+    // One of two is kept out.
+    let who = said(statement("Deny", "Principal", &["sam"]));
+    assert_eq!((get(&who, "role/storage-admin"), get(&who, "role/admin")), ((false, true), (true, false)));
+    assert_eq!((status("sam"), status("eve"), status("ann")), (403, 200, 200));
+    assert_eq!(told_to(&who), ["role/storage-admin"]);
+    // All but one are, and root of the account.
+    let who = said(statement("Deny", "NotPrincipal", &["sam", "ann"]));
+    assert_eq!((get(&who, "role/storage-admin"), get(&who, "role/admin")), ((false, true), (false, true)));
+    assert_eq!((status("sam"), status("eve"), status("ann")), (200, 403, 200));
+    assert_eq!(get(&who, "app"), (false, false));
+    // Who is allowed something in person has a row of their own.
+    let who = said(statement("Allow", "Principal", &["eve"]));
+    assert_eq!((get(&who, "role/storage-admin"), get(&who, &arn("eve"))), ((true, false), (true, false)));
+    assert_eq!(told_to(&who), ["role/storage-admin".to_owned(), arn("eve")]);
+    // The account means all of its own.
+    let own = json!({"Effect": "Deny", "Principal": {"AWS": tests::node::ACCOUNT_ID}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"});
+    let who = said(own);
+    assert_eq!((get(&who, "role/admin"), get(&who, "app")), ((false, false), (false, false)));
+    assert_eq!(told_to(&who).len(), 5, "root, the roles and the service account: {who}");
 }

@@ -179,8 +179,7 @@ impl RequestContext {
         let account = bucket.map_or_else(|| self.caller.account_id().unwrap_or(""), |bucket| &bucket.owner);
         let resource = match (on, key) {
             (On::Service, _) => Resource::Service { account },
-            // The name that only statements about all objects cover.
-            (On::EveryObject, _) => Resource::Object { account, bucket: name, key: "*" },
+            (On::EveryObject, _) => Resource::Object { account, bucket: name, key: On::EVERY_KEY },
             (_, Some(key)) => Resource::Object { account, bucket: name, key },
             (_, None) => Resource::Bucket { account, bucket: name },
         };

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use engine::Bucket;
-use policy::{EmptyContext, MapContext, PolicyKind, Principal};
+use policy::{MapContext, PolicyKind, Principal};
 
 use super::answer::{Answer, Result};
 use super::buckets;
@@ -47,7 +47,7 @@ pub(super) async fn of_service_account(call: &Call) -> Result<Answer> {
     for bucket in own_buckets().take(BUCKETS_MAX) {
         let mut policies = own.clone();
         if let Some(stored) = call.state.bucket_policies.of(bucket.id)? {
-            policies.push(of_the_bucket(&reader, &stored, true)?);
+            policies.push(of_the_bucket(&reader, &stored, true, &[])?);
         }
         let (allowed, conditional) = reader.allowed(&asker, bucket, &policies)?;
         shown.push(wire::BucketActions { bucket: bucket.name.to_string(), allowed, conditional });
@@ -67,10 +67,10 @@ pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
     let (snapshot, account, bucket) = (call.snapshot(), call.account()?, buckets::find(call)?);
     let reader = Reader::of_bucket(&bucket);
     let stored = call.state.bucket_policies.of(bucket.id)?;
-    let read = |knows_caller| stored.as_ref().map(|it| of_the_bucket(&reader, it, knows_caller)).transpose();
+    let read = |knows_caller| stored.as_ref().map(|it| of_the_bucket(&reader, it, knows_caller, &[])).transpose();
     // Of callers that stand for many, nobody knows what follows from one.
     let (of_known, of_unknown) = (read(true)?, read(false)?);
-    let question = Question { call, snapshot: &snapshot, bucket: &bucket, reader: &reader };
+    let question = Question { call, snapshot: &snapshot, bucket: &bucket, reader: &reader, stored: stored.as_deref() };
     let is_wanted = |name: &str| listing.finds(&[name]) && listing.name.as_deref().is_none_or(|wanted| wanted == name);
     let others = others(&snapshot, account, of_unknown.as_deref());
     let others = others.iter().enumerate().filter(|(_, it)| is_wanted(&it.name));
@@ -97,13 +97,18 @@ pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
 fn own(reader: &Reader, identity: &Identity) -> Result<Vec<Rc<Attached>>> {
     let permissions = identity.permissions().iter().map(|it| {
         let (name, role) = (it.name.as_str(), PolicyKind::Identity);
-        reader.attached(&it.policy, &Given { name, role, enabled: it.enabled, knows_caller: true })
+        reader.attached(&it.policy, &Given { name, role, enabled: it.enabled, knows_caller: true, stands_for: &[] })
     });
     permissions.collect()
 }
 
-fn of_the_bucket(reader: &Reader, stored: &BucketPolicy, knows_caller: bool) -> Result<Rc<Attached>> {
-    let given = Given { name: "bucket policy", role: PolicyKind::Bucket, enabled: true, knows_caller };
+fn of_the_bucket(
+    reader: &Reader,
+    stored: &BucketPolicy,
+    knows_caller: bool,
+    stands_for: &[String],
+) -> Result<Rc<Attached>> {
+    let given = Given { name: "bucket policy", role: PolicyKind::Bucket, enabled: true, knows_caller, stands_for };
     Ok(Rc::new(reader.read(&stored.policy, &given)?))
 }
 
@@ -255,6 +260,7 @@ struct Question<'a> {
     snapshot: &'a Snapshot,
     bucket: &'a Bucket,
     reader: &'a Reader,
+    stored: Option<&'a BucketPolicy>,
 }
 
 impl Question<'_> {
@@ -269,7 +275,7 @@ impl Question<'_> {
         let asker = Asker { principal, canonical_user, context: &context };
         let (allowed, conditional) = self.reader.allowed(&asker, self.bucket, &policies)?;
         let statements = policies.iter().flat_map(|it| &it.statements);
-        let grants = statements.filter(|it| it.bears_on(self.bucket, &context)).map(|it| it.grant.clone());
+        let grants = statements.filter(|it| it.bears_on(self.bucket, &asker, &[])).map(|it| it.grant.clone());
         Ok(wire::BucketAccess {
             kind: "service-account",
             id: it.id.to_string(),
@@ -296,17 +302,26 @@ impl Question<'_> {
         } else {
             of_unknown
         };
-        let mut policies: Vec<Rc<Attached>> = of_bucket.cloned().into_iter().collect();
+        let users = self.users(it);
+        // What names some of them in person is read for them.
+        let of_users = match self.stored.filter(|_| !users.is_empty()) {
+            Some(stored) => Some(of_the_bucket(self.reader, stored, false, &users)?),
+            None => of_bucket.cloned(),
+        };
+        let mut policies: Vec<Rc<Attached>> = of_users.into_iter().collect();
         if let Some(role) = it.role {
             let (name, policy) = (role.as_str(), role.policy());
             let role = PolicyKind::Identity;
-            policies.push(self.reader.attached(policy, &Given { name, role, enabled: true, knows_caller: true })?);
+            policies.push(
+                self.reader
+                    .attached(policy, &Given { name, role, enabled: true, knows_caller: true, stands_for: &[] })?,
+            );
         }
         let canonical_user = it.canonical_user.as_deref();
         let asker = Asker { principal, canonical_user, context: &context };
         let (allowed, conditional) = self.reader.allowed(&asker, self.bucket, &policies)?;
         let statements = policies.iter().flat_map(|it| &it.statements);
-        let grants = statements.filter(|it| it.bears_on(self.bucket, &EmptyContext)).map(|it| it.grant.clone());
+        let grants = statements.filter(|it| it.bears_on(self.bucket, &asker, &users)).map(|it| it.grant.clone());
         Ok(wire::BucketAccess {
             kind: it.kind,
             id: it.id.clone(),
@@ -316,6 +331,15 @@ impl Question<'_> {
             conditional,
             grants: grants.collect(),
         })
+    }
+}
+
+impl Question<'_> {
+    /// The ARNs of the users for whom a row stands.
+    fn users(&self, it: &Other) -> Vec<String> {
+        let role = it.role.filter(|_| it.kind == "role");
+        let of_account = role.into_iter().flat_map(|_| self.snapshot.users(&self.bucket.owner));
+        of_account.filter(|user| Some(user.role) == role).map(|user| user.arn()).collect()
     }
 }
 

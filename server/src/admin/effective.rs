@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use engine::Bucket;
+use engine::{Bucket, Versioning};
 use policy::{
     Action, AttachedPolicy, Context, EmptyContext, Outcome, ParseOptions, Policy, PolicyKind, Principal, Resource,
     ResourceType,
@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use super::answer::{Refusal, Result};
 use super::resource::{ANY_KEY, Pattern};
+use super::simulate::on_resource;
 use super::wire;
+use crate::protocol::operation::{On, also_denied_by};
 
 /// A policy taken apart for questions that leave the circumstances open.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(super) struct Statement {
     pub(super) grant: wire::Grant,
     patterns: Vec<Pattern>,
     inverted: bool,
+    /// A Deny of everything to those whom a bucket policy's statement is about; `None` where it is about whoever has the policy.
+    principals: Option<Policy>,
 }
 
 /// A policy as it is read for one question.
@@ -75,6 +79,15 @@ pub(super) struct Given<'a> {
     pub(super) enabled: bool,
     /// Whether variables that follow from the caller have values.
     pub(super) knows_caller: bool,
+    /// The ARNs of those for whom the caller stands: what names some of them depends on who it is.
+    pub(super) stands_for: &'a [String],
+}
+
+impl Given<'_> {
+    /// Whether an element with principals names somebody for whom the caller stands.
+    fn stands_for_one_of(&self, element: &Value) -> bool {
+        named_principals(element).iter().any(|named| self.stands_for.iter().any(|it| it == named))
+    }
 }
 
 impl Reader {
@@ -116,10 +129,10 @@ impl Reader {
             if !self.bucket.as_ref().is_none_or(is_about) {
                 continue;
             }
-            certain.extend(bare(&document, &patterns, true, given.knows_caller));
-            possible.extend(bare(&document, &patterns, false, given.knows_caller));
+            certain.extend(bare(&document, &patterns, true, given));
+            possible.extend(bare(&document, &patterns, false, given));
             let grant = self.grant(given, index, &document);
-            statements.push(Statement { grant, patterns, inverted });
+            statements.push(Statement { grant, patterns, inverted, principals: principals(&document)? });
         }
         let reading = |kept: Vec<Value>| {
             let text = match kept.is_empty() {
@@ -216,10 +229,29 @@ impl Reader {
 }
 
 impl Statement {
-    /// Whether it speaks of the bucket or of objects in it, for this caller.
-    pub(super) fn bears_on(&self, bucket: &Bucket, context: &dyn Context) -> bool {
+    /// Whether it speaks of the bucket or of objects in it, and to this caller or to one of those for whom they stand.
+    pub(super) fn bears_on(&self, bucket: &Bucket, asker: &Asker<'_>, stands_for: &[String]) -> bool {
         // What an inverted list leaves out is told by the statement itself.
-        self.inverted || self.patterns.iter().any(|it| it.bears_on(&bucket.name, context))
+        let about_bucket = self.inverted || self.patterns.iter().any(|it| it.bears_on(&bucket.name, asker.context));
+        about_bucket && (self.is_to(asker) || self.names_one_of(stands_for))
+    }
+
+    fn is_to(&self, asker: &Asker<'_>) -> bool {
+        let Some(principals) = &self.principals else { return true };
+        let request = policy::Request {
+            principal: asker.principal,
+            action: Action::GetObject,
+            resource: Resource::Object { account: "1", bucket: "b", key: "k" },
+            context: &EmptyContext,
+            canonical_user: asker.canonical_user,
+        };
+        let denied = AttachedPolicy { role: PolicyKind::Bucket, ..AttachedPolicy::new(principals, "it") };
+        policy::decide([denied], &request).outcome == Outcome::ExplicitDeny
+    }
+
+    fn names_one_of(&self, principals: &[String]) -> bool {
+        let named = self.grant.principal.as_ref().map(named_principals).unwrap_or_default();
+        principals.iter().any(|it| named.contains(&it.as_str()))
     }
 }
 
@@ -243,15 +275,27 @@ impl Reading {
 /// A statement without its conditions and unknown variables, as far as it bears on what is allowed for certain, or at all.
 ///
 /// For certain, an Allow that depends on something doesn't count, and a Deny counts whatever it depends on; the other way round for what is possible.
-fn bare(document: &Value, patterns: &[Pattern], certain: bool, knows_caller: bool) -> Option<Value> {
+fn bare(document: &Value, patterns: &[Pattern], certain: bool, given: &Given<'_>) -> Option<Value> {
+    let knows_caller = given.knows_caller;
     let allows = document["Effect"] == "Allow";
     // Whether the statement is to reach as far as it may, or only as far as it must.
     let far = allows != certain;
     if !far && document["Condition"].as_object().is_some_and(|it| !it.is_empty()) {
         return None;
     }
+    // Whoever is named in person and allowed something is told apart, but a Deny for one speaks against all.
+    let (is_named, is_excepted) = match allows {
+        true => (false, false),
+        false => ["Principal", "NotPrincipal"].map(|it| given.stands_for_one_of(&document[it])).into(),
+    };
+    if is_excepted && !far {
+        return None;
+    }
     let mut document = document.clone();
     let fields = document.as_object_mut()?;
+    if is_named && far {
+        fields.insert("Principal".to_owned(), "*".into());
+    }
     fields.remove("Condition");
     let inverted = fields.contains_key("NotResource");
     // What a pattern in an inverted list might reach is what the statement might not.
@@ -275,6 +319,16 @@ fn bare(document: &Value, patterns: &[Pattern], certain: bool, knows_caller: boo
         fields.insert("Resource".to_owned(), texts.into());
     }
     Some(document)
+}
+
+/// A Deny of everything to those whom a statement is about.
+fn principals(document: &Value) -> Result<Option<Policy>> {
+    let element = ["Principal", "NotPrincipal"].into_iter().find(|it| document.get(it).is_some());
+    let Some(element) = element else { return Ok(None) };
+    let statement = json!({"Effect": "Deny", element: document[element], "Action": "s3:*", "Resource": "*"});
+    let text = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+    let parsed = policy::parse(text.as_bytes(), ParseOptions::grammar(PolicyKind::Bucket));
+    parsed.map(Some).map_err(|error| Refusal::internal(&error.message))
 }
 
 fn texts(element: Option<&Value>) -> Vec<&str> {
@@ -335,13 +389,15 @@ fn decide(asker: &Asker<'_>, bucket: &Bucket, policies: &[Rc<Attached>]) -> Resu
     let account = bucket.owner.as_str();
     let is_owner = matches!(asker.principal, Principal::Root { account: own } if own == account);
     let (mut allowed, mut conditional) = (Vec::new(), Vec::new());
+    let is_unversioned = bucket.versioning == Versioning::Unversioned;
     for action in s3_actions() {
-        let Some(keys) = keys.get(action.name()).map(Vec::as_slice).or(is_owner.then_some(&[][..])) else { continue };
-        let is_allowed = |policies: &[AttachedPolicy<'_>], key: Option<&str>| {
-            let resource = match key {
-                Some(key) => Resource::Object { account, bucket: &bucket.name, key },
-                None => Resource::Bucket { account, bucket: &bucket.name },
-            };
+        let also_denied_by = also_denied_by(action, is_unversioned);
+        let of_action = |action: Action| keys.get(action.name()).map(Vec::as_slice);
+        let Some(own) = of_action(action).or(is_owner.then_some(&[][..])) else { continue };
+        let others =
+            also_denied_by.iter().filter(|(_, on)| *on == On::Object).filter_map(|&(action, _)| of_action(action));
+        let keys: Vec<&String> = own.iter().chain(others.flatten()).collect();
+        let outcome = |policies: &[AttachedPolicy<'_>], action: Action, resource: Resource<'_>| {
             let request = policy::Request {
                 principal: asker.principal,
                 action,
@@ -349,7 +405,17 @@ fn decide(asker: &Asker<'_>, bucket: &Bucket, policies: &[Rc<Attached>]) -> Resu
                 context: asker.context,
                 canonical_user: asker.canonical_user,
             };
-            policy::decide(policies.iter().copied(), &request).outcome == Outcome::Allow
+            policy::decide(policies.iter().copied(), &request).outcome
+        };
+        let is_allowed = |policies: &[AttachedPolicy<'_>], key: Option<&str>| {
+            let resource = match key {
+                Some(key) => Resource::Object { account, bucket: &bucket.name, key },
+                None => Resource::Bucket { account, bucket: &bucket.name },
+            };
+            let is_denied = |&(action, on): &(Action, On)| {
+                outcome(policies, action, on_resource(on, resource)) == Outcome::ExplicitDeny
+            };
+            outcome(policies, action, resource) == Outcome::Allow && !also_denied_by.iter().any(is_denied)
         };
         let (sure, may) = if action.resource_type() == ResourceType::Object {
             // A Deny of some objects speaks against all, and so does an Allow that leaves some out.
@@ -358,8 +424,10 @@ fn decide(asker: &Asker<'_>, bucket: &Bucket, policies: &[Rc<Attached>]) -> Resu
                 || is_allowed(&possible, Some(ANY_KEY)) || keys.iter().any(|key| is_allowed(&possible, Some(key)));
             (sure, sure || may())
         } else {
+            // Taking lifecycle rules away asks for the same action as setting them, and is refused by no Deny of deletes.
+            let bucket = Resource::Bucket { account, bucket: &bucket.name };
             let sure = is_allowed(&certain, None);
-            (sure, sure || is_allowed(&possible, None))
+            (sure, sure || outcome(&possible, action, bucket) == Outcome::Allow)
         };
         if sure {
             allowed.push(action.name());
@@ -383,7 +451,8 @@ mod tests {
             );
             let parsed = policy::parse(text.as_bytes(), ParseOptions::grammar(PolicyKind::Identity));
             let policy = Arc::new(parsed.unwrap());
-            let given = Given { name: "p", role: PolicyKind::Identity, enabled: true, knows_caller: true };
+            let given =
+                Given { name: "p", role: PolicyKind::Identity, enabled: true, knows_caller: true, stands_for: &[] };
             let Ok(attached) = reader.attached(&policy, &given) else { panic!("it was parsed before") };
             assert_eq!(attached.statements[0].grant.sid, format!("S{n}"));
         }

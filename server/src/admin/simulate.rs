@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use engine::Versioning;
 use policy::{Action, AttachedPolicy, ConditionKey, MapContext, Outcome, Principal, Resource, ResourceType, Value};
 
 use super::answer::{Answer, Refusal, Result};
@@ -15,6 +16,7 @@ use crate::identity::credential::Identity;
 use crate::identity::service_account::ServiceAccount;
 use crate::identity::snapshot::{Refusal as KeyRefusal, Snapshot};
 use crate::identity::user::User;
+use crate::protocol::operation::{On, also_denied_by};
 
 /// Facts of one simulated request.
 const CONTEXT_KEYS_MAX: usize = 100;
@@ -58,7 +60,7 @@ pub(super) async fn run(call: &Call) -> Result<Answer> {
         (Who::Anonymous | Who::ServiceAccount(_), _) => Principal::Anonymous,
     };
     require_fit(action, &body.resource)?;
-    let (owner, bucket_policy) = bucket(call, &body.resource, account_id)?;
+    let Place { owner, bucket_policy, is_unversioned } = place(call, &body.resource, account_id)?;
     let resource = Resource::from_arn(&body.resource, &owner);
     let mut context = MapContext::new();
     context.insert("aws:CurrentTime", Value::Seconds(call.now));
@@ -75,13 +77,20 @@ pub(super) async fn run(call: &Call) -> Result<Answer> {
         };
         own.chain(role).chain(bucket_policy.as_ref().map(|it| AttachedPolicy::new(&it.policy, "bucket policy")))
     };
-    let request = policy::Request {
+    let request = |action, resource| policy::Request {
         principal,
         action,
         resource,
         context: &context,
         canonical_user: (principal != Principal::Anonymous).then(|| account.canonical_id.as_str()),
     };
+    // What its request is refused by though nothing need allow it.
+    let denied =
+        also_denied_by(action, is_unversioned).iter().map(|&(action, on)| request(action, on_resource(on, resource)));
+    let decide = |request: &policy::Request<'_>| policy::decide(policies(), request);
+    let own = request(action, resource);
+    let denied = denied.filter(|_| decide(&own).is_allowed()).find(|it| decide(it).outcome == Outcome::ExplicitDeny);
+    let request = denied.unwrap_or(own);
     let explanation = policy::explain(policies(), &request);
     let decision = policy::decide(policies(), &request);
     Answer::ok(&wire::Simulation {
@@ -128,6 +137,16 @@ fn who<'a>(snapshot: &'a Snapshot, account: &Account, text: &str) -> Result<Who<
     let user = snapshot.users(id).find(|it| it.name.as_str() == text || it.arn() == text);
     let user = user.ok_or_else(Refusal::service_account_not_found)?;
     Ok(Who::User { user, arn: user.arn() })
+}
+
+/// The resource of an action that is judged beside the one on `resource`.
+pub(super) fn on_resource(on: On, resource: Resource<'_>) -> Resource<'_> {
+    match (on, resource) {
+        (On::EveryObject, Resource::Bucket { account, bucket }) => {
+            Resource::Object { account, bucket, key: On::EVERY_KEY }
+        }
+        _ => resource,
+    }
 }
 
 /// Refuses to judge what no request is: an action on objects asked of a bucket, or the other way round.
@@ -185,14 +204,25 @@ fn tail_of(arn: &str) -> Result<&str> {
     arn.strip_prefix("arn:aws:s3:::").ok_or_else(|| Refusal::invalid("resource", rule))
 }
 
-/// The owner and the policy of the bucket that an ARN names; a bucket that isn't there would be the caller's own.
-fn bucket(call: &Call, arn: &str, own: &str) -> Result<(String, Option<Arc<BucketPolicy>>)> {
+/// What bears on a request beside its caller: the owner and the policy of the bucket, and whether it never kept versions.
+struct Place {
+    owner: String,
+    bucket_policy: Option<Arc<BucketPolicy>>,
+    is_unversioned: bool,
+}
+
+/// The bucket that an ARN names; one that isn't there would be the caller's own.
+fn place(call: &Call, arn: &str, own: &str) -> Result<Place> {
     let name = tail_of(arn)?.split('/').next().unwrap_or_default();
     match call.state.store.bucket(name) {
         // What another account's bucket policy says is not for everybody's eyes.
-        Ok(bucket) if bucket.owner == own => Ok((bucket.owner.clone(), call.state.bucket_policies.of(bucket.id)?)),
+        Ok(bucket) if bucket.owner == own => Ok(Place {
+            owner: bucket.owner.clone(),
+            bucket_policy: call.state.bucket_policies.of(bucket.id)?,
+            is_unversioned: bucket.versioning == Versioning::Unversioned,
+        }),
         Ok(_) => Err(Refusal::bucket_not_found()),
-        Err(_) => Ok((own.to_owned(), None)),
+        Err(_) => Ok(Place { owner: own.to_owned(), bucket_policy: None, is_unversioned: false }),
     }
 }
 

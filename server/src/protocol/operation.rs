@@ -194,6 +194,11 @@ pub enum On {
     EveryObject,
 }
 
+impl On {
+    /// The key that stands for all objects of a bucket together: only statements about all of them cover it.
+    pub const EVERY_KEY: &'static str = "*";
+}
+
 /// The most needs one request has.
 const NEEDS_MAX: usize = 8;
 
@@ -311,10 +316,8 @@ impl Operation {
     /// ([PutBucketLifecycleConfiguration](https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html)).
     pub fn also_denied_by(self, versioned: bool, is_unversioned: bool) -> &'static [(Action, On)] {
         match self {
-            Operation::DeleteObject if is_unversioned && versioned => &[(Action::DeleteObject, On::Object)],
-            Operation::DeleteObject if is_unversioned => &[(Action::DeleteObjectVersion, On::Object)],
-            Operation::PutBucketLifecycleConfiguration => {
-                &[(Action::DeleteObject, On::EveryObject), (Action::DeleteObjectVersion, On::EveryObject)]
+            Operation::DeleteObject | Operation::PutBucketLifecycleConfiguration => {
+                also_denied_by(self.action(versioned), is_unversioned)
             }
             _ => &[],
         }
@@ -323,6 +326,18 @@ impl Operation {
     /// Whether the operation makes an object at once: `s3:ObjectCreationOperation`.
     pub fn creates_object(self) -> bool {
         matches!(self, Operation::PutObject | Operation::CopyObject | Operation::CompleteMultipartUpload)
+    }
+}
+
+/// What [`Operation::also_denied_by`] says, by the action that is asked for.
+pub fn also_denied_by(action: Action, is_unversioned: bool) -> &'static [(Action, On)] {
+    match action {
+        Action::DeleteObjectVersion if is_unversioned => &[(Action::DeleteObject, On::Object)],
+        Action::DeleteObject if is_unversioned => &[(Action::DeleteObjectVersion, On::Object)],
+        Action::PutLifecycleConfiguration => {
+            &[(Action::DeleteObject, On::EveryObject), (Action::DeleteObjectVersion, On::EveryObject)]
+        }
+        _ => &[],
     }
 }
 
