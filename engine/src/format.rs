@@ -28,6 +28,8 @@ pub(crate) mod file {
     /// Where an index is made before it takes its name, and what is sorted for it: only while that goes on.
     pub(crate) const INDEX_IN_MAKING: &str = "index.redb.tmp";
     pub(crate) const SORT: [&str; 2] = ["index.sort.1", "index.sort.2"];
+    /// The checksums of the index's blocks, between an orderly end and the next start.
+    pub(crate) const INDEX_SUMS: &str = "index.sums";
     pub(crate) const TRANSIENT: [&str; 3] = [INDEX_IN_MAKING, SORT[0], SORT[1]];
     /// Files that belong to the server and that the engine leaves alone.
     pub(crate) const SERVER: [&str; 3] = ["secret.key", "root-credentials.json", "admin.sock"];
@@ -173,6 +175,16 @@ pub(crate) mod trailer {
     pub(crate) const BYTES: usize = LENGTH + 8;
     pub(crate) const CRC_BYTES: usize = 4;
     const _: () = assert!(BYTES == 48);
+}
+
+pub(crate) mod index_sums {
+    //! The checksums of the blocks of an index, then a checksum of them.
+    pub(crate) const MAGIC_VALUE: [u8; 8] = *b"SRIDXSUM";
+    pub(crate) const MAGIC: usize = 0;
+    pub(crate) const LENGTH: usize = MAGIC + 8;
+    pub(crate) const FRONT: usize = LENGTH + 8;
+    pub(crate) const BLOCKS: usize = FRONT + 32;
+    const _: () = assert!(BLOCKS == 48);
 }
 
 pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {

@@ -324,7 +324,9 @@ fn open_index(
                 // What is served at once is read now, and the rest soon.
                 check_rows(&index, &[Table::Config, Table::Buckets])?;
             } else {
-                index.checkup().and_then(Checkup::run)?;
+                if !index.is_as_left() {
+                    index.checkup().and_then(Checkup::run)?;
+                }
                 check_rows(&index, &[Table::Buckets])?;
             }
         }
@@ -351,7 +353,9 @@ fn open_index(
             report.push("the index was removed, for it could not be opened for want of space".to_owned());
             remove_index(&**vfs)?;
         }
-        Err(IndexError::Failed(what)) => report.push(format!("the index was set aside: {what}")),
+        Err(error @ (IndexError::Closed | IndexError::Failed(_))) => {
+            report.push(format!("the index was set aside: {error}"));
+        }
     }
     Ok((None, false))
 }

@@ -33,7 +33,7 @@ pub(crate) fn find_format(vfs: &dyn Vfs) -> Result<Option<Superblock>, OpenError
     }
     let ours = |name: &String| {
         let name = name.as_str();
-        [file::LOCK, file::LOG, file::BULK, file::INDEX, "lost+found", "FORMAT.tmp"].contains(&name)
+        [file::LOCK, file::LOG, file::BULK, file::INDEX, file::INDEX_SUMS, "lost+found", "FORMAT.tmp"].contains(&name)
             || file::TRANSIENT.contains(&name)
             || file::SERVER.contains(&name)
     };

@@ -21,6 +21,7 @@ impl From<IndexError> for Error {
     fn from(error: IndexError) -> Error {
         match error {
             IndexError::NoSpace => Error::NoSpace,
+            IndexError::Closed => Error::Closed,
             error => Error::damaged(error.to_string(), crate::format::file::INDEX),
         }
     }

@@ -6,18 +6,21 @@ use std::time::Duration;
 use crate::core::Core;
 use crate::error::Error;
 use crate::format::file;
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, Snapshot};
 use crate::memtable::Memtable;
 use crate::request::Durability;
 use crate::row::{Table, key};
 use crate::sync::atomic::Ordering;
-use crate::sync::lock;
+use crate::sync::{lock, thread};
 use crate::view::View;
 
 /// Rows wait no longer than this for the index.
 const APPLY_INTERVAL: Duration = Duration::from_secs(60);
 /// A full disk is tried again after this.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Readers are waited for so many times this long when the store is closed.
+const READERS_INTERVAL: Duration = Duration::from_millis(1);
+const READERS_WAITS_MAX: usize = 1_000;
 /// Below this much free space the reserve is given up before the index is written.
 const INDEX_ROOM_BYTES: u64 = 1 << 20;
 
@@ -160,6 +163,24 @@ impl Core {
         };
         apply()?;
         if self.freeze() { apply() } else { Ok(()) }
+    }
+
+    /// Closes the index in order, so that the next start finds it as it was left. From now on nothing of it is read, and nothing is written
+    /// to its file, which whoever takes the lock next may have opened.
+    pub(crate) fn end_index(&self) {
+        {
+            let _publishing = lock(&self.publishing);
+            let view = self.view.load_full();
+            self.view.store(Arc::new(View { base: Arc::new(Snapshot::Closed), ..View::clone(&view) }));
+        }
+        let mut index = lock(&self.index);
+        for _ in 0..if self.inline.is_some() { 0 } else { READERS_WAITS_MAX } {
+            if !index.is_read() {
+                break;
+            }
+            thread::sleep(READERS_INTERVAL);
+        }
+        index.end();
     }
 
     /// The indexer's thread.

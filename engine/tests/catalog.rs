@@ -73,7 +73,7 @@ fn a_bucket_with_a_delete_marker_is_not_empty() {
 #[test]
 fn c18_configuration_rows_are_revisioned_and_changed_together() {
     let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
+    let mut store = open(directory.path());
     let change = |key: &str, value: Option<&'static str>, expected_revision| ConfigChange {
         namespace: "identity".into(),
         key: key.into(),
@@ -96,9 +96,9 @@ fn c18_configuration_rows_are_revisioned_and_changed_together() {
         assert_eq!(store.config("identity", "a").unwrap(), Some(row.clone()));
         assert_eq!(store.config_rows("identity").unwrap(), [Ok(row)]);
         store.close().unwrap();
-        let store = open(directory.path());
+        assert!(matches!(store.config("identity", "a"), Err(Error::Closed)));
+        store = open(directory.path());
         assert_eq!(store.config_rows("identity").unwrap().len(), 1);
-        drop(store);
     }
 }
 

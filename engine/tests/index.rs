@@ -130,19 +130,81 @@ fn a_flipped_bit_anywhere_in_the_index_changes_no_answer() {
     let intact = fs::read(directory.path().join("index.redb")).unwrap();
     // Most of the file is empty.
     let places: Vec<usize> = (0..intact.len()).filter(|&at| intact[at] != 0).collect();
-    let mut noticed = 0;
-    for at in places.chunks(places.len() / 150).enumerate().map(|(nth, chunk)| chunk[nth % chunk.len()]) {
+    let mut noticed = [0; 2];
+    let sampled = places.chunks(places.len() / 150).enumerate().map(|(nth, chunk)| chunk[nth % chunk.len()]);
+    // Read from front to back, and walked, for the checksums of its blocks are not there.
+    for (at, walked) in sampled.flat_map(|at| [(at, 0), (at, 1)]) {
         let mut bytes = intact.clone();
         bytes[at] ^= 1 << (at % 8);
         let copy = tempfile::tempdir().unwrap();
         copy_tree(directory.path(), copy.path());
         fs::write(copy.path().join("index.redb"), &bytes).unwrap();
+        if walked == 1 {
+            fs::remove_file(copy.path().join("index.sums")).unwrap();
+        }
         let store = open(copy.path());
         assert_eq!(answers(&store), expected, "byte {at}");
         assert_eq!(store.health(), Health::Ok, "byte {at}");
-        noticed += usize::from(store.recovery().iter().any(|line| line.contains("do not match their checksums")));
+        noticed[walked] +=
+            usize::from(store.recovery().iter().any(|line| line.contains("do not match their checksums")));
         store.close().unwrap();
     }
     // The others are in pages that are in no tree any more.
-    assert!(noticed > 20, "{noticed} of 150: the pages are compared");
+    assert!(noticed[0] > 20 && noticed[0] == noticed[1], "{noticed:?} of 150: the pages are compared");
+}
+
+#[test]
+fn checksums_of_the_index_that_are_missing_torn_or_stale_change_no_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let sums = directory.path().join("index.sums");
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "k", b"1");
+    assert!(!sums.exists(), "while the index is in use they would be stale");
+    store.close().unwrap();
+    let stale = fs::read(&sums).unwrap();
+    let store = open(directory.path());
+    assert!(!sums.exists());
+    put(&store, bucket, "l", b"2");
+    store.close().unwrap();
+    let whole = fs::read(&sums).unwrap();
+    assert_ne!(stale, whole);
+    let spoilers: [&dyn Fn(); 6] = [
+        &|| fs::remove_file(&sums).unwrap(),
+        &|| fs::write(&sums, []).unwrap(),
+        &|| fs::write(&sums, &whole[..whole.len() / 2]).unwrap(),
+        &|| fs::write(&sums, &stale).unwrap(),
+        &|| flip(&sums, 60),
+        &|| fs::write(&sums, vec![0; whole.len()]).unwrap(),
+    ];
+    for spoil in spoilers {
+        spoil();
+        let store = open(directory.path());
+        assert_eq!(keys(&store, bucket), ["k", "l"]);
+        assert_eq!((store.health(), store.recovery().len()), (Health::Ok, 0), "{:?}", store.recovery());
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_closed_store_writes_nothing_once_another_may_have_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let closed = open(directory.path());
+    let bucket = new_bucket(&closed, "datalake");
+    for n in 0..50 {
+        put(&closed, bucket, &format!("first{n}"), b"1");
+    }
+    closed.close().unwrap();
+    let store = open(directory.path());
+    for n in 0..50 {
+        put(&store, bucket, &format!("second{n}"), b"2");
+    }
+    store.checkpoint().unwrap();
+    store.close().unwrap();
+    let left = fs::read(directory.path().join("index.redb")).unwrap();
+    drop(closed);
+    assert!(left == fs::read(directory.path().join("index.redb")).unwrap(), "the index was written to");
+    let store = open(directory.path());
+    assert_eq!(keys(&store, bucket).len(), 100);
+    assert_eq!((store.health(), store.recovery().len()), (Health::Ok, 0), "{:?}", store.recovery());
 }

@@ -34,10 +34,11 @@ impl ReadAhead {
         let number = offset / BLOCK_BYTES as u64;
         let start = (offset % BLOCK_BYTES as u64) as usize;
         let Some(place) = self.blocks.iter().position(|block| block.number == number) else {
-            if self.blocks.len() == BLOCKS_MAX {
-                self.blocks.pop_front();
-            }
-            self.blocks.push_back(Block { number, bytes: Vec::new() });
+            // The memory of the oldest one serves again.
+            let oldest = if self.blocks.len() == BLOCKS_MAX { self.blocks.pop_front() } else { None };
+            let mut bytes = oldest.map_or(Vec::new(), |block| block.bytes);
+            bytes.clear();
+            self.blocks.push_back(Block { number, bytes });
             return read_exact_at(file, out, offset);
         };
         let block = &mut self.blocks[place];

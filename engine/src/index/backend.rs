@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use redb::StorageBackend;
 
 use super::ahead::ReadAhead;
+use super::sums::Sums;
 use crate::sync::lock_below;
 use crate::vfs::{OpenMode, OverlayVfs, VFile, Vfs, read_exact_at};
 
@@ -44,6 +45,11 @@ impl Home {
         Ok(())
     }
 
+    /// Where it lies.
+    pub(super) fn vfs(&self) -> &dyn Vfs {
+        &*self.vfs
+    }
+
     pub(super) fn length(&self) -> io::Result<u64> {
         self.file.length()
     }
@@ -69,21 +75,17 @@ pub(super) struct Backend {
     pub(super) fence: Arc<AtomicBool>,
     /// Set while an empty index is made, whose syncs are left to one at the end: there is nothing in it to lose.
     pub(super) making: Arc<AtomicBool>,
-    /// For a file that is read once, in the order of keys.
+    /// Of what is written; of a file that is walked, of what is read.
+    pub(super) sums: Arc<Sums>,
+    /// For a file that is walked: it is read once, in the order of keys.
     pub(super) ahead: Option<Mutex<ReadAhead>>,
 }
 
 impl Backend {
-    /// That of a file which nobody else writes, to be read once.
+    /// That of a file which nobody else writes, to be walked once.
     pub(super) fn of(home: Home) -> Backend {
-        let ahead = Some(Mutex::default());
-        Backend { home: Arc::new(home), fence: Arc::default(), making: Arc::default(), ahead }
-    }
-
-    fn forget(&self) {
-        if let Some(ahead) = &self.ahead {
-            lock_below(ahead).forget();
-        }
+        let (sums, ahead) = (Arc::new(Sums::of_nothing()), Some(Mutex::default()));
+        Backend { home: Arc::new(home), fence: Arc::default(), making: Arc::default(), sums, ahead }
     }
 
     fn open_fence(&self) -> io::Result<()> {
@@ -100,15 +102,20 @@ impl StorageBackend for Backend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        match &self.ahead {
-            Some(ahead) => lock_below(ahead).read(&*self.home.file, offset, out),
-            None => read_exact_at(&*self.home.file, out, offset),
-        }
+        let Some(ahead) = &self.ahead else {
+            return read_exact_at(&*self.home.file, out, offset);
+        };
+        lock_below(ahead).read(&*self.home.file, offset, out)?;
+        self.sums.note(offset, out);
+        Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.open_fence()?;
-        self.forget();
+        self.sums.resize(len);
+        if let Some(ahead) = &self.ahead {
+            lock_below(ahead).forget();
+        }
         self.home.file.set_length(len)
     }
 
@@ -119,7 +126,18 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.open_fence()?;
-        self.forget();
+        let Some(ahead) = &self.ahead else {
+            // Not known while nobody knows whether it succeeds.
+            self.sums.forget(offset, data.len());
+            self.home.file.write_at(data, offset).inspect_err(|_| self.sums.lose())?;
+            self.sums.note(offset, data);
+            return Ok(());
+        };
+        lock_below(ahead).forget();
+        if offset > 0 {
+            // A walk writes the header, and nothing else.
+            self.sums.lose();
+        }
         self.home.file.write_at(data, offset)
     }
 }

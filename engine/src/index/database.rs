@@ -13,7 +13,7 @@ use redb::{
 use super::backend::Backend;
 use super::seal::{MARK, decode_mark, decode_space, encode_mark, row_checksum, unsealed};
 use super::snapshot::RedbSnapshot;
-use super::{CHECK_CACHE_BYTES, COPY_STEP_BYTES, IndexError, guarded, redb};
+use super::{COPY_STEP_BYTES, IndexError, guarded, redb};
 use crate::bucket::BucketUsage;
 use crate::error::Error;
 use crate::memtable::{Mark, Memtable, SpaceDelta};
@@ -142,15 +142,14 @@ impl Redb {
         let seen = Rc::clone(&verified);
         let mut builder = Database::builder();
         // The first step of the repair is what is wanted: it reads each page once. The second reads them all again, to count them.
-        builder.set_cache_size(CHECK_CACHE_BYTES).set_check_integrity_on_open(true).set_repair_callback(
-            move |repair| {
-                let progress = repair.progress();
-                seen.set(progress > REPAIR_BEGUN_AGAIN);
-                if progress > 0.0 {
-                    repair.abort();
-                }
-            },
-        );
+        // Nothing is kept, for nothing is read twice.
+        builder.set_cache_size(0).set_check_integrity_on_open(true).set_repair_callback(move |repair| {
+            let progress = repair.progress();
+            seen.set(progress > REPAIR_BEGUN_AGAIN);
+            if progress > 0.0 {
+                repair.abort();
+            }
+        });
         guarded(|| match builder.create_with_backend(backend) {
             Err(DatabaseError::RepairAborted) if verified.get() => Ok(()),
             Err(DatabaseError::RepairAborted | DatabaseError::Storage(StorageError::Corrupted(_))) => {

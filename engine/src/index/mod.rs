@@ -10,6 +10,7 @@ mod database;
 pub(crate) mod plain;
 mod seal;
 mod snapshot;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ use database::{Redb, RedbLoader};
 #[cfg(test)]
 use plain::Plain;
 pub(crate) use snapshot::{Scan, Snapshot};
+use sums::Sums;
 
 use crate::bucket::BucketUsage;
 use crate::bugs::{Bug, seeded};
@@ -37,8 +39,6 @@ use crate::vfs::Vfs;
 const INDEX_VERSION: u32 = 2;
 /// The first page of a file of redb.
 const FRONT_BYTES: usize = 4096;
-/// What comparing pages with their checksums may keep in memory.
-const CHECK_CACHE_BYTES: usize = 1 << 20;
 /// How often a copy says how far it is.
 const COPY_STEP_BYTES: u64 = 256 << 10;
 
@@ -49,6 +49,8 @@ pub(crate) enum IndexError {
     NoSpace,
     /// The index was never finished, or holds what is left of a damaged log: it is to be made anew.
     Unfinished,
+    /// The store was closed, and the index with it.
+    Closed,
     /// Anything else: the index is to be rebuilt, or the store is poisoned.
     Failed(String),
 }
@@ -58,6 +60,7 @@ impl fmt::Display for IndexError {
         match self {
             IndexError::NoSpace => f.write_str("no space"),
             IndexError::Unfinished => f.write_str("the index was never finished"),
+            IndexError::Closed => f.write_str("the store was closed"),
             IndexError::Failed(what) => f.write_str(what),
         }
     }
@@ -106,6 +109,7 @@ pub(crate) struct Index {
     keeper: Option<Keeper>,
     home: Arc<Home>,
     fence: Arc<AtomicBool>,
+    sums: Arc<Sums>,
     cache_bytes: usize,
     in_memory: bool,
     /// Every snapshot has a share in it.
@@ -122,7 +126,8 @@ impl Index {
     /// Opens the index, making an empty one with a mark of 0 if there is none. `uuid` must be the store's.
     pub(crate) fn open(vfs: &Arc<dyn Vfs>, uuid: &[u8; 16], cache_bytes: usize) -> Result<(Index, Mark), IndexError> {
         let home = Arc::new(Home::open(Arc::clone(vfs), file::INDEX).map_err(io_failed)?);
-        let (index, mark) = Index::open_on(home, uuid, cache_bytes, Some(Mark::default()))?;
+        let sums = Sums::take(&home);
+        let (index, mark) = Index::open_on(home, uuid, cache_bytes, Some(Mark::default()), sums)?;
         Ok((index, mark.ok_or(IndexError::Unfinished)?))
     }
 
@@ -140,7 +145,7 @@ impl Index {
         cache_bytes: usize,
     ) -> Result<Index, IndexError> {
         let home = Arc::new(Home::open(Arc::clone(vfs), path).map_err(io_failed)?);
-        Index::open_on(home, uuid, cache_bytes, None).map(|(index, _)| index)
+        Index::open_on(home, uuid, cache_bytes, None, Sums::unknown()).map(|(index, _)| index)
     }
 
     fn open_on(
@@ -148,18 +153,33 @@ impl Index {
         uuid: &[u8; 16],
         cache_bytes: usize,
         first_mark: Option<Mark>,
+        sums: Sums,
     ) -> Result<(Index, Option<Mark>), IndexError> {
         let fence = Arc::new(AtomicBool::new(false));
+        let is_new = home.is_empty().map_err(io_failed)?;
+        let sums = Arc::new(if is_new { Sums::of_nothing() } else { sums });
+        let index = |keeper, home: &Arc<Home>, fence: &Arc<AtomicBool>| Index {
+            keeper: Some(keeper),
+            home: Arc::clone(home),
+            fence: Arc::clone(fence),
+            sums: Arc::clone(&sums),
+            cache_bytes,
+            in_memory: false,
+            readers: Arc::default(),
+        };
         #[cfg(test)]
         if plain::is_chosen() {
             let (plain, mark) = Plain::open(Arc::clone(&home), first_mark)?;
-            let keeper = Some(Keeper::Plain(plain));
-            return Ok((Index { keeper, home, fence, cache_bytes, in_memory: false, readers: Arc::default() }, mark));
+            return Ok((index(Keeper::Plain(plain), &home, &fence), mark));
         }
-        let is_new = home.is_empty().map_err(io_failed)?;
         let making = Arc::new(AtomicBool::new(is_new));
-        let backend =
-            Backend { home: Arc::clone(&home), fence: Arc::clone(&fence), making: Arc::clone(&making), ahead: None };
+        let backend = Backend {
+            home: Arc::clone(&home),
+            fence: Arc::clone(&fence),
+            making: Arc::clone(&making),
+            sums: Arc::clone(&sums),
+            ahead: None,
+        };
         let opened = guarded(|| {
             let database = Redb::open(backend, cache_bytes)?;
             let mark = database.prepare(uuid, first_mark)?;
@@ -170,10 +190,7 @@ impl Index {
             Ok((database, mark))
         });
         match opened {
-            Ok((database, mark)) => {
-                let keeper = Some(Keeper::Redb(database));
-                Ok((Index { keeper, home, fence, cache_bytes, in_memory: false, readers: Arc::default() }, mark))
-            }
+            Ok((database, mark)) => Ok((index(Keeper::Redb(database), &home, &fence), mark)),
             Err(error) => {
                 fence.store(true, Ordering::Release);
                 Err(error)
@@ -186,7 +203,7 @@ impl Index {
     pub(crate) fn go_to_memory(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
         self.close();
         let home = Arc::new(self.home.in_memory().map_err(io_failed)?);
-        let (index, mark) = Index::open_on(home, uuid, self.cache_bytes, None)?;
+        let (index, mark) = Index::open_on(home, uuid, self.cache_bytes, None, Sums::unknown())?;
         mark.ok_or(IndexError::Unfinished)?;
         *self = index;
         self.is_kept_in_memory();
@@ -205,7 +222,7 @@ impl Index {
     /// After a failed apply: opens the same file again, which still holds the last mark.
     pub(crate) fn reopen(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
         self.close();
-        let (mut index, mark) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None)?;
+        let (mut index, mark) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None, Sums::unknown())?;
         mark.ok_or(IndexError::Unfinished)?;
         index.in_memory = self.in_memory;
         *self = index;
@@ -236,10 +253,30 @@ impl Index {
         self.drop_keeper();
     }
 
-    fn drop_keeper(&mut self) {
+    /// Closes the file in order, if nobody reads it any more, and leaves its checksums to the next start; else nothing more
+    /// is written to it. Whoever opens it next may be another process.
+    pub(crate) fn end(&mut self) {
+        if !self.is_open() || self.is_read() || self.fence.load(Ordering::Acquire) {
+            self.fence.store(true, Ordering::Release);
+            return;
+        }
+        let closed = self.drop_keeper();
+        self.fence.store(true, Ordering::Release);
+        if closed && !self.in_memory {
+            self.sums.leave(&self.home);
+        }
+    }
+
+    /// Answers whether redb closed the file without a panic.
+    fn drop_keeper(&mut self) -> bool {
         let keeper = self.keeper.take();
         // redb may panic while it closes what it failed to write; the fence keeps the file as it was.
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(keeper)));
+        catch_unwind(AssertUnwindSafe(move || drop(keeper))).is_ok()
+    }
+
+    /// Whether the file was left in order, and holds what it did then.
+    pub(crate) fn is_as_left(&self) -> bool {
+        self.sums.hold(&*self.home.file)
     }
 
     fn keeper(&self) -> Result<&Keeper, IndexError> {
@@ -289,14 +326,14 @@ impl Index {
         let pin = self.snapshot()?;
         #[cfg(test)]
         if let Keeper::Plain(_) = self.keeper()? {
-            return Ok(Checkup { backend: None, _pin: pin });
+            return Ok(Checkup { backend: None, sums: Arc::clone(&self.sums), _pin: pin });
         }
         let home = self.home.in_memory().map_err(io_failed)?;
         // The front says where the roots are, and is written with each commit.
         let mut front = [0; FRONT_BYTES];
         let read = home.file.read_at(&mut front, 0).map_err(io_failed)?;
         home.file.write_at(&front[..read], 0).map_err(io_failed)?;
-        Ok(Checkup { backend: Some(Backend::of(home)), _pin: pin })
+        Ok(Checkup { backend: Some(Backend::of(home)), sums: Arc::clone(&self.sums), _pin: pin })
     }
 
     /// Whether it is open, which it is not after a failure for want of space.
@@ -367,6 +404,8 @@ impl Drop for Index {
 /// An index that is about to be compared with its checksums.
 pub(crate) struct Checkup {
     backend: Option<Backend>,
+    /// Those of the index.
+    sums: Arc<Sums>,
     _pin: Snapshot,
 }
 
@@ -377,7 +416,11 @@ impl Checkup {
     /// # Errors
     /// `Failed`, when a page does not match.
     pub(crate) fn run(self) -> Result<(), IndexError> {
-        self.backend.map_or(Ok(()), Redb::check)
+        let Some(backend) = self.backend else { return Ok(()) };
+        let walked = Arc::clone(&backend.sums);
+        Redb::check(backend)?;
+        self.sums.adopt(&walked);
+        Ok(())
     }
 }
 

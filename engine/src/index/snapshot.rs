@@ -15,6 +15,8 @@ use crate::row::{Table, key};
 /// The index as it was at one commit; cheap to keep, lock-free to read.
 pub(crate) enum Snapshot {
     Redb(RedbSnapshot),
+    /// In place of one, once the store was closed.
+    Closed,
     #[cfg(test)]
     Plain(plain::Snapshot),
 }
@@ -43,6 +45,7 @@ impl Snapshot {
                 None => Ok(None),
                 Some(sealed) => Ok(Some(use_row(unsealed(row_key, sealed.value())?))),
             }),
+            Snapshot::Closed => Err(IndexError::Closed),
             #[cfg(test)]
             Snapshot::Plain(rows) => Ok(rows.get(table, row_key).map(use_row)),
         }
@@ -63,6 +66,7 @@ impl Snapshot {
                 scan.step()?;
                 Ok(Scan::Redb(scan))
             }),
+            Snapshot::Closed => Err(IndexError::Closed),
             #[cfg(test)]
             Snapshot::Plain(rows) => Ok(Scan::Plain(rows.scan(table, from))),
         }

@@ -118,7 +118,7 @@ impl Store {
     }
 
     /// Waits for queued mutations, brings the index up to date, ends the store's threads and gives up the lock.
-    /// Mutations answer `Closed` from then on.
+    /// Calls answer `Closed` from then on, but objects that were found before can be read to their end.
     ///
     /// # Errors
     /// `Damaged`, when the index could not be brought up to date; nothing is lost by that.
@@ -287,6 +287,7 @@ impl Threads {
         self.core.spare.give_up(&*self.core.vfs);
         self.core.trim();
         let applied = self.core.checkpoint();
+        self.core.end_index();
         lock(&self.core.lock_file).take();
         if all_ended.is_err() {
             return Err(Error::damaged("a worker of the store panicked", "memory"));

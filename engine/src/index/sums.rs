@@ -1,0 +1,389 @@
+//! The checksums of the blocks of an index file, kept from an orderly end to the next start.
+//!
+//! redb keeps the checksum of a page with what leads to the page, so comparing them all means walking the tree; with these the file is read
+//! once, from front to back. They are those of what was written, or of what a walk found whole, never of what merely lies on the disk: rot
+//! would be sealed by them.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use super::backend::Home;
+use crate::format::{checksum, file, index_sums as layout, u32_at, u64_at};
+use crate::sync::lock_below;
+use crate::vfs::{OpenMode, VFile, read_exact_at};
+
+/// redb's pages are of this size, or of several times it.
+const BLOCK_BYTES: usize = 4096;
+/// What is read at once.
+const READ_BYTES: usize = 64 * BLOCK_BYTES;
+/// A file is read by several threads if each has so much to read.
+const THREAD_BYTES: usize = 4 << 20;
+const THREADS_MAX: usize = 4;
+/// Where redb's header has its flags, and the one of a file that is open or was not closed in order (redb's `docs/design.md`).
+const GOD_BYTE: usize = 9;
+const RECOVERY_REQUIRED: u8 = 2;
+
+/// In place of the checksum of a block that has none.
+const UNKNOWN: u32 = 0;
+
+/// The checksum of each block of a file that is being used.
+#[derive(Debug)]
+pub(super) struct Sums(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By number; that of the first block is never known, for the header in it is written piece by piece.
+    blocks: Vec<u32>,
+    /// Whether all that something leads to is among them.
+    complete: bool,
+}
+
+impl Sums {
+    /// Those of an empty file, or of one that is about to be walked.
+    pub(super) fn of_nothing() -> Sums {
+        Sums(Mutex::new(Known { blocks: Vec::new(), complete: true }))
+    }
+
+    /// Those of a file of which nothing is known.
+    pub(super) fn unknown() -> Sums {
+        Sums(Mutex::default())
+    }
+
+    /// Those that the last orderly end left, which are taken away; unknown ones if the file is not as it was left then.
+    pub(super) fn take(home: &Home) -> Sums {
+        let found = Known::read(home);
+        // One that stays is of another state of the index as soon as that is written to.
+        let _ = home.vfs().remove(file::INDEX_SUMS);
+        Sums(Mutex::new(found.ok().flatten().unwrap_or_default()))
+    }
+
+    /// Notes what was written at `offset`, or was read there by a walk.
+    pub(super) fn note(&self, offset: u64, bytes: &[u8]) {
+        lock_below(&self.0).note(offset, bytes);
+    }
+
+    /// Forgets what is about to be written, in case that fails.
+    pub(super) fn forget(&self, offset: u64, length: usize) {
+        let mut known = lock_below(&self.0);
+        let blocks = blocks_of(offset, length);
+        let end = blocks.end.min(known.blocks.len());
+        if let Some(stale) = known.blocks.get_mut(blocks.start.min(end)..end) {
+            stale.fill(UNKNOWN);
+        }
+    }
+
+    /// The file has another length now.
+    pub(super) fn resize(&self, length: u64) {
+        let mut known = lock_below(&self.0);
+        if (length as usize).div_ceil(BLOCK_BYTES) < known.blocks.len() {
+            known.blocks.truncate((length as usize).div_ceil(BLOCK_BYTES));
+        }
+    }
+
+    /// What is written is not known any more.
+    pub(super) fn lose(&self) {
+        *lock_below(&self.0) = Known::default();
+    }
+
+    /// Takes over what a walk that found everything whole has read; what was written since its beginning is known already.
+    pub(super) fn adopt(&self, walked: &Sums) {
+        let walked = std::mem::take(&mut *lock_below(&walked.0));
+        if !walked.complete {
+            return;
+        }
+        let mut known = lock_below(&self.0);
+        if known.blocks.len() < walked.blocks.len() {
+            known.blocks.resize(walked.blocks.len(), UNKNOWN);
+        }
+        for (sum, walked) in known.blocks.iter_mut().zip(walked.blocks) {
+            if *sum == UNKNOWN {
+                *sum = walked;
+            }
+        }
+        known.complete = true;
+    }
+
+    /// Whether all blocks are known, and the file holds what they say. If it does not, nothing is known any more.
+    pub(super) fn hold(&self, file: &dyn VFile) -> bool {
+        let mut known = lock_below(&self.0);
+        let hold = known.complete && known.hold(file).unwrap_or(false);
+        if !hold {
+            *known = Known::default();
+        }
+        hold
+    }
+
+    /// Leaves them to the next start, if all are known and redb closed the file in order.
+    pub(super) fn leave(&self, home: &Home) {
+        let known = lock_below(&self.0);
+        if known.complete && known.write(home).is_err() {
+            // A torn one is told by its checksum.
+            let _ = home.vfs().remove(file::INDEX_SUMS);
+        }
+    }
+}
+
+impl Known {
+    fn note(&mut self, offset: u64, bytes: &[u8]) {
+        let blocks = blocks_of(offset, bytes.len());
+        if blocks.end <= 1 {
+            return;
+        }
+        if !offset.is_multiple_of(BLOCK_BYTES as u64) || !bytes.len().is_multiple_of(BLOCK_BYTES) {
+            // redb does no such thing.
+            self.complete = false;
+            return;
+        }
+        if self.blocks.len() < blocks.end {
+            self.blocks.resize(blocks.end, UNKNOWN);
+        }
+        for (number, block) in blocks.zip(bytes.chunks_exact(BLOCK_BYTES)) {
+            if number > 0 {
+                self.blocks[number] = sum_of(block);
+            }
+        }
+    }
+
+    fn hold(&self, file: &dyn VFile) -> io::Result<bool> {
+        let bytes = self.blocks.len() * BLOCK_BYTES;
+        let available = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = (bytes / THREAD_BYTES).clamp(1, available.min(THREADS_MAX));
+        let share = self.blocks.len().div_ceil(threads).max(1);
+        std::thread::scope(|scope| {
+            let mut parts = self.blocks.chunks(share).enumerate().map(|(part, blocks)| (part * share, blocks));
+            let first = parts.next();
+            let others: Vec<_> = parts.map(|(from, blocks)| scope.spawn(move || hold(file, from, blocks))).collect();
+            let mut all = first.map_or(Ok(true), |(from, blocks)| hold(file, from, blocks))?;
+            for other in others {
+                all &= other.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?;
+            }
+            Ok(all)
+        })
+    }
+
+    /// What was left; none if the index is not of that state.
+    fn read(home: &Home) -> io::Result<Option<Known>> {
+        let file = home.vfs().open(file::INDEX_SUMS, OpenMode::Read)?;
+        let length = home.length()?;
+        let count = (length as usize).div_ceil(BLOCK_BYTES);
+        let mut bytes = vec![0; layout::BLOCKS + 4 * count + 4];
+        if file.length()? != bytes.len() as u64 {
+            return Ok(None);
+        }
+        read_exact_at(&*file, &mut bytes, 0)?;
+        let (body, crc) = bytes.split_at(layout::BLOCKS + 4 * count);
+        let is_of_now = body.starts_with(&layout::MAGIC_VALUE)
+            && u32_at(crc, 0) == checksum(0, body)
+            && u64_at(body, layout::LENGTH) == length
+            && body[layout::FRONT..layout::BLOCKS] == *front(home)?.digest.as_bytes();
+        let blocks = body[layout::BLOCKS..].chunks_exact(4).map(|sum| u32_at(sum, 0)).collect();
+        Ok(is_of_now.then_some(Known { blocks, complete: true }))
+    }
+
+    fn write(&self, home: &Home) -> io::Result<()> {
+        let front = front(home)?;
+        if !front.is_closed {
+            return Ok(());
+        }
+        let length = home.length()?;
+        let count = (length as usize).div_ceil(BLOCK_BYTES);
+        let mut bytes = Vec::with_capacity(layout::BLOCKS + 4 * count + 4);
+        bytes.extend_from_slice(&layout::MAGIC_VALUE);
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(front.digest.as_bytes());
+        for number in 0..count {
+            bytes.extend_from_slice(&self.blocks.get(number).unwrap_or(&UNKNOWN).to_le_bytes());
+        }
+        let crc = checksum(0, &bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        let file = home.vfs().open(file::INDEX_SUMS, OpenMode::Create)?;
+        file.set_length(0)?;
+        file.write_at(&bytes, 0)
+    }
+}
+
+/// The first block, with the header.
+struct Front {
+    digest: blake3::Hash,
+    is_closed: bool,
+}
+
+fn front(home: &Home) -> io::Result<Front> {
+    let mut block = [0; BLOCK_BYTES];
+    read_exact_at(&*home.file, &mut block, 0)?;
+    Ok(Front { digest: blake3::hash(&block), is_closed: block[GOD_BYTE] & RECOVERY_REQUIRED == 0 })
+}
+
+/// Whether the file holds, from block `from` on, what is known of these.
+fn hold(file: &dyn VFile, from: usize, blocks: &[u32]) -> io::Result<bool> {
+    let mut buffer = vec![0; READ_BYTES.min(blocks.len() * BLOCK_BYTES)];
+    let mut next = 0;
+    while let Some(skipped) = blocks[next..].iter().position(|&sum| sum != UNKNOWN) {
+        next += skipped;
+        let known = blocks[next..].iter().take(READ_BYTES / BLOCK_BYTES).take_while(|&&sum| sum != UNKNOWN).count();
+        let bytes = &mut buffer[..known * BLOCK_BYTES];
+        read_exact_at(file, bytes, ((from + next) * BLOCK_BYTES) as u64)?;
+        let mut read = bytes.chunks_exact(BLOCK_BYTES).map(sum_of);
+        if !blocks[next..next + known].iter().all(|&sum| read.next() == Some(sum)) {
+            return Ok(false);
+        }
+        next += known;
+    }
+    Ok(true)
+}
+
+/// The numbers of the blocks that `length` bytes from `offset` on touch.
+fn blocks_of(offset: u64, length: usize) -> Range<usize> {
+    let start = offset as usize / BLOCK_BYTES;
+    start..(offset as usize + length).div_ceil(BLOCK_BYTES)
+}
+
+fn sum_of(block: &[u8]) -> u32 {
+    crc32fast::hash(block).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::index::{Checkup, Index};
+    use crate::memtable::{Mark, Memtable};
+    use crate::row::Table;
+    use crate::vfs::{RealVfs, Vfs};
+
+    const UUID: [u8; 16] = [7; 16];
+
+    fn vfs(directory: &Path) -> Arc<dyn Vfs> {
+        Arc::new(RealVfs::at(directory).unwrap())
+    }
+
+    fn index(directory: &Path) -> Index {
+        Index::open(&vfs(directory), &UUID, 1 << 20).unwrap().0
+    }
+
+    /// An index of some rows in several tables, closed in order.
+    fn make(directory: &Path) {
+        let mut index = index(directory);
+        let mark = Mark { seq: 9, ..Mark::default() };
+        let filled = index.load(&Memtable::new(), Some((&mark, &UUID)), |loader| {
+            for n in 0..3_000_u32 {
+                loader.insert(Table::Current, &n.to_be_bytes(), &[n as u8; 100])?;
+            }
+            loader.insert(Table::Config, b"large", &[1; 100_000])?;
+            Ok(())
+        });
+        filled.unwrap();
+        index.end();
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        for name in [file::INDEX, file::INDEX_SUMS] {
+            fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_index_that_was_closed_in_order_is_as_left_until_a_byte_of_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        make(directory.path());
+        let intact = fs::read(directory.path().join(file::INDEX)).unwrap();
+        let known = {
+            let index = index(directory.path());
+            assert!(index.is_as_left());
+            let blocks = lock_below(&index.sums.0).blocks.clone();
+            index.checkup().and_then(Checkup::run).unwrap();
+            assert_eq!(lock_below(&index.sums.0).blocks, blocks, "a walk finds what was written");
+            blocks
+        };
+        // It was dropped, not ended, and left nothing.
+        assert!(!directory.path().join(file::INDEX_SUMS).exists() && !index(directory.path()).is_as_left());
+        fs::write(directory.path().join(file::INDEX), &intact).unwrap();
+        let mut index = index(directory.path());
+        index.checkup().and_then(Checkup::run).unwrap();
+        let walked = lock_below(&index.sums.0).blocks.clone();
+        assert!(walked.iter().filter(|&&sum| sum != UNKNOWN).count() > 90);
+        assert!(walked.iter().zip(&known).all(|(walked, known)| *walked == UNKNOWN || walked == known));
+        index.end();
+        for (nth, number) in (1..walked.len()).filter(|&number| walked[number] != UNKNOWN).enumerate() {
+            let other = tempfile::tempdir().unwrap();
+            copy(directory.path(), other.path());
+            let mut bytes = fs::read(other.path().join(file::INDEX)).unwrap();
+            bytes[number * BLOCK_BYTES + nth * 911 % BLOCK_BYTES] ^= 1 << (nth % 8);
+            fs::write(other.path().join(file::INDEX), bytes).unwrap();
+            // redb itself reads some of them as it opens the file.
+            let Ok((index, _)) = Index::open(&vfs(other.path()), &UUID, 1 << 20) else { continue };
+            assert!(!index.is_as_left(), "block {number}");
+            assert!(lock_below(&index.sums.0).blocks.is_empty(), "none of them is left again");
+        }
+    }
+
+    #[test]
+    fn what_is_written_after_a_walk_began_is_not_taken_from_it() {
+        let (sums, walked) = (Sums::unknown(), Sums::of_nothing());
+        walked.note(4096, &[1; 8192]);
+        sums.note(8192, &[2; 4096]);
+        sums.adopt(&walked);
+        let known = lock_below(&sums.0);
+        assert_eq!(known.blocks, [UNKNOWN, sum_of(&[1; 4096]), sum_of(&[2; 4096])]);
+        assert!(known.complete);
+    }
+
+    #[test]
+    fn a_write_that_fails_or_is_no_whole_block_leaves_nothing_to_rely_on() {
+        let of_three = || {
+            let sums = Sums::of_nothing();
+            sums.note(4096, &[1; 12288]);
+            sums
+        };
+        let is_complete = |sums: &Sums| lock_below(&sums.0).complete;
+        let sums = of_three();
+        sums.note(0, &[9; 320]);
+        assert!(is_complete(&sums), "the header is written piece by piece");
+        sums.note(4096, &[9; 320]);
+        assert!(!is_complete(&sums));
+        let sums = of_three();
+        sums.lose();
+        assert!(!is_complete(&sums) && lock_below(&sums.0).blocks.is_empty());
+        let spoilt = of_three();
+        spoilt.lose();
+        let sums = Sums::unknown();
+        sums.adopt(&spoilt);
+        assert!(!is_complete(&sums), "such a walk tells nothing");
+        let sums = of_three();
+        sums.forget(8000, 200);
+        assert_eq!(lock_below(&sums.0).blocks[1..], [UNKNOWN, UNKNOWN, sum_of(&[1; 4096])]);
+        sums.resize(8192);
+        assert_eq!(lock_below(&sums.0).blocks.len(), 2);
+    }
+
+    #[test]
+    fn several_threads_find_what_one_finds() {
+        let directory = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..3_500 * BLOCK_BYTES as u32).map(|n| (n ^ (n >> 9)) as u8).collect();
+        let file = RealVfs::at(directory.path()).unwrap().open("f", OpenMode::Create).unwrap();
+        file.write_at(&content, 0).unwrap();
+        let sums = Sums::of_nothing();
+        sums.note(0, &content);
+        // Holes of every length, across the edges of what is read at once.
+        for n in 0..60 {
+            sums.forget(n * 57 * BLOCK_BYTES as u64, (n as usize % 9) * BLOCK_BYTES);
+        }
+        let blocks = lock_below(&sums.0).blocks.clone();
+        assert!(sums.hold(&*file));
+        for number in (1..3_500).step_by(83).chain([3_499]) {
+            let sums = Sums(Mutex::new(Known { blocks: blocks.clone(), complete: true }));
+            let mut block = content[number * BLOCK_BYTES..][..BLOCK_BYTES].to_vec();
+            block[number % BLOCK_BYTES] ^= 1;
+            file.write_at(&block, (number * BLOCK_BYTES) as u64).unwrap();
+            assert_eq!(sums.hold(&*file), blocks[number] == UNKNOWN, "block {number}");
+            block[number % BLOCK_BYTES] ^= 1;
+            file.write_at(&block, (number * BLOCK_BYTES) as u64).unwrap();
+        }
+        file.set_length(3_499 * BLOCK_BYTES as u64).unwrap();
+        assert!(!sums.hold(&*file), "what can't be read doesn't hold");
+    }
+}
