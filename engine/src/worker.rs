@@ -167,6 +167,7 @@ impl Core {
 
     /// Closes the index in order, so that the next start finds it as it was left. From now on nothing of it is read, and nothing is written
     /// to its file, which whoever takes the lock next may have opened.
+    #[expect(clippy::disallowed_methods, reason = "nobody tells when the last reader is done")]
     pub(crate) fn end_index(&self) {
         {
             let _publishing = lock(&self.publishing);
@@ -174,13 +175,13 @@ impl Core {
             self.view.store(Arc::new(View { base: Arc::new(Snapshot::Closed), ..View::clone(&view) }));
         }
         let mut index = lock(&self.index);
-        for _ in 0..if self.inline.is_some() { 0 } else { READERS_WAITS_MAX } {
-            if !index.is_read() {
-                break;
-            }
+        let mut waits = if self.inline.is_some() { 0 } else { READERS_WAITS_MAX };
+        while index.is_read() && waits > 0 {
             thread::sleep(READERS_INTERVAL);
+            waits -= 1;
         }
         index.end();
+        self.note_size(&index);
     }
 
     /// The indexer's thread.
