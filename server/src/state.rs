@@ -104,7 +104,7 @@ impl State {
         }
     }
 
-    /// Ends the sessions of everybody who was shut out. Called after each change of identities, before it is answered.
+    /// Ends the sessions of everybody who was shut out. Called after each change of identities, before it is answered; and before it, since a change can give a key more time that has expired meanwhile.
     pub fn end_stale_sessions(&self) {
         let (snapshot, now) = (self.identities.snapshot(), jiff::Timestamp::now());
         self.sign_ins.sessions.retain(|signed_in| signed_in.is_current(&snapshot, now));

@@ -222,6 +222,27 @@ fn d15_a_session_ends_with_what_it_was_begun_with() {
     session.get("/auth/session").refused(401, "InvalidToken");
 }
 
+/// Nothing tells a node when a key expires: who asks next finds out, and what gives it more time ends what ended before.
+#[test]
+fn a_session_whose_key_expired_stays_ended_when_the_key_gets_more_time() {
+    let node = node(json!({"permissions": [everything("p")]}));
+    let root = Admin::root(&node);
+    let expires_at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 3).expect("soon is a time");
+    let body = json!({"name": "app", "permissions": ["p"], "expirationDate": expires_at.to_string()});
+    let made = root.post("/service-accounts", &body).json(201);
+    let (key, secret) = (made["accessKey"].as_str().expect("a key"), made["secret"].as_str().expect("a secret"));
+    let (tried, untried) = (Admin::nobody(&node).with_key(key, secret), Admin::nobody(&node).with_key(key, secret));
+    tried.get("/auth/session").json(200);
+    let left = (expires_at - jiff::Timestamp::now()).total(jiff::Unit::Second).expect("seconds");
+    std::thread::sleep(std::time::Duration::from_secs_f64(left.max(0.0) + 0.2));
+    tried.get("/auth/session").refused(401, "InvalidToken");
+    root.put("/service-accounts/app", &json!({"expirationDate": null})).json(200);
+    for session in [tried, untried] {
+        session.get("/auth/session").refused(401, "InvalidToken");
+    }
+    Admin::nobody(&node).with_key(key, secret).get("/auth/session").json(200);
+}
+
 /// D7: a name that equals root's access key made its bearer root.
 #[test]
 fn d7_a_user_named_like_root_s_access_key_is_not_root() {

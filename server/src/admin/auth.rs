@@ -31,7 +31,7 @@ pub(super) async fn token(call: &Call) -> Result<Answer> {
 /// `GET /auth/token`
 pub(super) async fn token_time(call: &Call) -> Result<Answer> {
     let (_, session) = call.caller()?.session().ok_or_else(no_session)?;
-    Answer::ok(&wire::TokenTime { expiration_sec: session.expires_at - call.now })
+    Answer::ok(&wire::TokenTime { expiration_sec: session.seconds_left(call.now) })
 }
 
 /// `DELETE /auth/token` and `DELETE /auth/session`
@@ -280,6 +280,6 @@ fn show(call: &Call, caller: &Caller) -> Result<wire::Session> {
         operator: account.operator,
         actions: allowed.map(Action::name).collect(),
         csrf_token: session.filter(|it| it.kind == Kind::Cookie).map(|it| it.csrf_token().to_owned()),
-        expiration_sec: session.map(|it| it.expires_at - call.now),
+        expiration_sec: session.map(|it| it.seconds_left(call.now)),
     })
 }

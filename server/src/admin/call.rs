@@ -123,6 +123,7 @@ impl Call {
         by: &str,
         make: impl FnMut(&Snapshot) -> Result<(Vec<Change>, T)>,
     ) -> Result<(Arc<Snapshot>, T)> {
+        self.state.end_stale_sessions();
         let changed = self.state.identities.change_with(by, make).await;
         // Also after an error: a change that could not be stored may be in effect.
         self.state.end_stale_sessions();

@@ -83,7 +83,7 @@ impl Caller {
         }
         if let Some(token) = bearer(head) {
             let session = session(state, token, Kind::Bearer, now)?;
-            return Caller::of_session(snapshot, token, session, now).map(Some);
+            return Caller::of_running_session(state, snapshot, token, session, now).map(Some);
         }
         if head.headers.contains_key(header::AUTHORIZATION) {
             return Caller::of_signature(state, snapshot, head, body_sha256, now).map(Some);
@@ -95,7 +95,18 @@ impl Caller {
         if changes && !session.has_csrf_token(csrf) {
             return Err(Refusal::denied(format!("The header {CSRF_HEADER} doesn't hold the session's token.")));
         }
-        Caller::of_session(snapshot, token, session, now).map(Some)
+        Caller::of_running_session(state, snapshot, token, session, now).map(Some)
+    }
+
+    /// The caller of a session; where they are shut out it ends, whoever lets them in again.
+    fn of_running_session(
+        state: &State,
+        snapshot: &Snapshot,
+        token: &str,
+        session: Session,
+        now: i64,
+    ) -> Result<Caller> {
+        Caller::of_session(snapshot, token, session, now).inspect_err(|_| state.sign_ins.sessions.end(token))
     }
 
     fn new(who: Who, account: Arc<Account>, arn: String) -> Caller {

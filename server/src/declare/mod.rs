@@ -99,6 +99,7 @@ pub async fn apply(
         return Err(ApplyError::Storage(format!("{file}: the store is read-only ({reason}): nothing was created")));
     }
     let former = root.and_then(|root| Some(state.identities.snapshot().root(root.as_str())?.access_key.clone()));
+    state.end_stale_sessions();
     let executed = state.identities.execute(plan).await;
     state.end_stale_sessions();
     executed.map_err(|error| match error {

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use blake3::Hash;
 
-use super::{hash_of, lock, new_token};
+use super::{Lifetime, hash_of, lock, new_token};
 use crate::identity::name::{AccountId, Name};
 use crate::identity::user::PasswordHash;
 
@@ -25,7 +25,7 @@ pub struct Link {
     pub user: Name,
     /// The password that the user had when the link was made: it is for this user and no later namesake, and not for one who has chosen another since. `None` for the first start's link, which makes the user, as an admin.
     pub password: Option<PasswordHash>,
-    expires_at: i64,
+    lifetime: Lifetime,
 }
 
 /// The links that wait to be used.
@@ -47,11 +47,11 @@ impl Links {
         now: i64,
     ) -> std::io::Result<String> {
         let (token, hash) = new_token()?;
-        let link = Link { account, user, password, expires_at: now + LINK_SECONDS };
+        let link = Link { account, user, password, lifetime: Lifetime::new(LINK_SECONDS, now) };
         let mut links = lock(&self.links);
-        links.retain(|_, it| it.expires_at > now && (&it.account, &it.user) != (&link.account, &link.user));
+        links.retain(|_, it| it.lifetime.left(now) > 0 && (&it.account, &it.user) != (&link.account, &link.user));
         if links.len() >= LINKS_MAX
-            && let Some(first) = links.iter().min_by_key(|(_, it)| it.expires_at).map(|(hash, _)| *hash)
+            && let Some(first) = links.iter().min_by_key(|(_, it)| it.lifetime.left(now)).map(|(hash, _)| *hash)
         {
             links.remove(&first);
         }
@@ -61,7 +61,7 @@ impl Links {
 
     /// Takes a link out: whoever asks next finds none.
     pub fn take(&self, token: &str, now: i64) -> Option<Link> {
-        lock(&self.links).remove(&hash_of(token)).filter(|link| link.expires_at > now)
+        lock(&self.links).remove(&hash_of(token)).filter(|link| link.lifetime.left(now) > 0)
     }
 }
 

@@ -6,6 +6,8 @@ mod limit;
 mod link;
 mod session;
 
+use std::time::{Duration, Instant};
+
 use blake3::Hash;
 
 pub use limit::{FAILURES_PER_NAME_MAX, Limit, TooMany, WINDOW_SECONDS};
@@ -33,6 +35,31 @@ fn new_token() -> std::io::Result<(String, Hash)> {
     Ok((token, hash))
 }
 
+/// How long something is good for: by the clock on the wall, and by the one that only goes forward, so that setting the former back makes nothing last longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lifetime {
+    /// In seconds since the epoch.
+    expires_at: i64,
+    began: Instant,
+    seconds: i64,
+}
+
+impl Lifetime {
+    fn new(seconds: i64, now: i64) -> Lifetime {
+        Lifetime { expires_at: now + seconds, began: Instant::now(), seconds }
+    }
+
+    /// The seconds that are left: none, or a negative number, once it has ended.
+    fn left(&self, now: i64) -> i64 {
+        self.left_after(now, self.began.elapsed())
+    }
+
+    fn left_after(&self, now: i64, elapsed: Duration) -> i64 {
+        let elapsed = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
+        (self.expires_at - now).min(self.seconds - elapsed)
+    }
+}
+
 fn hash_of(token: &str) -> Hash {
     blake3::hash(token.as_bytes())
 }
@@ -40,4 +67,18 @@ fn hash_of(token: &str) -> Hash {
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A holder that panicked left whole entries behind.
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_or_forth_makes_nothing_last_longer() {
+        let lifetime = Lifetime::new(60, 1_000);
+        let after = |now, seconds| lifetime.left_after(now, Duration::from_secs(seconds));
+        assert_eq!((after(1_000, 0), after(1_059, 59), after(1_060, 60)), (60, 1, 0));
+        assert_eq!((after(1, 0), after(1, 59), after(1, 60)), (60, 1, 0), "set back");
+        assert_eq!(after(9_000, 1), 1_060 - 9_000, "set forth");
+    }
 }

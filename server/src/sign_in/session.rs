@@ -7,7 +7,7 @@ use blake3::Hash;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
-use super::{hash_of, lock, new_token};
+use super::{Lifetime, hash_of, lock, new_token};
 use crate::identity::name::{AccessKey, AccountId, Name};
 use crate::identity::snapshot::Snapshot;
 use crate::identity::user::PasswordHash;
@@ -72,13 +72,19 @@ pub struct Session {
     pub signed_in: SignedIn,
     /// How it is carried.
     pub kind: Kind,
-    /// When it ends, in seconds since the epoch.
-    pub expires_at: i64,
+    lifetime: Lifetime,
+    /// Whether it was found to have ended by time, which nothing undoes.
+    has_ended: bool,
     csrf: String,
     number: u64,
 }
 
 impl Session {
+    /// The seconds that are left of it.
+    pub fn seconds_left(&self, now: i64) -> i64 {
+        self.lifetime.left(now)
+    }
+
     /// The token that requests of a cookie session which change something carry in a header.
     pub fn csrf_token(&self) -> &str {
         &self.csrf
@@ -112,7 +118,8 @@ impl Sessions {
         let (csrf, _) = new_token()?;
         let mut inner = lock(&self.inner);
         inner.count += 1;
-        let session = Session { signed_in, kind, expires_at: now + SESSION_SECONDS, csrf, number: inner.count };
+        let lifetime = Lifetime::new(SESSION_SECONDS, now);
+        let session = Session { signed_in, kind, lifetime, has_ended: false, csrf, number: inner.count };
         inner.make_room(&session.signed_in, now);
         inner.sessions.insert(hash, session.clone());
         Ok((token, session))
@@ -120,9 +127,10 @@ impl Sessions {
 
     /// The session of a token: `None` for one that nobody has, `Err` for one that has ended by time.
     pub fn find(&self, token: &str, kind: Kind, now: i64) -> Option<Result<Session, Expired>> {
-        let inner = lock(&self.inner);
-        let session = inner.sessions.get(&hash_of(token)).filter(|session| session.kind == kind)?;
-        Some(if session.expires_at > now { Ok(session.clone()) } else { Err(Expired) })
+        let mut inner = lock(&self.inner);
+        let session = inner.sessions.get_mut(&hash_of(token)).filter(|session| session.kind == kind)?;
+        session.has_ended |= session.seconds_left(now) <= 0;
+        Some(if session.has_ended { Err(Expired) } else { Ok(session.clone()) })
     }
 
     /// Ends all sessions but those of whom `keep` says so. One that isn't ended when its owner is shut out would go on when they are let in again.
@@ -143,7 +151,7 @@ pub struct Expired;
 impl Inner {
     fn make_room(&mut self, signed_in: &SignedIn, now: i64) {
         // One that ended is still told as such for a while, before it is forgotten.
-        self.sessions.retain(|_, session| session.expires_at + SESSION_SECONDS > now);
+        self.sessions.retain(|_, session| session.seconds_left(now) + SESSION_SECONDS > 0);
         let oldest = |sessions: &HashMap<Hash, Session>, of: Option<&SignedIn>| {
             let fitting = sessions.iter().filter(|(_, session)| of.is_none_or(|of| session.signed_in == *of));
             fitting.min_by_key(|(_, session)| session.number).map(|(hash, _)| *hash)
@@ -177,6 +185,7 @@ mod tests {
         assert!(session.has_csrf_token(session.csrf_token()) && !session.has_csrf_token(""));
         let end = 100 + SESSION_SECONDS;
         assert_eq!(sessions.find(&token, Kind::Bearer, end).unwrap().unwrap_err(), Expired);
+        assert!(sessions.find(&token, Kind::Bearer, 101).unwrap().is_err(), "it ends for good");
         sessions.end(&token);
         assert!(sessions.find(&token, Kind::Bearer, 101).is_none());
     }
