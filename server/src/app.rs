@@ -313,7 +313,7 @@ impl Application for S3Application {
         if let Some(probe) = health::probe(&request) {
             return health::answer(&self.state, probe);
         }
-        if sts::is_for(&request) {
+        if sts::is_for(&request, &self.state.config.domains) {
             let id = self.state.request_ids.next();
             return sts::answer(&self.state, connection.peer.ip(), request, id).await;
         }

@@ -18,11 +18,14 @@ use crate::http::proxy;
 use crate::identity::credential::{Identity, claimed};
 use crate::protocol::request::{Query, RequestId};
 use crate::protocol::respond::{self, Response};
+use crate::protocol::route;
 use crate::protocol::xml_write::Xml;
 use crate::state::State;
 
-/// The longest form that is read, in bytes.
+/// The longest form or query that is read, in bytes.
 const FORM_BYTES_MAX: usize = 8 << 10;
+/// How long a presigned URL can be used, in seconds, whatever it says: [as at AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html), where it proves to others who signed it.
+const PRESIGNED_SECONDS_MAX: i64 = 15 * 60;
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// What is refused, in STS's terms.
@@ -38,13 +41,24 @@ struct Line {
     cause: String,
 }
 
-/// Whether a request is STS's: a form posted to the root, which S3 has no operation for.
-pub fn is_for(request: &hyper::Request<Incoming>) -> bool {
-    let form = request.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    request.method() == Method::POST
-        && request.uri().path() == "/"
-        && request.uri().query().is_none()
-        && form.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+/// Whether a request is STS's: a form posted to the root, which S3 has no operation for, or one in the query of a GET, which no operation of S3 has. `domains` are those below which hosts are buckets.
+pub fn is_for(request: &hyper::Request<Incoming>, domains: &[String]) -> bool {
+    let text = |name| request.headers().get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let query = request.uri().query();
+    if request.uri().path() != "/" {
+        return false;
+    }
+    match *request.method() {
+        Method::POST => {
+            let form = text(header::CONTENT_TYPE).to_ascii_lowercase();
+            query.is_none() && form.starts_with("application/x-www-form-urlencoded")
+        }
+        Method::GET => {
+            query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("Action=")))
+                && route::bucket_of_host(text(header::HOST), domains).is_none()
+        }
+        _ => false,
+    }
 }
 
 /// Answers a call of STS.
@@ -114,7 +128,11 @@ async fn run(
     let sender = |code, message: &str| Refused(StatusCode::BAD_REQUEST, code, message.to_owned());
     let bytes = body.collect(FORM_BYTES_MAX).await;
     let bytes = bytes.map_err(|_| sender("MalformedQueryString", "The form can't be read or is too long."))?;
-    let form = std::str::from_utf8(&bytes).ok().and_then(|text| Query::parse(text).ok());
+    let text = match head.method {
+        Method::GET => head.uri.query().filter(|query| query.len() <= FORM_BYTES_MAX),
+        _ => std::str::from_utf8(&bytes).ok(),
+    };
+    let form = text.and_then(|text| Query::parse(text).ok());
     let form = form.ok_or_else(|| sender("MalformedQueryString", "The form can't be read."))?;
     // Who asks comes first: what is served here is nobody's business who doesn't sign.
     let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -128,6 +146,7 @@ async fn run(
     };
     let config = AuthConfig {
         external_hosts: state.auth.external_hosts.clone(),
+        presigned_seconds_max: Some(PRESIGNED_SECONDS_MAX),
         ..AuthConfig::of_service("sts", state.config.region.clone())
     };
     let now = clock::now_seconds();

@@ -57,10 +57,10 @@ class Node:
         path.write_text(ssl.get_server_certificate((host, int(port))))
         return str(path)
 
-    def client(self, verify=None, **config):
+    def client(self, verify=None, service="s3", **config):
         config = {"retries": {"total_max_attempts": 1}, "read_timeout": 60, **config}
         return boto3.client(
-            "s3",
+            service,
             endpoint_url=self.url,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,

@@ -120,19 +120,33 @@ impl Signer {
 
     /// [`Signer::presign`] with `X-Amz-Expires` as any text.
     pub fn presign_text(&self, request: &mut Request, expires: &str) {
+        self.presign_with(request, Some(expires));
+    }
+
+    /// [`Signer::presign`] without `X-Amz-Expires`, which services other than S3 take.
+    pub fn presign_without_expires(&self, request: &mut Request) {
+        self.presign_with(request, None);
+    }
+
+    fn presign_with(&self, request: &mut Request, expires: Option<&str>) {
         let credential = format!("{}/{}", self.credentials.access_key, self.scope());
         let mut signed = std::mem::replace(request, Request::new("", ""));
         let names = signed_names(&signed);
         for (name, value) in [
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
-            ("X-Amz-Credential", &credential),
-            ("X-Amz-Date", &self.date_time()),
+            ("X-Amz-Algorithm", Some("AWS4-HMAC-SHA256")),
+            ("X-Amz-Credential", Some(&*credential)),
+            ("X-Amz-Date", Some(&*self.date_time())),
             ("X-Amz-Expires", expires),
-            ("X-Amz-SignedHeaders", &names.join(";")),
+            ("X-Amz-SignedHeaders", Some(&*names.join(";"))),
         ] {
-            signed = signed.query(name, value);
+            signed = match value {
+                Some(value) => signed.query(name, value),
+                None => signed,
+            };
         }
-        let signature = self.signature(&self.string_to_sign(&canonical(&signed, &names, "UNSIGNED-PAYLOAD")));
+        // Services other than S3 sign the body, which S3 leaves open.
+        let payload = if self.service == "s3" { "UNSIGNED-PAYLOAD".to_owned() } else { sha256_hex(&signed.body) };
+        let signature = self.signature(&self.string_to_sign(&canonical(&signed, &names, &payload)));
         *request = signed.query("X-Amz-Signature", &signature);
     }
 
@@ -188,7 +202,8 @@ impl Signer {
 fn signed_names(request: &Request) -> Vec<String> {
     let mut names: Vec<String> = request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.retain(|n| {
-        n.starts_with("x-amz-") || matches!(n.as_str(), "host" | "content-md5" | "content-type" | "date" | "range")
+        let others = ["host", "content-md5", "content-type", "date", "range", "x-k8s-aws-id"];
+        n.starts_with("x-amz-") || others.contains(&n.as_str())
     });
     names.sort();
     names.dedup();

@@ -47,12 +47,21 @@ pub struct AuthConfig {
     /// Host and port of the configured external URLs, as clients put them into `Host`. A proxy in front may rewrite the
     /// header; the signature may have been made over any of these instead.
     pub external_hosts: Vec<String>,
+    /// How long a presigned URL can be used at most, in seconds, whatever it says; it needn't say anything then. `None` for S3's
+    /// rule: it must say how long, and at most seven days.
+    pub presigned_seconds_max: Option<i64>,
 }
 
 impl AuthConfig {
     /// S3 in `region`, with Version 2 and without external URLs.
     pub fn s3(region: impl Into<String>) -> Self {
-        Self { region: region.into(), service: "s3".into(), sigv2: true, external_hosts: Vec::new() }
+        Self {
+            region: region.into(),
+            service: "s3".into(),
+            sigv2: true,
+            external_hosts: Vec::new(),
+            presigned_seconds_max: None,
+        }
     }
 
     /// Another service in `region`, without Version 2 and external URLs.

@@ -23,24 +23,28 @@ pub(super) fn parse<'a>(
     if parameter(query, "X-Amz-Algorithm")? != Some(sigv4::ALGORITHM) {
         return Err(parameters("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
     }
-    let required = |name| {
-        parameter(query, name)?.ok_or_else(|| {
-            parameters(
-                "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, \
-                 X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
-            )
-        })
+    let missing = || {
+        parameters(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, \
+             X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+        )
     };
+    let required = |name| parameter(query, name)?.ok_or_else(missing);
     let credential = required("X-Amz-Credential")?;
     let signature = required("X-Amz-Signature")?;
     let date = required("X-Amz-Date")?;
     let signed_headers = required("X-Amz-SignedHeaders")?;
-    let expires = required("X-Amz-Expires")?;
+    let expires =
+        match (parameter(query, "X-Amz-Expires")?.map(expires_seconds).transpose()?, config.presigned_seconds_max) {
+            (Some(seconds), max) => seconds.min(max.unwrap_or(seconds)),
+            (None, Some(max)) => max,
+            (None, None) => return Err(missing()),
+        };
     let session_token = parameter(query, "X-Amz-Security-Token")?;
 
     let signed_at = date::parse_basic(date)
         .ok_or_else(|| parameters("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
-    let expires_at = signed_at + expires_seconds(expires)?;
+    let expires_at = signed_at + expires;
     if signed_at.saturating_sub(now) > SKEW_SECONDS_MAX {
         return Err(AuthError::new(AuthErrorCode::AccessDenied, "Request is not yet valid")
             .with("X-Amz-Date", signed_at.saturating_mul(1000).to_string())
@@ -50,7 +54,7 @@ pub(super) fn parse<'a>(
     // A life of zero seconds is over before it can arrive, whatever the clocks round to.
     if now > expires_at || expires_at == signed_at {
         return Err(AuthError::new(AuthErrorCode::AccessDenied, "Request has expired")
-            .with("X-Amz-Expires", expires)
+            .with("X-Amz-Expires", expires.to_string())
             .with("Expires", date::iso8601(expires_at))
             .with("ServerTime", date::iso8601(now)));
     }
@@ -71,12 +75,12 @@ pub(super) fn parse<'a>(
     sigv4::refuse_unsigned_headers(head, signed_headers)?;
 
     // The payload's line is the header's value if the opener sends one, else what the signer put into the query, else
-    // unsigned.
+    // unsigned; of services other than S3 the hash of what was sent.
     let payload_line: Cow<'a, [u8]> = match single(head.headers, "x-amz-content-sha256")? {
         Some(value) => Cow::Borrowed(value.as_bytes()),
         None => match parameter(query, "X-Amz-Content-Sha256")? {
             Some(value) => Cow::Owned(value.as_bytes().to_vec()),
-            None => Cow::Borrowed(&b"UNSIGNED-PAYLOAD"[..]),
+            None => Cow::Borrowed(head.body_sha256.map_or(&b"UNSIGNED-PAYLOAD"[..], str::as_bytes)),
         },
     };
     let payload = PayloadWord::parse(&payload_line)?;

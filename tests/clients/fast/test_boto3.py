@@ -263,3 +263,16 @@ def test_conditional_reads(s3, box):
     with pytest.raises(ClientError) as error:
         s3.get_object(Bucket=box, Key="missing", IfMatch='"other"')
     assert code(error) == (404, "NoSuchKey")
+
+
+def test_a_presigned_question_for_who_asks_is_answered_to_whoever_opens_it(node):
+    sts = node.client(service="sts")
+    told = sts.get_caller_identity()
+    for expires in [{}, {"ExpiresIn": 60}]:
+        url = sts.generate_presigned_url("get_caller_identity", HttpMethod="GET", **expires)
+        with urllib.request.urlopen(url) as response:
+            text = response.read().decode()
+        assert told["Arn"].endswith(":root") and f"<Arn>{told['Arn']}</Arn>" in text, text
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(url.replace("Signature=", "Signature=0"))
+        assert error.value.code == 403
