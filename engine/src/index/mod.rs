@@ -336,6 +336,15 @@ impl Index {
         Ok(Checkup { backend: Some(Backend::of(home)), sums: Arc::clone(&self.sums), _pin: pin })
     }
 
+    /// The first block that a walk reads and of which nothing is known, or something else.
+    #[cfg(test)]
+    pub(crate) fn differs_from_a_walk(&self) -> Option<usize> {
+        let backend = self.checkup().ok()?.backend?;
+        let walked = Arc::clone(&backend.sums);
+        Redb::check(backend).expect("it is whole");
+        self.sums.differs_from(&walked)
+    }
+
     /// Whether it is open, which it is not after a failure for want of space.
     pub(crate) fn is_open(&self) -> bool {
         self.keeper.is_some()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::fixture::{bucket, delete, key, open, options, put, size_of};
 use super::{Faults, Mishap, Rng, SimClock, SimDisk};
 use crate::compact::Thoroughness;
+use crate::index::Index;
 use crate::*;
 
 /// The keys whose answers are wrong without an error.
@@ -81,6 +82,48 @@ pub(super) fn lie_about_a_write(seed: u64) {
     assert_eq!(wrong(&store, bucket, &expected), [""; 0], "seed {seed}, {mishap:?}: made anew");
     assert_eq!(store.health(), Health::Ok);
     assert_eq!(store.core.compare_with_recount().unwrap(), [""; 0]);
+}
+
+#[test]
+fn after_any_use_the_checksums_of_an_index_are_those_that_a_walk_finds() {
+    let disk = SimDisk::new(11);
+    let mut rng = Rng::new(11);
+    let options = Options { memtable_entries_max: 60, ..options() };
+    let mut bucket_id = None;
+    for round in 0..16 {
+        let store = open(&disk, options.clone());
+        assert_eq!(store.recovery(), [""; 0], "round {round}");
+        let bucket = *bucket_id.get_or_insert_with(|| bucket(&store));
+        for _ in 0..300 {
+            let name = format!("k{:03}{}", rng.below(400), "x".repeat(rng.below(200) as usize));
+            if rng.below(3) > 0 {
+                put(&store, bucket, &name, 10).unwrap();
+            } else {
+                let _ = delete(&store, bucket, &name);
+            }
+        }
+        let is_killed = match round % 4 {
+            0 => store.core.vacuum().map(|()| false).unwrap(),
+            1 => store.core.check_index().is_some(),
+            2 => {
+                disk.set_faults(Faults { power_off_at: Some(0), ..Faults::default() });
+                true
+            }
+            _ => false,
+        };
+        let uuid = store.core.uuid;
+        drop(store);
+        if is_killed {
+            disk.kill();
+            continue;
+        }
+        let vfs: Arc<dyn Vfs> = Arc::new(Arc::clone(&disk));
+        let (mut index, _) = Index::open(&vfs, &uuid, 1 << 20).unwrap();
+        assert!(index.is_as_left(), "round {round}");
+        assert!(index.file_bytes().unwrap() > 100_000);
+        assert_eq!(index.differs_from_a_walk(), None, "round {round}");
+        index.end();
+    }
 }
 
 #[test]
