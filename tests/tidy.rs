@@ -18,7 +18,7 @@ const ROWS: &[(&str, &str)] = &[
     ),
     (
         "server/src",
-        "config clock metrics audit http identity identity_rows backup auth protocol maintenance bucket_policy quota sign_in usage state access s3 sts health declare app admin console node",
+        "config clock bucket_name metrics audit http identity identity_rows backup auth protocol maintenance bucket_policy quota sign_in usage state access s3 sts health declare app admin console node",
     ),
     ("server/src/s3", "receive object bucket multipart handle"),
     (

@@ -8,6 +8,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod backup;
+pub mod bucket_name;
 pub mod bucket_policy;
 pub mod clock;
 pub mod config;

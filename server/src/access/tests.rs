@@ -43,7 +43,7 @@ async fn state(directory: &Path) -> State {
     let network = Network { cidr: "127.0.0.0/8".parse().unwrap(), vpc: "vpc-1".into(), vpce: Some("vpce-1".into()) };
     config.networks.push(network);
     let state = State::for_tests(config);
-    declare::apply(&state, "state.json", ACCOUNT, Mode::Bootstrap, false, declare::Author::Root).await.unwrap();
+    declare::apply(&state, "state.json", ACCOUNT, declare::ApplyOptions::new(Mode::Bootstrap)).await.unwrap();
     for (bucket, key) in [("box", "k"), ("src", "k"), ("src", "t")] {
         let attributes = Attributes { tags: vec![("team".into(), "blue".into())], ..Attributes::default() };
         let put = Put {

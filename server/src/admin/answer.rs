@@ -7,11 +7,12 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::audit::UserIdentity;
 use crate::http::body::Body;
 use crate::identity::change::Refused;
 use crate::identity::compiled::PolicyRefused;
-use crate::identity::credential::Identity;
-use crate::identity::name::Invalid;
+use crate::identity::credential::{Identity, claimed};
+use crate::identity::name::{AccountId, Invalid, Name};
 use crate::identity::rows::RowKey;
 use crate::identity::store::{ChangeError, CommitError};
 use crate::protocol::error::S3Error;
@@ -90,14 +91,40 @@ pub(super) struct Refusal {
     /// Why, for the log alone.
     pub(super) cause: Option<String>,
     /// Whoever claimed to be who they could not prove to be.
-    pub(super) claimant: Option<Box<Claimant>>,
+    pub(super) claimant: Option<Claimant>,
 }
 
-/// The access key that a call named, and whose it is.
+/// Whom a call said to be who made it: until that is proved a claim, which the log has as such.
 #[derive(Debug)]
-pub(super) struct Claimant {
-    pub(super) access_key: String,
-    pub(super) holder: Option<Arc<Identity>>,
+pub(super) enum Claimant {
+    /// Who has this access key, and whose it is where this node knows.
+    Key { access_key: String, holder: Option<Arc<Identity>> },
+    /// A user, as far as this node knows them: what isn't a name here may be a password in the wrong place.
+    User { account: Option<AccountId>, name: Option<Name> },
+}
+
+impl Claimant {
+    /// As the audit log has it.
+    pub(super) fn audited(&self) -> UserIdentity<'_> {
+        match self {
+            Claimant::Key { access_key, holder } => claimed(access_key, holder.as_deref()),
+            Claimant::User { account, name } => UserIdentity {
+                account_id: account.as_ref().map(AccountId::as_str),
+                user_name: name.as_ref().map(Name::as_str),
+                ..UserIdentity::unverified()
+            },
+        }
+    }
+
+    /// The name by which this node knows them.
+    pub(super) fn known_name(&self) -> Option<&str> {
+        match self {
+            Claimant::Key { access_key, holder } => {
+                holder.as_deref().map(|it| if it.is_root() { access_key.as_str() } else { it.name() })
+            }
+            Claimant::User { name, .. } => name.as_ref().map(Name::as_str),
+        }
+    }
 }
 
 impl Refusal {

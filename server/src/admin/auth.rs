@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use policy::Action;
 
-use super::answer::{Answer, Refusal, Result};
-use super::call::{Call, Tried};
+use super::answer::{Answer, Claimant, Refusal, Result};
+use super::call::Call;
 use super::caller::{Caller, SESSION_COOKIE};
 use super::password;
 use super::wire;
@@ -107,14 +107,7 @@ async fn sign_in(call: &Call, body: &wire::SignInBody) -> Result<SignedIn> {
             let name = format!("key {access_key}");
             let snapshot = call.snapshot();
             if let Some(known) = snapshot.holder(access_key) {
-                tried(
-                    call,
-                    Tried {
-                        account: Some(known.account.account_id.clone()),
-                        access_key: Some(access_key.clone()),
-                        user: (!known.is_root()).then(|| known.name().to_owned()),
-                    },
-                );
+                tried(call, Claimant::Key { access_key: access_key.clone(), holder: Some(known.clone()) });
             }
             attempt(call, &name)?;
             let found = snapshot.credential(access_key, call.time());
@@ -135,10 +128,9 @@ async fn sign_in(call: &Call, body: &wire::SignInBody) -> Result<SignedIn> {
             let name = format!("user {} {user}", account.map_or("", |it| it.account_id.as_str()));
             tried(
                 call,
-                Tried {
+                Claimant::User {
                     account: account.map(|it| it.account_id.clone()),
-                    user: account.and_then(|it| Some(snapshot.user(it.account_id.as_str(), user)?.name.to_string())),
-                    access_key: None,
+                    name: account.and_then(|it| Some(snapshot.user(it.account_id.as_str(), user)?.name.clone())),
                 },
             );
             attempt(call, &name)?;
@@ -233,9 +225,9 @@ fn require_json(call: &Call) -> Result<()> {
     Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message))
 }
 
-fn tried(call: &Call, tried: Tried) {
+fn tried(call: &Call, claimant: Claimant) {
     // Each call tries one sign-in.
-    let _ = call.tried.set(tried);
+    let _ = call.claimant.set(claimant);
 }
 
 fn attempt(call: &Call, name: &str) -> Result<()> {

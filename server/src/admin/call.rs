@@ -11,10 +11,9 @@ use jiff::Timestamp;
 use policy::Action;
 use serde::de::DeserializeOwned;
 
-use super::answer::{Answer, Refusal, Result};
+use super::answer::{Answer, Claimant, Refusal, Result};
 use super::caller::{Caller, Circumstances, not_signed_in};
 use super::json;
-use crate::audit::UserIdentity;
 use crate::identity::account::Account;
 use crate::identity::change::Change;
 use crate::identity::name::AccountId;
@@ -47,27 +46,7 @@ pub(super) struct Call {
     /// Who signed in by it.
     pub(super) signed_in: OnceLock<Arc<Caller>>,
     /// Whose sign-in was tried by it.
-    pub(super) tried: OnceLock<Tried>,
-}
-
-/// Whom somebody said to be who signs in: only what this node knows, since what isn't a name here may be a password in the wrong place.
-#[derive(Debug, Default)]
-pub(super) struct Tried {
-    pub(super) account: Option<AccountId>,
-    pub(super) access_key: Option<String>,
-    pub(super) user: Option<String>,
-}
-
-impl Tried {
-    /// As the audit log has it.
-    pub(super) fn audited(&self) -> UserIdentity<'_> {
-        UserIdentity {
-            account_id: self.account.as_ref().map(AccountId::as_str),
-            access_key_id: self.access_key.as_deref(),
-            user_name: self.user.as_deref(),
-            ..UserIdentity::unverified()
-        }
-    }
+    pub(super) claimant: OnceLock<Claimant>,
 }
 
 impl Call {

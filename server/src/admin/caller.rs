@@ -166,7 +166,7 @@ impl Caller {
         let access_key = claim.access_key().to_owned();
         let claimed = |mut refusal: Refusal, cause: String| {
             let holder = snapshot.holder(&access_key).cloned();
-            refusal.claimant = Some(Box::new(Claimant { access_key: access_key.clone(), holder }));
+            refusal.claimant = Some(Claimant::Key { access_key: access_key.clone(), holder });
             refusal.because(cause)
         };
         let identity = match snapshot.credential(&access_key, at(now)) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::wire;
-use crate::declare::{self, ApplyError, Author};
+use crate::declare::{self, ApplyError, ApplyOptions, Author};
 use crate::identity::plan::Mode;
 use crate::identity::print;
 use crate::protocol::request::Query;
@@ -71,7 +71,8 @@ pub(super) async fn apply_file(
 ) -> Result<wire::Applied> {
     let refused = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", message);
     let text = std::str::from_utf8(file).map_err(|_| refused(format!("{name} is not UTF-8")))?;
-    let applied = declare::apply(state, name, text, Mode::Apply { prune }, dry_run, author).await;
+    let options = ApplyOptions { mode: Mode::Apply { prune }, dry_run, author };
+    let applied = declare::apply(state, name, text, options).await;
     let applied = applied.map_err(|error| match error {
         ApplyError::Refused(text) => refused(text),
         ApplyError::Denied(text) => Refusal::denied(text),

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Claimant, Refusal, Result};
-use super::call::{Call, Tried};
+use super::call::Call;
 use super::caller::{Caller, Circumstances, Door, not_signed_in};
 use super::route::{self, Access, Found, Route, Run, Takes};
 use super::{objects, openapi};
@@ -18,7 +18,6 @@ use crate::clock;
 use crate::config::LogRequests;
 use crate::http::body::{BodyError, RequestBody};
 use crate::identity::account::Account;
-use crate::identity::credential::claimed;
 use crate::identity::snapshot::Snapshot;
 use crate::protocol::request::{Peer, Query};
 use crate::protocol::respond::Response;
@@ -67,7 +66,8 @@ pub(super) async fn handle(
         Ok(answer) => (answer.into_response(), ""),
         Err(mut refusal) => {
             let code = refusal.code;
-            (line.cause, line.claimant) = (refusal.cause.take(), refusal.claimant.take());
+            line.cause = refusal.cause.take();
+            line.claimant = refusal.claimant.take().or(line.claimant);
             (refusal.into_response(), code)
         }
     };
@@ -75,11 +75,10 @@ pub(super) async fn handle(
     if state.audit.is_on() && !line.event.is_empty() {
         let is_denied = code == "AccessDenied" && !line.action.is_empty();
         let decision = if is_denied { "ImplicitDeny" } else { "Allow" };
-        let identity = match (&line.caller, &line.tried, &line.claimant) {
-            (Some(caller), ..) => caller.audited(),
-            (None, Some(tried), _) => tried.audited(),
-            (None, None, Some(claimant)) => claimed(&claimant.access_key, claimant.holder.as_deref()),
-            (None, None, None) => UserIdentity::anonymous(),
+        let identity = match (&line.caller, &line.claimant) {
+            (Some(caller), _) => caller.audited(),
+            (None, Some(claimant)) => claimant.audited(),
+            (None, None) => UserIdentity::anonymous(),
         };
         // Whose it is was not proved: the client isn't told why, whoever looks here is.
         let authorization = match &line.cause {
@@ -109,9 +108,9 @@ pub(super) async fn handle(
         || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
         || status.is_server_error();
     if wanted {
-        // Whom a sign-in that failed was for, where this node knows them.
-        let tried = line.tried.as_ref().and_then(|it| it.user.as_deref().or(it.access_key.as_deref()));
-        let caller = line.caller.as_ref().map(|caller| caller.arn()).or(tried).unwrap_or_default();
+        // Who couldn't prove who they are, where this node knows whom they named.
+        let claimant = line.claimant.as_ref().and_then(Claimant::known_name);
+        let caller = line.caller.as_ref().map(|caller| caller.arn()).or(claimant).unwrap_or_default();
         let action = line.action;
         tracing::info!(target: "request", id = id.as_str(), client = %address, caller, operation = if action.is_empty() { &line.event } else { action }, %method, path, status = status.as_u16(), code);
     }
@@ -147,9 +146,9 @@ struct Line {
     event: Cow<'static, str>,
     user_agent: Option<String>,
     parameters: Option<serde_json::Value>,
-    tried: Option<Tried>,
+    /// Who the call said that its caller is, where that wasn't proved.
+    claimant: Option<Claimant>,
     cause: Option<String>,
-    claimant: Option<Box<Claimant>>,
 }
 
 impl Line {
@@ -233,11 +232,11 @@ async fn run(
         received_at: clock::now_microseconds(),
         noted: OnceLock::new(),
         signed_in: OnceLock::new(),
-        tried: OnceLock::new(),
+        claimant: OnceLock::new(),
     };
     let outcome = handler(&call).await;
     line.parameters = call.noted.into_inner();
-    line.tried = call.tried.into_inner();
+    line.claimant = call.claimant.into_inner();
     line.caller = call.signed_in.into_inner().or(line.caller.take());
     outcome
 }

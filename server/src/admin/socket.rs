@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::answer::Answer;
+use super::answer::{Answer, Refusal};
 use super::declared::{self, Switches};
 use crate::declare::Author;
 use crate::health;
@@ -169,8 +169,9 @@ fn job(state: &State, path: &str) -> Response {
 }
 
 async fn apply(state: &Arc<State>, request: hyper::Request<Incoming>) -> Response {
-    let query = Query::parse(request.uri().query().unwrap_or_default()).unwrap_or_default();
-    let switches = match Switches::of(&query) {
+    // A query that can't be read may hold a wish for a dry run.
+    let query = Query::parse(request.uri().query().unwrap_or_default()).map_err(Refusal::from);
+    let switches = match query.and_then(|query| Switches::of(&query)) {
         Ok(switches) => switches,
         Err(refusal) => return refusal.into_response(),
     };

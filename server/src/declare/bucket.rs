@@ -9,11 +9,11 @@ use policy::{ParseOptions, Policy};
 use serde_json::{Value, json};
 
 use super::ApplyError;
+use crate::bucket_name;
 use crate::identity::name::AccountId;
 use crate::identity::plan::{Mode, Plan};
 use crate::identity::state::{DeclaredBucket, StateError};
 use crate::protocol::error::S3Error;
-use crate::protocol::name;
 use crate::quota::{QUOTA_BYTES_MAX, Quota};
 use crate::s3::bucket::create::BUCKETS_PER_ACCOUNT_MAX;
 use crate::state::State;
@@ -137,7 +137,7 @@ fn is_unfinished(bucket: &Bucket) -> bool {
 pub(super) fn steps(state: &State, plan: &Plan, mode: Mode) -> Result<Vec<BucketStep>, ApplyError> {
     let mut steps = Vec::new();
     for (owner, declared) in &plan.buckets {
-        let parsed = BucketName::parse(&declared.name).ok().filter(|name| !name::is_reserved(name));
+        let parsed = BucketName::parse(&declared.name).ok().filter(|name| !bucket_name::is_reserved(name));
         let Some(name) = parsed else {
             let rule = "must have 3 to 63 lower-case letters, digits, dots and hyphens, and not be reserved";
             return Err(refused(&declared.error("name", rule)));

@@ -55,15 +55,27 @@ impl fmt::Display for ApplyError {
 
 impl std::error::Error for ApplyError {}
 
-/// Makes what a state file declares; with `dry_run` only says what would be made.
-pub async fn apply(
-    state: &State,
-    file: &str,
-    text: &str,
-    mode: Mode,
-    dry_run: bool,
-    author: Author,
-) -> Result<Applied, ApplyError> {
+/// How a state file is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct ApplyOptions {
+    /// What is done about what is there.
+    pub mode: Mode,
+    /// Only says what would be made.
+    pub dry_run: bool,
+    /// Who applies it.
+    pub author: Author,
+}
+
+impl ApplyOptions {
+    /// By root, for good.
+    pub fn new(mode: Mode) -> ApplyOptions {
+        ApplyOptions { mode, dry_run: false, author: Author::Root }
+    }
+}
+
+/// Makes what the state file called `file` declares.
+pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions) -> Result<Applied, ApplyError> {
+    let ApplyOptions { mode, dry_run, author } = options;
     let refused = |error: &dyn fmt::Display| ApplyError::Refused(error.to_string());
     let parsed = declared::State::parse(file, text).map_err(|error| refused(&error))?;
     // Passwords are hashed while planning, which takes too long for a thread that serves requests.
@@ -107,7 +119,7 @@ pub async fn apply(
         CommitError::Storage { .. } => ApplyError::Storage(format!("{file}: {error}")),
     })?;
     if let Some(former) = former {
-        applied.notes.extend(forget_root_credentials(&state.config.data, &former));
+        applied.notes.extend(forget_former_root(&state.config.data, &former));
     }
     let _turn = state.settings_turn.lock().await;
     for step in buckets {
@@ -133,9 +145,9 @@ fn absent_buckets(state: &State, plan: &Plan) -> Vec<String> {
 }
 
 /// Removes the file with the root credentials once they open nothing any more; answers what is to be told of it.
-fn forget_root_credentials(data: &Path, former: &AccessKey) -> Option<String> {
+fn forget_former_root(data: &Path, former: &AccessKey) -> Option<String> {
     let path = data.join(ROOT_CREDENTIALS_FILE);
-    match private_file::forget_root_credentials(&path, former) {
+    match private_file::remove_root_credentials_of(&path, former) {
         Ok(false) => None,
         Ok(true) => Some(format!("{} held the former root key and was removed", path.display())),
         Err(error) => Some(format!("{} may hold the former root key: {error}", path.display())),

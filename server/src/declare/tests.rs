@@ -40,7 +40,7 @@ fn full() -> Value {
 }
 
 async fn run(state: &State, text: &str, mode: Mode) -> Result<Vec<String>, String> {
-    let applied = apply(state, "state.json", text, mode, false, Author::Root).await;
+    let applied = apply(state, "state.json", text, ApplyOptions::new(mode)).await;
     applied.map(|applied| applied.changes).map_err(|error| error.to_string())
 }
 
@@ -88,9 +88,8 @@ async fn apply_sets_what_is_declared_of_a_bucket_says_which_fields_and_leaves_th
     let (_directory, state) = node();
     assert_eq!(update(&state, json!(["lake"])).await.unwrap().last().unwrap(), "+ bucket \"lake\"");
     let all = json!([{"name": "lake", "versioning": "enabled", "policy": POLICY, "quota": {"bytes": 1}}]);
-    let dry = apply(&state, "state.json", &file(all.clone()), Mode::Apply { prune: false }, true, Author::Root)
-        .await
-        .unwrap();
+    let options = ApplyOptions { dry_run: true, ..ApplyOptions::new(Mode::Apply { prune: false }) };
+    let dry = apply(&state, "state.json", &file(all.clone()), options).await.unwrap();
     assert_eq!(dry.changes, ["~ bucket \"lake\": versioning, policy, quota"]);
     assert_eq!(printed(&state)["accounts"][0]["buckets"], json!([{"name": "lake"}]), "a dry run changes nothing");
     assert_eq!(update(&state, all.clone()).await.unwrap(), dry.changes);

@@ -117,9 +117,17 @@ impl std::error::Error for PolicyRefused {
     }
 }
 
-/// What a bucket permission allows, in one sentence.
+/// What a bucket permission allows, in one sentence, and what "all operations" leaves out, which its name doesn't tell.
 pub(super) fn describe(scope: &Scope, actions: Actions) -> String {
-    with_scope(scope, |scope| policy::describe(scope, lowered_actions(actions)))
+    let sentence = with_scope(scope, |scope| policy::describe(scope, lowered_actions(actions)));
+    if actions != Actions::AllOperations {
+        return sentence;
+    }
+    let making = if *scope == Scope::All { "" } else { "making buckets, " };
+    format!(
+        "{} Not among them: {making}handing out access (bucket policies, ACLs, public access, object ownership) and bypassing governance retention.",
+        sentence
+    )
 }
 
 fn with_scope<T>(scope: &Scope, then: impl FnOnce(BucketScope<'_>) -> T) -> T {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::name::{AccountId, Id, Invalid, PermissionName, check_description};
 use super::summary;
+use crate::bucket_name;
 
 /// How many buckets one permission may name.
 pub const BUCKETS_PER_PERMISSION_MAX: usize = 1_000;
@@ -281,10 +282,7 @@ fn check_prefix(prefix: &str) -> Result<(), Invalid> {
         return Err(Invalid::new("prefix", "must have 1 to 64 characters"));
     }
     let first = prefix.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    // No bucket can be made whose name has one of these (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
-    let within = ["..", ".-", "-."].iter().any(|pair| prefix.contains(pair));
-    let reserved = ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|it| prefix.starts_with(it));
-    if !first || within || reserved || !prefix.bytes().all(bucket_character) {
+    if !first || bucket_name::begins_none(prefix) || !prefix.bytes().all(bucket_character) {
         return Err(Invalid::new(
             "prefix",
             "must be what a bucket name can begin with: lower-case letters, digits, . and -",

@@ -124,7 +124,7 @@ pub fn write_root_credentials(path: &Path, root: &RootKey) -> Result<(), Private
 ///
 /// # Errors
 /// The file system refused.
-pub fn forget_root_credentials(path: &Path, access_key: &AccessKey) -> Result<bool, PrivateFileError> {
+pub fn remove_root_credentials_of(path: &Path, access_key: &AccessKey) -> Result<bool, PrivateFileError> {
     let mut text = String::new();
     match File::open(path).and_then(|file| file.take(4_096).read_to_string(&mut text)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -99,6 +99,31 @@ mod tests {
     }
 
     #[test]
+    fn all_operations_names_what_it_leaves_out() {
+        let not = "handing out access (bucket policies, ACLs, public access, object ownership) and bypassing governance retention.";
+        let place = "Allows all operations in all current and future buckets of the account and their objects.";
+        let all = Definition::Bucket { scope: Scope::All, actions: Actions::AllOperations };
+        assert_eq!(summary(&all), format!("{place} Not among them: {not}"));
+        let some = Definition::Bucket { scope: Scope::Prefix("a".into()), actions: Actions::AllOperations };
+        assert!(summary(&some).ends_with(&format!(" Not among them: making buckets, {not}")));
+        // The words are these actions; listing all buckets is asked on none of them, and answers with those that can be seen.
+        let lowered = policy::lower(policy::BucketScope::Prefix("a"), policy::BucketActions::AllOperations).unwrap();
+        let document: Value = serde_json::from_str(lowered.source()).unwrap();
+        let names = texts(&document["Statement"][0]["NotAction"]);
+        let words = [
+            "s3:BypassGovernanceRetention",
+            "s3:CreateBucket",
+            "s3:DeleteBucketPolicy",
+            "s3:ListAllMyBuckets",
+            "s3:Put*Acl",
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketPublicAccessBlock",
+        ];
+        assert_eq!(names, words);
+    }
+
+    #[test]
     fn policy_permission_is_described_statement_by_statement() {
         let text = r#"{"Version":"2012-10-17","Statement":[
             {"Effect":"Allow","Action":["s3:ListBucket"],"Resource":"arn:aws:s3:::b","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}},

@@ -18,7 +18,7 @@ use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::backup;
 use crate::bucket_policy::BucketPolicies;
 use crate::config::{AUDIT_LOG_FILE, AuditLog, Config, Durability};
-use crate::declare::{self, Author};
+use crate::declare::{self, ApplyOptions};
 use crate::identity::load::Loading;
 use crate::identity::name::AccessKey;
 use crate::identity::plan::Mode;
@@ -211,7 +211,7 @@ pub(super) fn check_policies(state: &State) {
 /// Makes what the bootstrap state declares and the node lacks.
 pub(super) async fn bootstrap(state: &State) -> Result<Vec<String>, StartError> {
     let Some(source) = &state.config.bootstrap else { return Ok(Vec::new()) };
-    match declare::apply(state, &source.name, &source.text, Mode::Bootstrap, false, Author::Root).await {
+    match declare::apply(state, &source.name, &source.text, ApplyOptions::new(Mode::Bootstrap)).await {
         Ok(applied) => {
             for change in &applied.changes {
                 tracing::info!(file = %source.name, change, "declared");

@@ -66,7 +66,7 @@ async fn a_first_link_makes_nobody_where_somebody_came_before_its_holder() {
     let node = start(directory.path()).await;
     let link = node.first_link().unwrap();
     let state = r#"{"accounts": [{"name": "main", "users": [{"name": "admin", "role": "auditor", "password": "another-password"}]}]}"#;
-    declare::apply(&node.state, "state.json", state, Mode::Apply { prune: false }, false, declare::Author::Root)
+    declare::apply(&node.state, "state.json", state, declare::ApplyOptions::new(Mode::Apply { prune: false }))
         .await
         .unwrap();
     let token = link.split_once("#link=").unwrap().1;

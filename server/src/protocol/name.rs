@@ -11,15 +11,6 @@ pub fn bucket_name(name: &str) -> S3Result<BucketName> {
     BucketName::parse(name).map_err(|_| Code::InvalidBucketName.error().field("BucketName", name))
 }
 
-/// Whether a name that follows the rules is refused for a new bucket all the same: kept by AWS for its own use, or no name of a host
-/// ([rules](https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html)).
-pub fn is_reserved(name: &str) -> bool {
-    ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
-        || name.contains(".-")
-        || name.contains("-.")
-        || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix))
-}
-
 /// Checks a decoded key: an empty one is refused with `InvalidArgument`, a longer one with `KeyTooLongError`.
 pub fn object_key(key: &str) -> S3Result<ObjectKey> {
     if key.contains('\0') {
@@ -126,11 +117,6 @@ pub fn encode_url(name: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn names_that_aws_reserves_are_known() {
-        assert!(is_reserved("xn--abc") && is_reserved("abc--x-s3") && is_reserved("a.-b") && !is_reserved("datalake"));
-    }
 
     #[test]
     fn e2_copy_sources_never_leave_the_bucket_they_name() {

@@ -7,8 +7,8 @@ use http::StatusCode;
 
 use crate::access::authorize::Judged;
 use crate::access::context::Noted;
+use crate::bucket_name;
 use crate::protocol::error::{Code, S3Result, invalid_argument};
-use crate::protocol::name;
 use crate::protocol::operation::op;
 use crate::protocol::request::Request;
 use crate::protocol::respond::{self, Response};
@@ -79,7 +79,7 @@ pub async fn make(state: &State, bucket: &BucketName, owner: &str) -> S3Result<A
 }
 
 fn refuse_reserved(bucket: &BucketName) -> S3Result<()> {
-    if name::is_reserved(bucket) {
+    if bucket_name::is_reserved(bucket) {
         return Err(Code::InvalidBucketName.error().field("BucketName", bucket.to_string()));
     }
     Ok(())
