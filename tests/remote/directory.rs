@@ -128,3 +128,26 @@ fn another_user_is_told_who_may_administer_and_how_else() {
     }
     Ran::of(&mut command).fails(4, &["admin.sock", "sudo", "--endpoint URL --user NAME"]);
 }
+
+#[test]
+fn another_user_whom_the_node_hangs_up_on_is_told_the_same() {
+    if std::fs::metadata("/proc/self").expect("a process of its own").uid() != 0 {
+        // Nobody else can become another user.
+        return;
+    }
+    let node = node();
+    let socket = node.data().join("admin.sock");
+    let ours = socket.ancestors().take_while(|path| path.starts_with(node.temporary()));
+    for path in ours {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).expect("its owner");
+    }
+    let state = super::file(&node, "state.json", r#"{"accounts": [{"name": "main"}]}"#);
+    // Which end is faster differs from time to time.
+    for _ in 0..5 {
+        for arguments in [&["status"][..], &["bucket", "list"], &["apply", "-f", &state], &["scrub"]] {
+            let mut command = binary::command();
+            command.args(arguments).arg("--data").arg(node.data()).uid(65534).gid(65534);
+            Ran::of(&mut command).fails(4, &["admin.sock", "sudo", "--endpoint URL --user NAME"]);
+        }
+    }
+}

@@ -53,6 +53,8 @@ impl Answer {
 pub(crate) enum CallError {
     /// Nobody listens there.
     Absent,
+    /// Who listens there takes no calls from this user.
+    Denied,
     Io(io::Error),
     /// The peer doesn't speak HTTP, or says more than is read.
     Malformed(&'static str),
@@ -62,6 +64,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CallError::Absent => f.write_str("nothing listens there"),
+            CallError::Denied => f.write_str("it takes no calls from this user"),
             CallError::Io(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                 f.write_str("no answer in time")
             }
@@ -107,11 +110,18 @@ pub(crate) fn call_node_if_any(data: &Path, request: Request<'_>) -> Result<Opti
     let called = connect(data, &socket).map_err(CallError::from).and_then(|stream| {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        exchange(stream, request)
+        // A node hangs up on whoever it doesn't take calls from; how that looks depends on who is faster.
+        let is_taken = takes_calls(&stream);
+        exchange(stream, request).map_err(|error| if is_taken { error } else { CallError::Denied })
     });
+    let may_not = |error: &CallError| match error {
+        CallError::Denied => true,
+        CallError::Io(error) => error.kind() == io::ErrorKind::PermissionDenied,
+        _ => false,
+    };
     called.map(Some).or_else(|error| match error {
         CallError::Absent => Ok(None),
-        CallError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::denied(format!(
+        error if may_not(&error) => Err(Failure::denied(format!(
             "{}: this user may not speak to the node; run it as root (sudo) or as the user that the node runs as, or sign in with --endpoint URL --user NAME",
             socket.display()
         ))),
@@ -142,6 +152,12 @@ fn connect(data: &Path, socket: &Path) -> io::Result<UnixStream> {
     }
     let directory = std::fs::File::open(data)?;
     UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_raw_fd()))
+}
+
+/// Whether the node at the other end takes calls from this user: root, and who runs it. It decides only how a call without an answer is told.
+fn takes_calls(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid();
+    own.is_root() || rustix::net::sockopt::socket_peercred(stream).is_ok_and(|node| node.uid == own)
 }
 
 /// Sends a request and reads its answer.
