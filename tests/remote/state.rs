@@ -255,3 +255,18 @@ fn what_is_declared_of_buckets_is_shown_applied_once_and_printed_again() {
     let wrong = file(&node, "wrong.json", &state(json!([{"name": "lake", "quota": {"bytes": -1}}])));
     local(&node, &["apply", "-f", &wrong]).fails(1, &["wrong.json", "bucket \"lake\"", "quota"]);
 }
+
+#[test]
+fn a_file_of_windows_and_of_any_name_is_compared_and_told_as_it_is_called() {
+    let node = node();
+    let text = r#"{"accounts": [{"name": "main", "permissions": [{"name": "p", "type": "bucket-prefix", "prefix": "a", "actions": "read-only"}]}]}"#;
+    let first = file(&node, "first.json", text);
+    local(&node, &["apply", "-f", &first]).ok();
+    let second = format!("\u{feff}{}\r\n", text.replace("\"a\"", "\"b\"").replace(", ", ",\r\n"));
+    let second = file(&node, "zweite Fülle %.json", &second);
+    let shown = local(&node, &["apply", "-f", &second, "--dry-run"]).ok();
+    assert!(shown.starts_with("~ permission \"p\": prefix\n    ~ prefix: \"a\" -> \"b\"\n1 change would"), "{shown}");
+    let wrong = file(&node, "zweite Fülle %.json", "{\"accounts\": 7}");
+    let told = local(&node, &["apply", "-f", &wrong]).fails(1, &["Fülle %.json: accounts"]);
+    assert_eq!(told.matches(".json").count(), 1, "{told}");
+}

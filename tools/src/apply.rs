@@ -15,10 +15,11 @@ use serde_json::Value;
 use crate::args::{Apply, Connection};
 use crate::failure::{Exit, Failure};
 use crate::input::{self, STATE_BYTES_MAX};
-use crate::output::{self, Paint, visible};
+use crate::output::{self, Paint};
 use crate::references;
 use crate::refusal::not_understood;
 use crate::remote::{Call, Node};
+use crate::text::visible;
 
 use difference::Difference;
 use missing::missing;
@@ -50,6 +51,9 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         .header("x-strongroom-state-name", header_value(&name))
         .bytes(content_type(&name), text.clone().into_bytes());
     let body = node.text(call).map_err(|failure| {
+        // The node names the file as the header does.
+        let message = failure.message.replace(&format!("{name}: {}: ", header_value(&name)), &format!("{name}: "));
+        let failure = Failure { message, ..failure };
         if json || failure.exit != Exit::Failed {
             return failure;
         }

@@ -8,7 +8,8 @@ use server::maintenance::BackedUp;
 use crate::args::{Backup, Restore};
 use crate::failure::Failure;
 use crate::job::Site;
-use crate::output::{self, counted, size};
+use crate::output;
+use crate::text::{counted, size};
 
 /// Takes a backup: by the node that runs on the directory, else by this program.
 pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure> {

@@ -4,12 +4,17 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use server::config::Config;
+use unicode_width::UnicodeWidthStr;
 
 use crate::args::ConfigCommand;
 use crate::configure::{self, DATA_DEFAULT};
 use crate::failure::Failure;
-use crate::output::{self, visible};
+use crate::output;
 use crate::settings::{Kind, SETTINGS, Setting, Settings, Surroundings};
+use crate::text::{padded, visible_line};
+
+/// Widest that values make their column; a longer one moves what is behind it.
+const VALUE_WIDTH_MAX: usize = 60;
 
 /// One setting as it holds, for JSON and the table.
 #[derive(Debug, Serialize)]
@@ -62,12 +67,13 @@ fn row(setting: &Setting, settings: &Settings) -> Row {
 }
 
 fn table(rows: &[Row]) -> String {
-    let width = |cell: fn(&Row) -> String| rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
-    let values = |row: &Row| visible(&row.values.join(" "));
-    let (names, texts) = (width(|row| row.name.to_owned()), width(|row| visible(&row.values.join(" "))).min(60));
+    let values: Vec<String> = rows.iter().map(|row| visible_line(&row.values.join(" "))).collect();
+    let name_width = rows.iter().map(|row| row.name.width()).max().unwrap_or(0);
+    let value_width = values.iter().map(|text| text.width()).max().unwrap_or(0).min(VALUE_WIDTH_MAX);
     let mut table = String::new();
-    for row in rows {
-        table.push_str(&format!("{:names$}  {:texts$}  {}\n", row.name, values(row), visible(&row.from)));
+    for (row, values) in rows.iter().zip(&values) {
+        let (name, values) = (padded(row.name, name_width), padded(values, value_width));
+        table.push_str(&format!("{name}  {values}  {}\n", visible_line(&row.from)));
     }
     table
 }

@@ -12,7 +12,8 @@ use crate::args::{Fsck, Inspect, Inspected};
 use crate::broken;
 use crate::failure::{Exit, Failure};
 use crate::job::unopened;
-use crate::output::{self, counted, size, visible_line};
+use crate::output;
+use crate::text::{counted, size, visible_line};
 
 /// How much of a long answer is written at a time, in bytes.
 const PIECE_BYTES: usize = 64 << 10;

@@ -2,6 +2,7 @@
 //!
 //! Every command returns a [`Failure`] instead of printing, so that no error can reach a terminal in another form than `strongroom: what happened, to which input, what to do`.
 
+use crate::text::is_hidden;
 use std::fmt;
 
 /// The exit codes of every command; 0 is success.
@@ -62,7 +63,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Joins lines by spaces and makes other control characters visible, so that an error stays one line whatever a file or a peer put into it.
+/// Joins lines by spaces and makes hidden characters visible, so that an error stays one line, read as it is written, whatever a file or a peer put into it.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
@@ -70,7 +71,7 @@ pub(crate) fn one_line(text: &str) -> String {
             line.push(' ');
         }
         for character in part.chars() {
-            if character.is_control() { line.extend(character.escape_default()) } else { line.push(character) }
+            if is_hidden(character) { line.extend(character.escape_default()) } else { line.push(character) }
         }
     }
     line
@@ -104,6 +105,8 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_whatever_it_quotes() {
         assert_eq!(Failure::usage("a\n  b\r\n\u{1b}[31mc").to_string(), "a b \\u{1b}[31mc");
+        // Nor does it turn round where a name from elsewhere says so.
+        assert_eq!(Failure::usage("bucket \"a\u{202e}b\u{200b}\"").to_string(), "bucket \"a\\u{202e}b\\u{200b}\"");
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::admin::{Answer, Request, SOCKET_FILE, call_node};
 use crate::args::{Health, Local};
 use crate::configure;
 use crate::failure::Failure;
-use crate::output::{self, visible};
+use crate::output;
 use crate::remote::Endpoint;
+use crate::text::visible;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const READY_PATH: &str = "/health/ready";

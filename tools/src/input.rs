@@ -36,7 +36,8 @@ pub(crate) fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
 /// As [`read_text`], or that line is empty.
 pub(crate) fn read_secret(path: &Path) -> Result<String, String> {
     let text = read_text(path, SECRET_BYTES_MAX)?;
-    match text.lines().next().unwrap_or_default() {
+    // Windows' editors put a mark before the first character, which nobody means.
+    match text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default() {
         "" => Err("has an empty first line; put the secret there".to_owned()),
         secret => Ok(secret.to_owned()),
     }

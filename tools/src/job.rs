@@ -16,8 +16,8 @@ use crate::admin::{Request, call_node_if_any};
 use crate::args::Local;
 use crate::configure;
 use crate::failure::Failure;
-use crate::output::size;
 use crate::refusal::{accepted, not_understood};
+use crate::text::size;
 
 /// How often a job is asked about, at first and at last.
 const ASK_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

@@ -30,6 +30,7 @@ mod serve;
 mod settings;
 mod size;
 mod test;
+mod text;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,8 @@ use crate::args::Directory;
 use crate::examine::{damage_lines, summary};
 use crate::failure::{Exit, Failure};
 use crate::job::Site;
-use crate::output::{self, size};
+use crate::output;
+use crate::text::{counted, size};
 
 /// Reads everything; exit 1 when something is damaged.
 pub(crate) fn scrub(arguments: &Directory, json: bool) -> Result<ExitCode, Failure> {
@@ -41,7 +42,7 @@ pub(crate) fn compact(arguments: &Directory, json: bool) -> Result<ExitCode, Fai
     if json {
         output::print_json(&done)?;
     } else {
-        let freed = output::counted(done.segments_freed, "segment");
+        let freed = counted(done.segments_freed, "segment");
         output::print(&format!("{freed} freed, {}; {} copied", size(done.bytes_freed), size(done.bytes_copied)))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -18,7 +18,7 @@ use policy::{Dialect, PolicyKind};
 use crate::args;
 use crate::failure::Failure;
 use crate::input::{self, CASES_BYTES_MAX};
-use crate::output::visible_line;
+use crate::text::visible_line;
 
 pub(crate) use question::request_of;
 

@@ -58,7 +58,7 @@ struct Found {
     secret: String,
 }
 
-/// A state file's text with what it names put in place of the names; `name` is the file's in errors. A text that isn't understood stays as it is, for the node says best what is wrong with it.
+/// A state file's text with what it names put in place of the names; `name` is the file's in errors. A text that isn't understood stays as it is, but for a byte order mark, for the node says best what is wrong with it.
 ///
 /// # Errors
 /// The first name that stands for nothing: in which file, of whom, which field, and why.
@@ -73,16 +73,16 @@ pub(crate) fn resolve(name: &str, file: &Path, text: String) -> Result<String, F
 
 fn resolve_in(surroundings: &Surroundings<'_>, name: &str, text: String) -> Result<String, Failure> {
     let is_toml = name.to_ascii_lowercase().ends_with(".toml");
-    // Windows' editors put a mark before the first character, which the node passes over too.
-    let plain = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let state: Option<Value> = if is_toml { toml::from_str(plain).ok() } else { serde_json::from_str(plain).ok() };
+    // Windows' editors put a mark before the first character, which is none of the state.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    let state: Option<Value> = if is_toml { toml::from_str(&text).ok() } else { serde_json::from_str(&text).ok() };
     let Some(state) = state else { return Ok(text) };
     let found =
         find(surroundings, &state).map_err(|(place, message)| Failure::usage(format!("{name}: {place}: {message}")))?;
     if found.is_empty() {
         return Ok(text);
     }
-    let replaced = if is_toml { in_toml(plain, &found) } else { in_json(plain, &found) };
+    let replaced = if is_toml { in_toml(&text, &found) } else { in_json(&text, &found) };
     replaced.map_err(|message| Failure::usage(format!("{name}: {message}")))
 }
 
@@ -278,6 +278,7 @@ mod tests {
     fn a_text_without_names_or_sense_stays_as_it_is() {
         for text in ["{\"accounts\" :  [ ]}", "{\"accounts\": [", "", "[]", "{\"accounts\": {\"root\": 1}}"] {
             assert_eq!(resolved("s.json", text).as_deref(), Ok(text));
+            assert_eq!(resolved("s.json", &format!("\u{feff}{text}")).as_deref(), Ok(text));
         }
     }
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::admin::Answer;
 use crate::failure::{Exit, Failure};
-use crate::output::clip;
 use crate::policy::judged_by;
+use crate::text::clip;
 
 /// Most errors of a document that are printed.
 const DETAILS_MAX: usize = 20;

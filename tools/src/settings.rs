@@ -326,7 +326,9 @@ fn texts_of(value: &toml::de::DeValue<'_>, setting: &Setting, place: &str) -> Re
     let wanted = match setting.kind {
         Kind::Many => "a string or an array of strings",
         Kind::Switch => "true or false",
-        Kind::One | Kind::Secret => "a string or a number",
+        Kind::One => "a string or a number",
+        // A number would lose its leading zeros.
+        Kind::Secret => "a string, in quotes",
     };
     let wrong = || Failure::usage(format!("{place}: the value must be {wanted}"));
     match (value, setting.kind) {

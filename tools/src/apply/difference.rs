@@ -2,9 +2,8 @@
 //!
 //! Secrets are named and never shown. What the node says is printed in any case; the values are only put beside it.
 
+use crate::text::{clip, counted};
 use serde_json::{Map, Value};
-
-use crate::output::clip;
 
 /// Most lines of a policy that are shown.
 const LINES_MAX: usize = 60;
@@ -143,7 +142,7 @@ fn policy_lines(sign: char, old: &Value, new: &Value) -> Vec<String> {
         return vec![format!("{head} another layout of the same document")];
     }
     if old.len().max(new.len()) > COMPARED_LINES_MAX {
-        return vec![format!("{head} {} lines -> {} lines", old.len(), new.len())];
+        return vec![format!("{head} {} -> {}", counted(old.len(), "line"), counted(new.len(), "line"))];
     }
     let changed = lines_that_differ(&old, &new);
     let omitted = changed.len().saturating_sub(LINES_MAX);
@@ -264,6 +263,6 @@ mod tests {
         let lines = policy_lines('~', &json!("{\"a\":1}"), &json!("{ \"a\": 1 }"));
         assert_eq!(lines, ["~ policy: another layout of the same document"]);
         let long = json!((0..3_000).collect::<Vec<_>>());
-        assert_eq!(policy_lines('~', &json!("{}"), &long), ["~ policy: 1 lines -> 3002 lines"]);
+        assert_eq!(policy_lines('~', &json!("{}"), &long), ["~ policy: 1 line -> 3002 lines"]);
     }
 }

@@ -49,7 +49,6 @@ struct Document {
 
 /// A line for each fault of the policies in the state file `name`, none where its text isn't understood.
 pub(super) fn faults(name: &str, text: &str) -> Vec<String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // What is TOML has no places of JSON's.
     let from_toml = super::is_toml(name).then(|| toml::from_str::<Value>(text).map(|state| state.to_string()));
     let (text, is_file) = match &from_toml {

@@ -42,7 +42,7 @@ Example: strongroom policy eval cases.json > answers.json
 const EXPLAIN_HELP: &str = "\
 The request is judged as policy eval judges it: with the given context and no other, on a bucket of account 123456789012. With --as the node judges it by the permissions and bucket policies that it has; what follows from caller, bucket and time is in the context then.
 
-Exit codes: 0 the decision is explained, whatever it is; 2 wrong usage, or a file that can't be read or judged; with --as also 3 no such service account, 4 denied.
+Exit codes: 0 the decision is explained, whatever it is; 2 wrong usage, or a file that can't be read or judged; with --as also 3 no such service account or user, 4 denied.
 
 Example: strongroom policy explain case.json
          strongroom policy explain --as worker --action s3:GetObject --resource arn:aws:s3:::datalake/a.jpg --context aws:SourceIp=21.21.21.7
@@ -94,7 +94,7 @@ pub(crate) struct PolicyEval {
 
 #[derive(Debug, Args)]
 pub(crate) struct PolicyExplain {
-    /// Ask a running node what would become of a request of this service account (name or id), of root, or of anonymous
+    /// Ask a running node what would become of a request of this service account or user (name, id or ARN), of root, or of anonymous
     #[arg(long = "as", value_name = "NAME", conflicts_with_all = ["case", "policy", "bucket_policy", "session_policy", "principal"])]
     pub(crate) caller: Option<String>,
     /// One {policies: [{kind, document}], request}, or an array of one; - is standard input. Without it, the flags say the request

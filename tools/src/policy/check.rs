@@ -11,7 +11,8 @@ use super::{POLICY_FILE_BYTES_MAX, dialect_name, dialect_of, is_for_aws, kind_of
 use crate::args::PolicyCheck;
 use crate::failure::{Exit, Failure};
 use crate::input;
-use crate::output::{self, Paint, clip, counted, visible_line};
+use crate::output::{self, Paint};
+use crate::text::{clip, counted, visible_line};
 
 /// Most characters of a sentence that quotes a document.
 const SENTENCE_CHARACTERS_MAX: usize = 500;

@@ -2,9 +2,8 @@
 //!
 //! Documents come from anywhere: what would steer a terminal is shown as its escape, and a line that is longer than a screen is shown around the place only.
 
+use crate::text::is_hidden;
 use unicode_width::UnicodeWidthChar;
-
-use crate::output::is_hidden;
 
 /// Most columns of a line that are shown.
 pub(super) const COLUMNS_MAX: usize = 120;

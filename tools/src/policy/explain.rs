@@ -9,7 +9,8 @@ use super::question::{self, Question, Source};
 use super::statement;
 use crate::args::PolicyExplain;
 use crate::failure::Failure;
-use crate::output::{self, Paint, counted, visible_line};
+use crate::output::{self, Paint};
+use crate::text::{counted, visible_line};
 
 /// Most lines of a statement that are shown.
 const STATEMENT_LINES_MAX: usize = 24;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::node::parse;
 use super::table::table;
 use crate::failure::Failure;
-use crate::output::visible_line;
+use crate::text::visible_line;
 
 /// What a service account can do.
 #[derive(Deserialize)]

@@ -11,8 +11,9 @@ use super::node::{Call, Node, parse};
 use super::table::{fields, table};
 use crate::args::{AuditCommand, AuditSearch, AuditSettings, NounArguments};
 use crate::failure::Failure;
-use crate::output::{self, size};
+use crate::output;
 use crate::refusal::{Flags, text_of};
+use crate::text::size;
 
 /// The largest page that the API answers.
 pub(super) const PAGE_MAX: u64 = 1_000;

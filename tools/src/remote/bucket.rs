@@ -12,8 +12,8 @@ use super::noun::{Noun, Resource, yes};
 use super::permission::{read_policy, shown, write_policy};
 use crate::args::{BucketCommand, BucketPolicyFile, NounArguments, Quota, Versioning};
 use crate::failure::Failure;
-use crate::output;
 use crate::refusal::Flags;
+use crate::text::size;
 
 /// As S3's PutBucketPolicy has it.
 const CONFIRM_LOCKOUT: &str = "x-amz-confirm-remove-self-bucket-access";
@@ -52,7 +52,7 @@ impl Resource for Shown {
         vec![
             self.name.clone(),
             self.usage.objects.to_string(),
-            output::size(self.usage.bytes),
+            size(self.usage.bytes),
             self.quota_text(),
             self.versioning.clone(),
             yes(self.public).into(),
@@ -64,7 +64,7 @@ impl Resource for Shown {
         vec![
             ("name", self.name.clone()),
             ("objects", self.usage.objects.to_string()),
-            ("size", output::size(self.usage.bytes)),
+            ("size", size(self.usage.bytes)),
             ("quota", self.quota_text()),
             ("versioning", self.versioning.clone()),
             ("policy", if self.has_policy { "has one" } else { "none" }.into()),
@@ -76,7 +76,7 @@ impl Resource for Shown {
 
 impl Shown {
     fn quota_text(&self) -> String {
-        self.quota.as_ref().map_or("none".into(), |quota| output::size(quota.bytes))
+        self.quota.as_ref().map_or("none".into(), |quota| size(quota.bytes))
     }
 }
 

@@ -58,7 +58,7 @@ impl Endpoint {
     }
 
     fn parse(url: &str) -> Result<Endpoint, Failure> {
-        let wrong = || Failure::usage(format!("endpoint {url}: write a URL such as https://nas.example:9001"));
+        let wrong = || Failure::usage(wrong_url(url));
         let (rest, default_port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
             (Some(rest), _) => (rest, 80),
             (_, Some(rest)) => (rest, 443),
@@ -162,6 +162,16 @@ impl Endpoint {
             }
         }
         Ok(TlsStream(StreamOwned::new(connection, stream)))
+    }
+}
+
+/// What is said of a text that is no URL of a console. One with a sign-in in it may hold a password, which isn't repeated.
+fn wrong_url(url: &str) -> String {
+    match url.rsplit_once('@') {
+        None => format!("endpoint {url}: write a URL such as https://nas.example:9001"),
+        Some((_, rest)) => format!(
+            "endpoint ...@{rest}: write a URL without a sign-in, such as https://nas.example:9001, and name who signs in with --user or --access-key"
+        ),
     }
 }
 
@@ -288,6 +298,8 @@ mod tests {
         ] {
             assert_eq!(parts(wrong), None, "{wrong}");
         }
+        let told = Endpoint::parse("https://eve:hush@hush@nas:9001/").unwrap_err().to_string();
+        assert!(told.starts_with("endpoint ...@nas:9001/: ") && told.contains("--user"), "{told}");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::node::{Call, Node, parse};
 use crate::args::PolicyExplain;
 use crate::failure::Failure;
-use crate::output::{self, Paint, visible_line};
+use crate::output::{self, Paint};
 use crate::policy::request_of;
+use crate::text::{counted, visible_line};
 
 /// The node's answer.
 #[derive(Deserialize)]
@@ -76,7 +77,7 @@ pub(crate) fn explain(arguments: &PolicyExplain, json: bool) -> Result<ExitCode,
     let (action, resource, context) = (request.action, request.resource, request.context);
     let body = json!({"principal": caller, "action": action, "resource": resource, "context": context});
     let node = Node::open(&arguments.connection)?;
-    let answer = node.text(Call::new("POST", "/simulate", format!("service account {caller:?}")).json(&body))?;
+    let answer = node.text(Call::new("POST", "/simulate", format!("caller {caller:?}")).json(&body))?;
     output::print(&if json { answer } else { text_of(&parse(&answer)?, Paint::for_stdout()) })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -105,10 +106,7 @@ fn text_of(it: &Simulation, paint: Paint) -> String {
         write_trace(&mut text, "nearly allowed", "", trace, paint);
     }
     if explanation.nearly_omitted > 0 {
-        text.push_str(&format!(
-            "\nand {} that come less near\n",
-            output::counted(explanation.nearly_omitted, "statement")
-        ));
+        text.push_str(&format!("\nand {} that come less near\n", counted(explanation.nearly_omitted, "statement")));
     }
     text
 }
@@ -140,7 +138,7 @@ fn write_trace(text: &mut String, verb: &str, but: &str, trace: &Trace, paint: P
         remark(*holds, &format!("{operator} {key} {}; {}", list(wanted), found_text(found)));
     }
     if trace.conditions_omitted > 0 {
-        text.push_str(&format!("  and {}\n", output::counted(trace.conditions_omitted, "more condition")));
+        text.push_str(&format!("  and {}\n", counted(trace.conditions_omitted, "more condition")));
     }
 }
 

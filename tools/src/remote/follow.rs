@@ -11,8 +11,9 @@ use super::node::{Node, parse};
 use crate::args::AuditSearch;
 use crate::ended::Ended;
 use crate::failure::Failure;
-use crate::output::{self, visible_line};
+use crate::output;
 use crate::refusal::text_of;
+use crate::text::{padded, visible_line};
 
 /// How long nothing new is waited for before the node is asked again.
 const ASK_AFTER: Duration = Duration::from_secs(1);
@@ -55,7 +56,8 @@ fn line(cells: &[String]) -> String {
     let mut line = String::new();
     for (place, cell) in cells.iter().enumerate() {
         let width = WIDTHS.get(place).copied().unwrap_or(0);
-        line.push_str(&format!("{:width$}  ", visible_line(cell)));
+        line.push_str(&padded(&visible_line(cell), width));
+        line.push_str("  ");
     }
     line.truncate(line.trim_end().len());
     line.push('\n');

@@ -9,7 +9,8 @@ use super::noun::{Noun, Resource};
 use super::table::table;
 use crate::args::{Revert, Versions};
 use crate::failure::Failure;
-use crate::output::{self, Paint, visible, visible_line};
+use crate::output::{self, Paint};
+use crate::text::{visible, visible_line};
 
 /// A version as it is shown.
 pub(super) struct Version {

@@ -16,9 +16,10 @@ use crate::args::{
 };
 use crate::failure::{Exit, Failure};
 use crate::input;
-use crate::output::{self, visible};
+use crate::output;
 use crate::policy::{dialect_name, dialect_of, judged_by};
 use crate::refusal::{Flags, lines_of, resolutions};
+use crate::text::visible;
 
 /// Longest file that is sent: beyond what the node takes, so that the node can say so.
 const POLICY_FILE_BYTES_MAX: u64 = 256 << 10;

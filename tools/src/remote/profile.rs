@@ -199,7 +199,11 @@ fn find(text: &str, name: &str, file: &Path) -> Result<Profile, Failure> {
             .iter()
             .filter(|byte| **byte == b'\n')
             .count();
-        Failure::usage(format!("{file}:{}: {}", line + 1, error.message()))
+        // Of a value that is no text this message shows the value.
+        let is_of_value = ["invalid type: ", "invalid value: "].iter().any(|it| error.message().starts_with(it));
+        let message =
+            if is_of_value { "a profile is a table, and what stands in it a text in quotes" } else { error.message() };
+        Failure::usage(format!("{file}:{}: {message}", line + 1))
     })?;
     let profile = profiles.remove(name).ok_or_else(|| {
         let names: Vec<String> = profiles.into_keys().collect();
@@ -224,6 +228,15 @@ mod tests {
         assert_eq!(told(text, "c"), "p.toml has no profile [c]; it has: a, b");
         let wrong = told("[a]\nendpoint = \"x\"\nsecret = \"hush-hush\"\n", "a");
         assert!(wrong.starts_with("p.toml:3: unknown field `secret`") && !wrong.contains("hush"), "{wrong}");
+        for wrong in [
+            "[a]\npassword = 1234567",
+            "[a]\npassword = [\n\"1234567\"]",
+            "\na = \"1234567\"\n",
+            "[a]\npassword = 1234567x",
+        ] {
+            let told = told(wrong, "a");
+            assert!(told.starts_with("p.toml:2: ") && told.contains("quote") && !told.contains("1234567"), "{told}");
+        }
         let both = told("[a]\nuser = \"u\"\naccess-key = \"k\"\n", "a");
         assert!(both.contains("keep one of them"), "{both}");
     }

@@ -8,7 +8,8 @@ use super::node::{Call, Node, parse};
 use super::table::fields;
 use crate::args::Connection;
 use crate::failure::Failure;
-use crate::output::{self, counted, size, visible_line};
+use crate::output;
+use crate::text::{counted, size, visible_line};
 
 /// How a node is, as far as it is shown.
 #[derive(Deserialize)]
@@ -89,7 +90,7 @@ fn text_of(it: Status) -> String {
         (Some(time), 0) => format!("{time}, nothing is damaged"),
         (Some(time), damage) => format!("{time}, {damage} damaged"),
     };
-    let answered: u64 = it.requests.iter().sum();
+    let answered: u64 = it.requests.iter().fold(0, |sum, count| sum.saturating_add(*count));
     let failed = it.requests.get(4).copied().unwrap_or(0);
     let mut text = fields(&[
         ("health", it.health),

@@ -1,10 +1,9 @@
 //! Tables and lists of fields for people: as wide as the terminal, whole where nobody looks through one.
 
+use crate::text::{padded, visible_line};
 use rustix::termios::tcgetwinsize;
 use std::io::IsTerminal;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-use crate::output::visible_line;
 
 /// Narrowest a column gets, in characters.
 const COLUMN_MIN: usize = 8;
@@ -22,7 +21,7 @@ pub(super) fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
 /// Fields with their names, a line each.
 pub(super) fn fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:width$}  {}\n", visible_line(value));
+    let line = |(name, value): &(&str, String)| format!("{}  {}\n", padded(name, width), visible_line(value));
     fields.iter().map(line).collect()
 }
 
@@ -66,8 +65,7 @@ fn line<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
     let mut text = String::new();
     for (cell, width) in cells.zip(widths) {
         let cell = cut(cell, *width);
-        text.push_str(&cell);
-        text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + GAP));
+        text.push_str(&padded(&cell, *width + GAP));
     }
     text.truncate(text.trim_end().len());
     text.push('\n');

@@ -8,7 +8,8 @@ use super::node::{Call, Node, parse};
 use super::table::table;
 use crate::args::{NounArguments, UsageCommand};
 use crate::failure::Failure;
-use crate::output::{self, size};
+use crate::output;
+use crate::text::size;
 
 /// What an account holds now.
 #[derive(Deserialize)]
