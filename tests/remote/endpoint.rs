@@ -58,6 +58,14 @@ fn root_signs_in_by_variables_and_a_user_by_a_file() {
     assert_eq!((answered("201"), answered("204")), (4, 4), "{tokens}");
     let mut wrong = command(&node, &["permission", "list", "--endpoint", &url, "--user", "main/eve"]);
     Ran::of(wrong.env("STRONGROOM_PASSWORD", "another one")).fails(4, &["signing in", "eve"]);
+    let mut broken = command(&node, &["permission", "list", "--endpoint", &url]);
+    Ran::of(broken.env("STRONGROOM_TOKEN", "a\nx-y: z")).fails(2, &["STRONGROOM_TOKEN has characters"]);
+    for (flag, value) in
+        [("--user", "main/"), ("--user", ""), ("--access-key", ""), ("--account", ""), ("--profile", "")]
+    {
+        Ran::of(&mut command(&node, &["permission", "list", "--endpoint", &url, flag, value]))
+            .fails(2, &[flag.trim_start_matches('-')]);
+    }
     let mut nobody = command(&node, &["permission", "list", "--endpoint", &url]);
     Ran::of(&mut nobody).fails(2, &["--access-key or --user"]);
     let mut silent = command(&node, &["permission", "list", "--endpoint", &url, "--user", "eve"]);
@@ -224,6 +232,8 @@ fn what_is_no_console_is_one_clear_line() {
     let answered = run(&s3);
     assert!(answered.code != 0 && answered.stderr.contains(&s3), "{answered:?}");
     run(&endpoint(&node).replace("http", "https")).fails(1, &["no TLS"]);
+    // The address of its API is as good.
+    run(&format!("{}/api/v1/", endpoint(&node))).ok();
 }
 
 /// A certificate for localhost that is its own issuer, and its key.

@@ -17,7 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::input::{self, STATE_BYTES_MAX};
 use crate::output::{self, Paint};
 use crate::references;
-use crate::refusal::not_understood;
+use crate::refusal::parse;
 use crate::remote::{Call, Node};
 use crate::text::visible;
 
@@ -66,7 +66,7 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         return Ok(ExitCode::SUCCESS);
     }
     let mut difference = states.map(|(before, declared)| Difference::new(&before, &declared));
-    let applied: Applied = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
+    let applied: Applied = parse(&body)?;
     output::print(&report(&applied, difference.as_mut(), Paint::for_stdout()))?;
     for note in &applied.notes {
         output::warn(note);
@@ -80,7 +80,7 @@ pub(crate) fn state(connection: &Connection, json: bool) -> Result<ExitCode, Fai
     if json {
         output::print(&body)?;
     } else {
-        let state: Value = serde_json::from_str(&body).map_err(|error| not_understood(&error))?;
+        let state: Value = parse(&body)?;
         output::print_json(&state)?;
     }
     Ok(ExitCode::SUCCESS)

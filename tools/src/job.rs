@@ -16,7 +16,7 @@ use crate::admin::{Request, call_node_if_any};
 use crate::args::Local;
 use crate::configure;
 use crate::failure::Failure;
-use crate::refusal::{accepted, not_understood};
+use crate::refusal::{accepted, not_understood, parse};
 use crate::text::size;
 
 /// How often a job is asked about, at first and at last.
@@ -188,10 +188,6 @@ fn no_data_directory(directory: &Path) -> Failure {
         Ok(_) => "is no data directory",
     };
     Failure::not_found(format!("{shown} {what}: name a data directory, which strongroom serve makes"))
-}
-
-fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Failure> {
-    serde_json::from_str(body).map_err(|error| not_understood(&error))
 }
 
 /// One line on a terminal that is written over and over, and is gone at the end.

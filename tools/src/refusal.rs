@@ -2,6 +2,7 @@
 
 use policy::Dialect;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::admin::Answer;
@@ -52,6 +53,14 @@ pub(crate) fn accepted(answer: Answer, input: &str) -> Result<String, Failure> {
 /// It isn't UTF-8.
 pub(crate) fn text_of(answer: Answer) -> Result<String, Failure> {
     String::from_utf8(answer.body).map_err(|_| Failure::failed("the node's answer is not UTF-8"))
+}
+
+/// What the node answers, as a value of ours.
+///
+/// # Errors
+/// It isn't one: the node is of another version, or it is none.
+pub(crate) fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Failure> {
+    serde_json::from_str(body).map_err(|error| not_understood(&error))
 }
 
 pub(crate) fn not_understood(error: &serde_json::Error) -> Failure {

@@ -59,17 +59,17 @@ impl Endpoint {
 
     fn parse(url: &str) -> Result<Endpoint, Failure> {
         let wrong = || Failure::usage(wrong_url(url));
-        let (rest, default_port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-            (Some(rest), _) => (rest, 80),
-            (_, Some(rest)) => (rest, 443),
-            (None, None) => return Err(wrong()),
-        };
+        let schemes = [("http://", 80), ("https://", 443)];
+        let known = schemes.iter().find_map(|(scheme, port)| Some((*scheme, *port, url.strip_prefix(scheme)?)));
+        let (scheme, default_port, rest) = known.ok_or_else(wrong)?;
         let fit = |c: char| c.is_ascii_graphic() && !matches!(c, '@' | '?' | '#' | '"' | '<' | '>' | '\\');
         if rest.len() > 2048 || !rest.chars().all(fit) {
             return Err(wrong());
         }
+        // The address of the API leads to it as well as that of its console.
+        let rest = rest.trim_end_matches('/');
+        let rest = rest.strip_suffix("/api/v1").unwrap_or(rest).trim_end_matches('/');
         let (authority, base) = rest.split_once('/').unwrap_or((rest, ""));
-        let base = base.trim_end_matches('/');
         let (host, port) = match authority.strip_prefix('[') {
             Some(inner) => {
                 let (host, after) = inner.split_once(']').ok_or_else(wrong)?;
@@ -85,7 +85,7 @@ impl Endpoint {
             return Err(wrong());
         }
         Ok(Endpoint {
-            url: url.trim_end_matches('/').to_owned(),
+            url: format!("{scheme}{rest}"),
             authority: authority.to_owned(),
             base: if base.is_empty() { String::new() } else { format!("/{base}") },
             host: host.to_owned(),
@@ -284,6 +284,8 @@ mod tests {
         assert_eq!(parts("http://nas:9001/").as_deref(), Some("nas 9001 nas:9001 "));
         assert_eq!(parts("https://nas").as_deref(), Some("nas 443 nas "));
         assert_eq!(parts("http://[::1]:9001/store/").as_deref(), Some("::1 9001 [::1]:9001 /store"));
+        assert_eq!(parts("https://nas/store/api/v1/").as_deref(), Some("nas 443 nas /store"));
+        assert_eq!(Endpoint::parse("https://nas:9001/api/v1").unwrap().to_string(), "https://nas:9001");
         for wrong in [
             "nas:9001",
             "http://",

@@ -15,7 +15,9 @@ use crate::args::{Connection, Local};
 use crate::configure;
 use crate::failure::Failure;
 use crate::output;
-use crate::refusal::{About, Flags, check, is_of_api, not_understood, text_of};
+use crate::refusal::{About, Flags, check, is_of_api, text_of};
+
+pub(super) use crate::refusal::parse;
 
 /// All but what RFC 3986 leaves unreserved: a signature covers the path and query as they are sent.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -282,11 +284,6 @@ impl Drop for Node {
             let _ = self.exchange(&Call::new("DELETE", "/auth/token", "signing out"));
         }
     }
-}
-
-/// A body of the API as a value of ours.
-pub(crate) fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Failure> {
-    serde_json::from_str(body).map_err(|error| not_understood(&error))
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ use crate::args::{Listing, Named, NamedList};
 use crate::failure::Failure;
 use crate::output;
 use crate::refusal::{Flags, lines_of};
+use crate::text::clip;
+
+/// Most characters of a name that a message repeats.
+const NAME_CHARACTERS_MAX: usize = 200;
 
 /// A resource of the API as far as it is shown.
 pub(super) trait Resource: DeserializeOwned {
@@ -51,9 +55,9 @@ impl<'a, R: Resource> Noun<'a, R> {
         Noun { node, json, resource: PhantomData }
     }
 
-    /// A resource as messages name it.
+    /// A resource as messages name it. What is longer than any name is cut.
     pub(super) fn about(&self, name: &str) -> String {
-        format!("{} {name:?}", R::NOUN)
+        format!("{} {:?}", R::NOUN, clip(name, NAME_CHARACTERS_MAX))
     }
 
     /// A call about one resource, or about what is `below` it: its answer's body.

@@ -100,12 +100,14 @@ fn identity(connection: &Connection, profile: Profile) -> Result<Identity, Failu
     let profiled = profile.access_key.is_some() || profile.user.is_some();
     let from_environment = |name: &str| if flagged || profiled { Ok(None) } else { variable(name) };
     if let Some(token) = from_environment("STRONGROOM_TOKEN")? {
+        let token = of_header("the token in STRONGROOM_TOKEN", token)?;
         return Ok(Identity::Token(Secret(token)));
     }
     let user = connection.user.clone().or(profile.user);
     let given = connection.access_key.clone().or(profile.access_key);
     let access_key = if user.is_some() { given } else { given.or(from_environment("STRONGROOM_ACCESS_KEY")?) };
     if let Some(access_key) = access_key {
+        let access_key = of_header("the access key", access_key)?;
         let asked = format!("Secret of access key {access_key}");
         let own = (profile.secret_key, profile.secret_key_file);
         let secret = secret_of(own, "STRONGROOM_SECRET_KEY", &asked)?;
@@ -114,12 +116,18 @@ fn identity(connection: &Connection, profile: Profile) -> Result<Identity, Failu
     let user = user.or(from_environment("STRONGROOM_USER")?);
     let aws = (from_environment("AWS_ACCESS_KEY_ID")?, from_environment("AWS_SECRET_ACCESS_KEY")?);
     if let (None, (Some(access_key), Some(secret))) = (&user, aws) {
+        let access_key = of_header("the access key in AWS_ACCESS_KEY_ID", access_key)?;
         return Ok(Identity::AccessKey { access_key, secret: Secret(secret), region: region_of(profile.region)? });
     }
     let user = user.ok_or_else(|| {
         Failure::usage("nobody is named to sign in: pass --access-key or --user, or put either into the profile")
     })?;
     let (account, user) = match user.split_once('/') {
+        Some((account, name)) if account.is_empty() || name.is_empty() => {
+            return Err(Failure::usage(format!(
+                "user {user}: write NAME, or ACCOUNT/NAME of another account than the operator's"
+            )));
+        }
         Some((account, user)) => (Some(account.to_owned()), user.to_owned()),
         None => (profile.account, user),
     };
@@ -128,13 +136,23 @@ fn identity(connection: &Connection, profile: Profile) -> Result<Identity, Failu
     Ok(Identity::User { account, user, password })
 }
 
+/// A text that goes into a header as it is, where another line would be another header.
+fn of_header(what: &str, text: String) -> Result<String, Failure> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    Err(Failure::usage(format!(
+        "{what} has characters that none has: spaces, line ends, or others than those of ASCII"
+    )))
+}
+
 /// The region that calls are signed for, which must be the node's.
 fn region_of(profiled: Option<String>) -> Result<String, Failure> {
     let mut region = profiled;
     for name in ["STRONGROOM_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"] {
         region = region.or(variable(name)?);
     }
-    Ok(region.unwrap_or_else(|| "us-east-1".to_owned()))
+    of_header("the region", region.unwrap_or_else(|| "us-east-1".to_owned()))
 }
 
 /// A secret of the profile, else of a variable, else of the file that one names, else as it is typed.
@@ -239,6 +257,15 @@ mod tests {
         }
         let both = told("[a]\nuser = \"u\"\naccess-key = \"k\"\n", "a");
         assert!(both.contains("keep one of them"), "{both}");
+    }
+
+    #[test]
+    fn what_goes_into_a_header_adds_none() {
+        assert_eq!(of_header("the token", "aZ09-_".into()).ok().as_deref(), Some("aZ09-_"));
+        for text in ["hush\r\nx-y: z", "hush\n", "hu sh", "hüsh", "hu\0sh"] {
+            let told = of_header("the token", text.into()).unwrap_err().to_string();
+            assert!(told.starts_with("the token has characters") && !told.contains("sh"), "{told}");
+        }
     }
 
     #[test]
