@@ -341,3 +341,77 @@ fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why
     let eve = &records(&root, "event=SignIn&refused=true&user=eve", 1)[0];
     assert_eq!(eve["authorization"]["reason"], "wrong password", "{eve}");
 }
+
+#[test]
+fn what_a_state_file_changes_and_what_goes_with_an_account_is_recorded_with_who_did_it() {
+    let node = node(json!({"users": [{"name": "adm", "password": "adm-password", "role": "admin"}]}));
+    let root = Admin::root(&node);
+    let adm = Admin::nobody(&node).with_user("adm", "adm-password");
+    let file = fixture::policy(
+        &json!([{"Sid": "Gone", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::box/*"]}]),
+    );
+    root.post("/permissions", &json!({"name": "gone", "type": "policy", "policy": file})).json(201);
+    let state = json!({"accounts": [{"name": "main", "permissions": [everything("kept")], "users": [
+        {"name": "adm", "role": "admin"}, {"name": "viaapply", "role": "admin", "password": "a-password"}]}]});
+    let name = [("x-strongroom-state-name", "arn:aws:iam::1:root")];
+    for dry_run in ["true", "false"] {
+        adm.send("POST", &format!("/state?prune=true&dryRun={dry_run}"), Some(state.to_string()), &name).json(200);
+    }
+    let found = records(&root, "event=ApplyState", 2);
+    let parameters: Vec<&Value> = found.iter().map(|it| &it["requestParameters"]).collect();
+    let changes = json!(["+ permission \"kept\"", "+ user \"viaapply\"", "- permission \"gone\""]);
+    for (parameters, dry_run) in parameters.iter().zip([false, true]) {
+        assert_eq!(
+            (&parameters["changes"], &parameters["dryRun"], &parameters["prune"]),
+            (&changes, &json!(dry_run), &json!(true))
+        );
+        let gone = &parameters["deletedPermissions"][0];
+        assert_eq!((&gone["name"], &gone["policy"]), (&json!("gone"), &file), "{parameters}");
+    }
+    assert_eq!(records(&root, "q=viaapply", 2).len(), 2);
+    let arn = format!("arn:aws:iam::{}:user/console/adm", tests::node::ACCOUNT_ID);
+    let by = format!("state file arn:aws:iam::1:root, applied by {arn}");
+    for path in ["/permissions/kept/history", "/users/viaapply/history"] {
+        assert_eq!(
+            root.get(path).json(200)[0]["by"],
+            json!(by),
+            "whoever applies a file is told, whatever they call it"
+        );
+    }
+
+    root.post("/accounts", &json!({"name": "acme"})).json(201);
+    root.post("/permissions?account=acme", &json!({"name": "theirs", "type": "policy", "policy": file})).json(201);
+    root.delete("/accounts/acme").json(204);
+    let parameters = &records(&root, "event=DeleteAccount", 1)[0]["requestParameters"];
+    assert_eq!((&parameters["name"], &parameters["permissions"][0]["policy"]), (&json!("acme"), &file), "{parameters}");
+}
+
+/// What is wrong in a file stays wrong; what stands against it may be gone tomorrow.
+#[test]
+fn a_state_file_that_what_is_there_stands_against_is_a_conflict() {
+    let node = node(
+        json!({"buckets": [{"name": "box"}], "permissions": [everything("p")], "serviceAccounts": [fixture::service_account("app", &["p"])]}),
+    );
+    let root = Admin::root(&node);
+    root.post("/accounts", &json!({"name": "acme"})).json(201);
+    let apply = |query: &str, accounts: Value| {
+        root.send("POST", &format!("/state{query}"), Some(json!({"accounts": accounts}).to_string()), &[])
+    };
+    let conflict = |query: &str, accounts: Value, told: &str| {
+        let message = apply(query, accounts).refused(409, "StateConflict");
+        assert!(message.contains(told), "{message}");
+    };
+    conflict("", json!([{"name": "main"}, {"name": "acme", "buckets": [{"name": "box"}]}]), "belongs to account");
+    let app = json!({"name": "app", "accessKey": fixture::access_key("app"), "secretKey": "another-secret", "permissions": ["q"]});
+    conflict(
+        "",
+        json!([{"name": "main"}, {"name": "acme", "permissions": [everything("q")], "serviceAccounts": [app]}]),
+        "access key",
+    );
+    conflict("?prune=true", json!([{"name": "main", "permissions": []}]), "is used by service account");
+    root.post("/buckets?account=acme", &json!({"name": "theirs"})).json(201);
+    conflict("?prune=true", json!([{"name": "main"}]), "owns bucket \"theirs\"");
+    for wrong in [json!([{"name": "main", "permissions": [{"name": "x"}]}]), json!([{"name": "main", "bogus": 1}])] {
+        apply("", wrong).refused(422, "InvalidState");
+    }
+}

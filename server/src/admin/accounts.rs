@@ -7,6 +7,7 @@ use http::header;
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
 use super::page::{Listing, Row};
+use super::permissions;
 use super::wire;
 use crate::identity::account::{Account, RootKey};
 use crate::identity::change::Change;
@@ -138,9 +139,16 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
             let owned = owned.get(..100).unwrap_or(&owned);
             return Err(Refusal::conflict("AccountNotEmpty", message).details(serde_json::json!({"buckets": owned})));
         }
-        Ok((vec![Change::Delete(account_key(existing))], ()))
+        let permissions: Vec<_> = snapshot.permissions(existing.account_id.as_str()).cloned().collect();
+        let mut gone = serde_json::to_value(show(existing)).unwrap_or_default();
+        let (permissions, omitted) = permissions::audited(snapshot, &permissions);
+        gone["permissions"] = permissions.into();
+        gone["permissionsOmitted"] = omitted.into();
+        Ok((vec![Change::Delete(account_key(existing))], gone))
     };
-    call.change(make).await?;
+    // Nothing of it can be restored; the audit log keeps what was granted.
+    let (_, gone) = call.change(make).await?;
+    let _ = call.noted.set(gone);
     Ok(Answer::nothing())
 }
 

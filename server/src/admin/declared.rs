@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
+use super::permissions;
 use super::wire;
-use crate::declare::{self, ApplyError, ApplyOptions, Author};
+use crate::declare::{self, Applied, ApplyError, ApplyOptions, Author};
 use crate::identity::plan::Mode;
 use crate::identity::print;
 use crate::protocol::request::Query;
@@ -16,6 +17,11 @@ use crate::state::State;
 
 /// The header with the file's name, for messages.
 pub(super) const NAME_HEADER: &str = "x-strongroom-state-name";
+
+/// The longest name of a file that is told again, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+/// Changes that the audit log names of one file.
+const CHANGES_NOTED_MAX: usize = 1_000;
 
 /// `GET /state`
 pub(super) async fn read(call: &Call) -> Result<Answer> {
@@ -27,8 +33,22 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
 pub(super) async fn apply(call: &Call) -> Result<Answer> {
     require_operator(call)?;
     let name = call.head.headers.get(NAME_HEADER).and_then(|name| name.to_str().ok()).unwrap_or("state");
+    let name = name.get(..NAME_BYTES_MAX).unwrap_or(name);
     let author = if call.caller()?.kind() == "root" { Author::Root } else { Author::User };
-    Answer::ok(&apply_file(&call.state, name, &call.body, Switches::of(&call.query)?, author).await?)
+    let switches = Switches::of(&call.query)?;
+    let applied = apply_file(&call.state, name, &call.body, switches, author, call.by()?).await?;
+    let changes = applied.changes.get(..CHANGES_NOTED_MAX).unwrap_or(&applied.changes);
+    let (permissions, omitted) = permissions::audited(&call.snapshot(), &applied.deleted_permissions);
+    let _ = call.noted.set(json!({
+        "file": name,
+        "dryRun": switches.dry_run,
+        "prune": switches.prune,
+        "changes": changes,
+        "changesOmitted": applied.changes.len() - changes.len(),
+        "deletedPermissions": permissions,
+        "deletedPermissionsOmitted": omitted,
+    }));
+    Answer::ok(&switches.shown(applied))
 }
 
 /// How a state file is applied.
@@ -50,6 +70,11 @@ impl Switches {
         };
         Ok(Switches { prune: switch("prune")?, dry_run: switch("dryRun")? })
     }
+
+    /// What came of it.
+    pub(super) fn shown(self, applied: Applied) -> wire::Applied {
+        wire::Applied { changes: applied.changes, notes: applied.notes, applied: !self.dry_run }
+    }
 }
 
 /// The state of a node, without secrets.
@@ -68,20 +93,22 @@ pub(super) async fn apply_file(
     file: &[u8],
     Switches { prune, dry_run }: Switches,
     author: Author,
-) -> Result<wire::Applied> {
+    by: String,
+) -> Result<Applied> {
     let refused = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", message);
     let text = std::str::from_utf8(file).map_err(|_| refused(format!("{name} is not UTF-8")))?;
-    let options = ApplyOptions { mode: Mode::Apply { prune }, dry_run, author };
+    let options = ApplyOptions { mode: Mode::Apply { prune }, dry_run, author, by: Some(by) };
     let applied = declare::apply(state, name, text, options).await;
     let applied = applied.map_err(|error| match error {
         ApplyError::Refused(text) => refused(text),
+        ApplyError::Conflict(text) => Refusal::conflict("StateConflict", text),
         ApplyError::Denied(text) => Refusal::denied(text),
         ApplyError::Storage(text) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceNotReady", text),
     })?;
     if !dry_run && !applied.changes.is_empty() {
         tracing::info!(file = %name, changes = applied.changes.len(), "state applied");
     }
-    Ok(wire::Applied { changes: applied.changes, notes: applied.notes, applied: !dry_run })
+    Ok(applied)
 }
 
 fn require_operator(call: &Call) -> Result<()> {

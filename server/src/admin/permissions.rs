@@ -24,6 +24,9 @@ use crate::identity::rows::{Record, permission_key};
 use crate::identity::snapshot::Snapshot;
 use crate::s3::receive::blocking;
 
+/// The most bytes of permissions that one audit record holds.
+const AUDITED_BYTES_MAX: usize = 512 << 10;
+
 /// What a list of permissions can be sorted by.
 pub(super) const SORTS: [&str; 5] = ["name", "description", "type", "serviceAccounts", "createTime"];
 /// Names of service accounts that are told with a permission.
@@ -401,6 +404,22 @@ fn options_of(dialect: Dialect) -> ParseOptions<'static> {
         Dialect::Lyve => ParseOptions::lyve(),
         Dialect::Aws => ParseOptions::identity(),
     }
+}
+
+/// Permissions that went, as the audit log keeps them, and how many more there were than one record holds: those can't be restored.
+pub(super) fn audited(snapshot: &Snapshot, gone: &[Arc<CompiledPermission>]) -> (Vec<serde_json::Value>, usize) {
+    let (mut kept, mut bytes) = (Vec::new(), 0);
+    for compiled in gone {
+        let shown = show(snapshot, compiled).ok().and_then(|it| serde_json::to_value(it).ok());
+        let Some(shown) = shown else { continue };
+        bytes += shown.to_string().len();
+        if bytes > AUDITED_BYTES_MAX {
+            break;
+        }
+        kept.push(shown);
+    }
+    let omitted = gone.len() - kept.len();
+    (kept, omitted)
 }
 
 fn show(snapshot: &Snapshot, compiled: &CompiledPermission) -> Result<wire::Permission> {

@@ -183,8 +183,9 @@ async fn apply(state: &Arc<State>, request: hyper::Request<Incoming>) -> Respons
         Ok(bytes) => bytes,
         Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
     };
-    let applied = declared::apply_file(state, &name, &bytes, switches, Author::Root).await;
-    match applied.and_then(|applied| Answer::ok(&applied)) {
+    let root = state.identities.snapshot().operator().map(|it| it.root_arn()).unwrap_or_default();
+    let applied = declared::apply_file(state, &name, &bytes, switches, Author::Root, root).await;
+    match applied.and_then(|applied| Answer::ok(&switches.shown(applied))) {
         Ok(answer) => answer.into_response(),
         Err(refusal) => refusal.into_response(),
     }

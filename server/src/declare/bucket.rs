@@ -145,7 +145,7 @@ pub(super) fn steps(state: &State, plan: &Plan, mode: Mode) -> Result<Vec<Bucket
         let existing = state.store.bucket(&name).ok();
         if let Some(other) = existing.as_ref().filter(|it| it.owner != owner.as_str()) {
             let message = format!("belongs to account {}: a bucket's owner can't be changed", other.owner);
-            return Err(refused(&declared.error("name", message)));
+            return Err(refused(&declared.error("name", message).as_conflict()));
         }
         let step = step(state, owner, name, existing, declared).map_err(|error| refused(&error))?;
         let changes = step.versioning.is_some() || step.policy.is_some() || step.quota.is_some();
@@ -215,12 +215,14 @@ fn check_count(state: &State, steps: &[BucketStep]) -> Result<(), ApplyError> {
         let new = made().filter(|it| it.owner == step.owner).count();
         if there + new > BUCKETS_PER_ACCOUNT_MAX {
             let message = format!("account {} can't have more than {BUCKETS_PER_ACCOUNT_MAX} buckets", step.owner);
-            return Err(ApplyError::Refused(message));
+            return Err(ApplyError::Conflict(message));
         }
     }
     Ok(())
 }
 
-fn refused(error: &StateError) -> ApplyError {
-    ApplyError::Refused(error.to_string())
+/// A fault of the file, or of the file against what is there.
+pub(super) fn refused(error: &StateError) -> ApplyError {
+    let text = error.to_string();
+    if error.is_conflict { ApplyError::Conflict(text) } else { ApplyError::Refused(text) }
 }

@@ -4,9 +4,12 @@ mod bucket;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::clock;
+use crate::identity::compiled::CompiledPermission;
 use crate::identity::name::{AccessKey, AccountId};
+use crate::identity::permission::Permission;
 use crate::identity::plan::{Mode, Plan};
 use crate::identity::private_file::{self, ROOT_CREDENTIALS_FILE};
 use crate::identity::state as declared;
@@ -32,13 +35,17 @@ pub struct Applied {
     pub changes: Vec<String>,
     /// What was left as it is and would deserve a look.
     pub notes: Vec<String>,
+    /// The permissions that went, as they were.
+    pub deleted_permissions: Vec<Arc<CompiledPermission>>,
 }
 
 /// Why a declared state was not made.
 #[derive(Debug)]
 pub enum ApplyError {
-    /// The file contradicts itself or what is there, or names something that can't be.
+    /// The file contradicts itself, or names something that can't be.
     Refused(String),
+    /// What is there already stands against it.
+    Conflict(String),
     /// Its author may not make it.
     Denied(String),
     /// It could not be stored.
@@ -48,7 +55,10 @@ pub enum ApplyError {
 impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ApplyError::Refused(text) | ApplyError::Denied(text) | ApplyError::Storage(text) => f.write_str(text),
+            ApplyError::Refused(text)
+            | ApplyError::Conflict(text)
+            | ApplyError::Denied(text)
+            | ApplyError::Storage(text) => f.write_str(text),
         }
     }
 }
@@ -56,7 +66,7 @@ impl fmt::Display for ApplyError {
 impl std::error::Error for ApplyError {}
 
 /// How a state file is applied.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ApplyOptions {
     /// What is done about what is there.
     pub mode: Mode,
@@ -64,28 +74,32 @@ pub struct ApplyOptions {
     pub dry_run: bool,
     /// Who applies it.
     pub author: Author,
+    /// Their ARN, for histories; none of a node that starts with the file.
+    pub by: Option<String>,
 }
 
 impl ApplyOptions {
-    /// By root, for good.
+    /// By the node itself, for good.
     pub fn new(mode: Mode) -> ApplyOptions {
-        ApplyOptions { mode, dry_run: false, author: Author::Root }
+        ApplyOptions { mode, dry_run: false, author: Author::Root, by: None }
     }
 }
 
 /// Makes what the state file called `file` declares.
 pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions) -> Result<Applied, ApplyError> {
-    let ApplyOptions { mode, dry_run, author } = options;
-    let refused = |error: &dyn fmt::Display| ApplyError::Refused(error.to_string());
-    let parsed = declared::State::parse(file, text).map_err(|error| refused(&error))?;
+    let ApplyOptions { mode, dry_run, author, by } = options;
+    let mut parsed = declared::State::parse(file, text).map_err(|error| bucket::refused(&error))?;
+    parsed.applied_by = by;
+    let before = Arc::clone(&state.identities.snapshot());
     // Passwords are hashed while planning, which takes too long for a thread that serves requests.
     let identities = state.identities.clone();
     let plan = blocking(move || identities.plan(&parsed, mode, clock::now_microseconds())).await;
-    let plan = plan.map_err(|error| ApplyError::Storage(error.message.clone()))?.map_err(|error| refused(&error))?;
+    let plan =
+        plan.map_err(|error| ApplyError::Storage(error.message.clone()))?.map_err(|error| bucket::refused(&error))?;
     let buckets = bucket::steps(state, &plan, mode)?;
     for account in &plan.deleted_accounts {
         if let Some(bucket) = state.store.buckets().iter().find(|bucket| bucket.owner == account.as_str()) {
-            return Err(ApplyError::Refused(format!(
+            return Err(ApplyError::Conflict(format!(
                 "{file}: account {account} would be deleted, but it owns bucket {:?}: delete or keep both",
                 bucket.name.to_string()
             )));
@@ -100,7 +114,14 @@ pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions)
     }
     let mut changes: Vec<String> = plan.lines.iter().map(ToString::to_string).collect();
     changes.extend(buckets.iter().map(bucket::BucketStep::line));
-    let mut applied = Applied { changes, notes: plan.notes.clone() };
+    let after = plan.snapshot().clone();
+    let is_gone = |it: &&Arc<CompiledPermission>| {
+        let Permission { account_id, id, .. } = &it.permission;
+        after.permission_by_id(account_id.as_str(), id).is_none()
+    };
+    let all = before.accounts().flat_map(|it| before.permissions(it.account_id.as_str()));
+    let deleted_permissions = all.filter(is_gone).cloned().collect();
+    let mut applied = Applied { changes, notes: plan.notes.clone(), deleted_permissions };
     applied.notes.extend(absent_buckets(state, &plan));
     if dry_run || applied.changes.is_empty() {
         return Ok(applied);
@@ -115,7 +136,7 @@ pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions)
     let executed = state.identities.execute(plan).await;
     state.end_stale_sessions();
     executed.map_err(|error| match error {
-        CommitError::Changed => ApplyError::Refused(format!("{file}: {error}")),
+        CommitError::Changed => ApplyError::Conflict(format!("{file}: {error}")),
         CommitError::Storage { .. } => ApplyError::Storage(format!("{file}: {error}")),
     })?;
     if let Some(former) = former {

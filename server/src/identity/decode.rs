@@ -21,6 +21,16 @@ pub struct StateError {
     pub field: Option<String>,
     /// What is wrong, without values.
     pub message: String,
+    /// Whether it is nothing of the file's alone, but that what is there already stands against it.
+    pub is_conflict: bool,
+}
+
+impl StateError {
+    /// The same as one about what is there.
+    #[must_use]
+    pub fn as_conflict(self) -> StateError {
+        StateError { is_conflict: true, ..self }
+    }
 }
 
 impl fmt::Display for StateError {
@@ -71,7 +81,13 @@ impl Place {
 
     /// An error about this place.
     pub(super) fn error(&self, message: impl Into<String>) -> StateError {
-        StateError { file: self.file.clone(), place: self.path.clone(), field: None, message: message.into() }
+        StateError {
+            file: self.file.clone(),
+            place: self.path.clone(),
+            field: None,
+            message: message.into(),
+            is_conflict: false,
+        }
     }
 
     /// An error about a field of this place.

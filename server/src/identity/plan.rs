@@ -99,7 +99,10 @@ impl IdentityStore {
         let Planner { first, puts, last, .. } = planner;
         // What goes first frees names and access keys; permissions go last, when nobody uses them any more.
         let changes = [first, puts, last].concat();
-        let by = format!("state file {}", state.file);
+        let by = match &state.applied_by {
+            None => format!("state file {}", state.file),
+            Some(arn) => format!("state file {}, applied by {arn}", state.file),
+        };
         let prepared = self.prepare(&base, changes, &by).map_err(|refused| explain(refused, state, &base))?;
         // What is in effect but not durable is not done yet: executing the plan writes it.
         if self.has_undurable_changes() {
@@ -117,11 +120,27 @@ impl IdentityStore {
     }
 }
 
+/// Whether a change is refused for what is there already, and not for what it is itself.
+fn is_conflict(refused: &Refused) -> bool {
+    match refused {
+        Refused::NameInUse { .. }
+        | Refused::AccessKeyInUse { .. }
+        | Refused::AccountFieldInUse { .. }
+        | Refused::PermissionInUse { .. }
+        | Refused::Operator
+        | Refused::TooMany { .. } => true,
+        Refused::Invalid { .. } | Refused::Policy { .. } | Refused::NotFound { .. } | Refused::Generator { .. } => {
+            false
+        }
+    }
+}
+
 /// A refused change in the state file's terms.
 fn explain(refused: Refused, state: &State, base: &Snapshot) -> StateError {
     let top = Place::file(&state.file);
     let Refused::Policy { record: RowKey::Permission { account, name, .. }, refused } = &refused else {
-        return top.error(refused.to_string());
+        let error = top.error(refused.to_string());
+        return if is_conflict(&refused) { error.as_conflict() } else { error };
     };
     let declares = |it: &&DeclaredAccount| {
         let id = it.account_id.as_ref().or_else(|| Some(&base.account_by_name(it.name.as_str())?.account_id));

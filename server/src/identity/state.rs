@@ -24,8 +24,10 @@ pub const STATE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// A state file that was read and checked by itself, not yet against what is there.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// The file's name, for messages.
+    /// The file's name, for messages and histories.
     pub file: String,
+    /// The ARN of who applies it, for histories; none of a node that starts with it.
+    pub applied_by: Option<String>,
     /// The accounts in the file's order. On an empty node the first is the operator's.
     pub accounts: Vec<DeclaredAccount>,
 }
@@ -196,7 +198,7 @@ impl State {
             accounts.push(account);
         }
         object.finish(&["accounts"])?;
-        Ok(State { file: file.to_owned(), accounts })
+        Ok(State { file: file.to_owned(), applied_by: None, accounts })
     }
 }
 
