@@ -49,7 +49,7 @@ fn page(command: &clap::Command) -> Result<String, Failure> {
         .date(" ")
         .render(&mut page)
         .map_err(|error| Failure::failed(format!("the man page can't be made: {error}")))?;
-    let page = String::from_utf8_lossy(&page).into_owned();
+    let page = in_sections(String::from_utf8_lossy(&page).into_owned());
     let usage = command.clone().render_usage().to_string();
     let usage: Vec<&str> = usage.trim_start_matches("Usage:").lines().map(str::trim).collect();
     let synopsis = usage.join("\n.br\n").replace('\\', "\\e").replace('-', "\\-");
@@ -59,6 +59,34 @@ fn page(command: &clap::Command) -> Result<String, Failure> {
 }
 
 const SYNOPSIS: &str = ".SH SYNOPSIS\n";
+
+/// Puts what stands below a command's help into the sections that it belongs to (man-pages(7)), with examples that can be copied, and lets no name of a variable be hyphenated.
+fn in_sections(page: String) -> String {
+    const BELOW: &str = "\n.SH EXTRA\n";
+    const DESCRIPTION: &str = ".SH DESCRIPTION\n";
+    let page = page.replacen("\n.SH NAME\n", "\n.nh\n.ad l\n.SH NAME\n", 1);
+    let Some((before, rest)) = page.split_once(BELOW) else { return page };
+    let (below, after) = rest.split_at(rest.find("\n.SH ").unwrap_or(rest.len()));
+    let (mut notes, mut status, mut examples) = (String::new(), String::new(), String::new());
+    for paragraph in below.split("\n\n").map(str::trim).filter(|it| !it.is_empty()) {
+        if let Some(lines) = paragraph.strip_prefix("Example: ") {
+            let lines: Vec<&str> = lines.lines().map(str::trim).collect();
+            examples.push_str(&format!("\n.SH EXAMPLES\n.nf\n{}\n.fi", lines.join("\n")));
+        } else if let Some(codes) = paragraph.strip_prefix("Exit codes: ") {
+            status.push_str(&format!("\n.SH EXIT STATUS\n{codes}"));
+        } else {
+            notes.push_str(&format!("\n.PP\n{paragraph}"));
+        }
+    }
+    let before = match before.split_once(DESCRIPTION) {
+        Some((head, described)) => {
+            let (about, options) = described.split_at(described.find("\n.SH ").unwrap_or(described.len()));
+            format!("{head}{DESCRIPTION}{about}{notes}{options}")
+        }
+        None => format!("{before}{notes}"),
+    };
+    format!("{before}{status}{examples}{after}\n")
+}
 
 #[cfg(test)]
 mod tests {
@@ -78,7 +106,8 @@ mod tests {
             let help = command.clone().render_long_help().to_string();
             assert!(help.contains("Example: strongroom "), "{name}: {help}");
             let page = page(command).unwrap();
-            assert!(page.contains(&format!(".TH {name} 1 ")) && page.contains("Example: strongroom "), "{page}");
+            assert!(page.contains(&format!(".TH {name} 1 ")) && !page.contains("EXTRA"), "{page}");
+            assert!(page.contains("\n.SH EXAMPLES\n.nf\nstrongroom ") && !page.contains("Example: "), "{page}");
             let usage = command.clone().render_usage().to_string();
             let line = usage.split(['[', '<']).next().unwrap().trim_start_matches("Usage:").trim().to_owned();
             let (_, below) = line.split_once(' ').unwrap_or_default();
@@ -91,6 +120,23 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 60, "{seen} commands");
+    }
+
+    #[test]
+    fn what_stands_below_the_help_has_sections_of_its_own() {
+        let mut command = Cli::command();
+        command.build();
+        let fsck = page(command.find_subcommand("fsck").unwrap()).unwrap();
+        let places = [
+            "\n.nh\n.ad l\n.SH NAME\n",
+            "\n.SH DESCRIPTION\n",
+            "\n.PP\nIt changes nothing",
+            "\n.SH OPTIONS\n",
+            "\n.SH EXIT STATUS\n0 nothing is wrong; 1 ",
+            "\n.SH EXAMPLES\n.nf\nstrongroom fsck ./strongroom\\-data\nstrongroom fsck ./strongroom\\-data \\-\\-repair\\-index\n.fi\n",
+        ]
+        .map(|part| fsck.find(part).unwrap_or_else(|| panic!("no {part} in {fsck}")));
+        assert!(places.is_sorted(), "{places:?} in {fsck}");
     }
 
     #[test]

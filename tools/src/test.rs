@@ -7,9 +7,11 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
+use engine::BucketName;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
+use server::bucket_name::is_reserved;
 use server::config::{Config, Durability, Listen, StateSource};
 
 use crate::args;
@@ -82,6 +84,12 @@ fn with_buckets(state: Option<StateSource>, names: &[String]) -> Result<Option<S
     if names.is_empty() {
         return Ok(state);
     }
+    let refused = |name: &&String| BucketName::parse(name).is_err() || is_reserved(name);
+    if let Some(name) = names.iter().find(refused) {
+        return Err(Failure::usage(format!(
+            "--bucket {name}: a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens, and is none that S3 reserves"
+        )));
+    }
     let state = state.map_or_else(
         || Ok(StateSource { name: "--bucket".into(), text: r#"{"accounts": [{"name": "main"}]}"#.into() }),
         as_json,
@@ -146,25 +154,34 @@ mod tests {
     #[test]
     fn buckets_are_declared_in_the_first_account() {
         assert_eq!(
-            buckets(None, &["a", "b"]),
-            json!({"accounts": [{"name": "main", "buckets": [{"name": "a"}, {"name": "b"}]}]})
+            buckets(None, &["aaa", "bbb"]),
+            json!({"accounts": [{"name": "main", "buckets": [{"name": "aaa"}, {"name": "bbb"}]}]})
         );
-        let state = r#"{"accounts": [{"name": "one", "accountId": "123456789012", "buckets": [{"name": "a"}]}, {"name": "two"}]}"#;
-        let merged = buckets(Some(("s.json", state)), &["a", "b"]);
-        assert_eq!(merged["accounts"][0]["buckets"], json!([{"name": "a"}, {"name": "b"}]));
+        let state = r#"{"accounts": [{"name": "one", "accountId": "123456789012", "buckets": [{"name": "aaa"}]}, {"name": "two"}]}"#;
+        let merged = buckets(Some(("s.json", state)), &["aaa", "bbb"]);
+        assert_eq!(merged["accounts"][0]["buckets"], json!([{"name": "aaa"}, {"name": "bbb"}]));
         assert_eq!(merged["accounts"][1], json!({"name": "two"}));
         let toml = "[[accounts]]\nname = \"one\"\n";
         assert_eq!(
-            buckets(Some(("s.toml", toml)), &["a"])["accounts"][0],
-            json!({"name": "one", "buckets": [{"name": "a"}]})
+            buckets(Some(("s.toml", toml)), &["aaa"])["accounts"][0],
+            json!({"name": "one", "buckets": [{"name": "aaa"}]})
         );
+    }
+
+    #[test]
+    fn a_bucket_that_none_can_be_called_is_wrong_usage() {
+        for name in ["UPPER", "a", "..", "xn--abc", "a\nb"] {
+            let refused = with_buckets(None, &["lake".into(), name.into()]).unwrap_err();
+            assert_eq!(refused.exit, crate::failure::Exit::Usage);
+            assert!(refused.to_string().starts_with("--bucket "), "{refused}");
+        }
     }
 
     #[test]
     fn policies_of_a_state_keep_their_bytes() {
         let policy = r#"{ "Version":"2012-10-17",  "Version": "2012-10-17", "Statement": [ ] }"#;
         let text = format!(r#"{{"accounts": [{{"name": "one", "permissions": [{{"policy": {policy}}}]}}]}}"#);
-        let state = with_buckets(Some(StateSource { name: "s".into(), text }), &["a".into()]).unwrap().unwrap();
+        let state = with_buckets(Some(StateSource { name: "s".into(), text }), &["aaa".into()]).unwrap().unwrap();
         assert!(state.text.contains(policy), "{}", state.text);
     }
 

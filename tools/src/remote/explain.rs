@@ -87,8 +87,12 @@ fn text_of(it: &Simulation, paint: Paint) -> String {
     let mut text = match (it.allowed, it.decision.as_str()) {
         (true, _) => format!("{}: {because}\n", paint.green("allowed")),
         (false, "Allow") => {
-            let status = &it.key_status;
-            format!("{}: the access key is {status}; else it would be allowed: {because}\n", paint.red("denied"))
+            // Users are disabled too, and have no key; what expires is a key.
+            let status = match it.key_status.as_str() {
+                "expired" => "the caller's key has expired".to_owned(),
+                status => format!("the caller is {}", visible_line(status)),
+            };
+            format!("{}: {status}; else it would be allowed: {because}\n", paint.red("denied"))
         }
         (false, "ExplicitDeny") => format!("{}: {because}\n", paint.red("denied by a statement")),
         (false, _) => format!("{}: {because}\n", paint.red("denied")),
