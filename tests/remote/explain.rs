@@ -31,14 +31,20 @@ fn a_decision_is_explained_from_the_node_s_own_permissions() {
     node.client().put("lake", "k", "body").expect(200, "");
     worker.from("127.0.21.9").get("lake", "k").expect(200, "");
     worker.get("lake", "k").expect(403, "AccessDenied");
+    let password = file(&node, "password", "correct horse\n");
+    local(&node, &["user", "create", "dux", "--role", "admin", "--password-file", &password]).ok();
+    assert!(explain("dux", "s3:GetObject", "127.0.0.1").ok().starts_with("allowed: "));
+    local(&node, &["user", "disable", "dux"]).ok();
+    let disabled = explain("dux", "s3:GetObject", "127.0.0.1").ok();
+    assert!(disabled.starts_with("denied: the caller is disabled; else it would be allowed: "), "{disabled}");
     local(&node, &["service-account", "disable", "worker"]).ok();
     let disabled = explain("worker", "s3:GetObject", "127.0.21.9").ok();
-    assert!(disabled.starts_with("denied: the access key is disabled; else it would be allowed"), "{disabled}");
+    assert!(disabled.starts_with("denied: the caller is disabled; else it would be allowed"), "{disabled}");
     local(&node, &["permission", "disable", "here"]).ok();
     assert!(explain("worker", "s3:GetObject", "127.0.21.9").ok().contains("fails: the permission is disabled"));
     assert!(explain("root", "s3:GetObject", "127.0.0.1").ok().starts_with("allowed: "));
     assert!(explain("anonymous", "s3:GetObject", "127.0.0.1").ok().starts_with("denied: "));
-    explain("nobody", "s3:GetObject", "127.0.0.1").fails(3, &["nobody", "service-account list"]);
+    explain("nobody", "s3:GetObject", "127.0.0.1").fails(3, &["nobody", "service-account list", "user list"]);
     explain("worker", "s3:GtObject", "127.0.0.1").fails(2, &["--action", "s3:GetObject"]);
     explain("worker", "s3:GetObject", "nowhere").fails(2, &["--context"]);
     let json = local(

@@ -270,3 +270,26 @@ fn a_file_of_windows_and_of_any_name_is_compared_and_told_as_it_is_called() {
     let told = local(&node, &["apply", "-f", &wrong]).fails(1, &["Fülle %.json: accounts"]);
     assert_eq!(told.matches(".json").count(), 1, "{told}");
 }
+
+#[test]
+fn what_stands_against_a_state_is_a_conflict_and_what_is_wrong_in_it_is_not() {
+    let node = node();
+    let two = r#"{"accounts": [{"name": "main", "buckets": ["lake"]}, {"name": "two", "root": {"accessKey": "AKTWO", "secretKey": "secret-of-two"}, "buckets": ["sea"]}]}"#;
+    let two = file(&node, "two.json", two);
+    local(&node, &["apply", "-f", &two]).ok();
+    let before = local(&node, &["state"]).ok();
+    let worker = r#"{"accounts": [{"name": "main", "permissions": [{"name": "p", "type": "all-buckets", "actions": "read-only"}], "serviceAccounts": [{"name": "w", "accessKey": "AKTWO", "secretKey": "secret-of-w", "permissions": ["p"]}]}]}"#;
+    for (text, flags, code, words) in [
+        (r#"{"accounts": [{"name": "main", "buckets": ["sea"]}]}"#, &[][..], 5, "bucket \"sea\""),
+        (r#"{"accounts": [{"name": "main"}]}"#, &["--prune"], 5, "owns bucket \"sea\""),
+        (worker, &[], 5, "AKTWO"),
+        (r#"{"accounts": [{"name": "main", "buckets": ["SEA"]}]}"#, &[], 1, "buckets[0]"),
+        (r#"{"accounts": [{"name": "main", "permissions": [{"name": "p"}]}]}"#, &[], 1, "p"),
+    ] {
+        let state = file(&node, "state.json", text);
+        for more in [&["--dry-run"][..], &[], &["--json"]] {
+            local(&node, &[&["apply", "-f", &state], flags, more].concat()).fails(code, &["state.json: ", words]);
+        }
+    }
+    assert_eq!(local(&node, &["state"]).ok(), before);
+}

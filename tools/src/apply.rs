@@ -54,7 +54,7 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
         // The node names the file as the header does.
         let message = failure.message.replace(&format!("{name}: {}: ", header_value(&name)), &format!("{name}: "));
         let failure = Failure { message, ..failure };
-        if json || failure.exit != Exit::Failed {
+        if json || !matches!(failure.exit, Exit::Failed | Exit::Conflict) {
             return failure;
         }
         let mut details = states.as_ref().map(|(before, declared)| missing(before, declared)).unwrap_or_default();

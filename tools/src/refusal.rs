@@ -156,6 +156,9 @@ fn advice(code: &str, input: &str) -> &'static str {
         }
         "RevisionNotFound" if input.starts_with("user ") => "List those there are with: strongroom user history NAME",
         "PermissionNotFound" => "List those there are with: strongroom permission list",
+        "ServiceAccountNotFound" if input.starts_with("caller ") => {
+            "List those there are with: strongroom service-account list, strongroom user list"
+        }
         "ServiceAccountNotFound" => "List those there are with: strongroom service-account list",
         "UserNotFound" => "List those there are with: strongroom user list",
         "AccountNotFound" => "List those there are with: strongroom account list",
