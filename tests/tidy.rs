@@ -23,7 +23,7 @@ const ROWS: &[(&str, &str)] = &[
     ("server/src/s3", "receive object bucket multipart handle"),
     (
         "tools/src",
-        "text failure broken ended input size references ready notify inherit output admin settings args configure documents policy logging config refusal remote health apply job examine maintain backup serve test",
+        "text failure broken ended input size references ready notify inherit output http socket settings args configure documents policy logging config refusal remote health apply job examine maintain backup serve test",
     ),
     (
         "benches/src",

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::admin::{Answer, Request, SOCKET_FILE, call_node};
 use crate::args::{Health, Local};
 use crate::configure;
 use crate::failure::Failure;
+use crate::http::{Answer, Request};
 use crate::output;
 use crate::remote::Endpoint;
+use crate::socket::{SOCKET_FILE, call_node};
 use crate::text::visible;
 
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,11 +12,12 @@ use serde::de::DeserializeOwned;
 use server::backup;
 use server::maintenance::{JobAnswer, Progress};
 
-use crate::admin::{Request, call_node_if_any};
 use crate::args::Local;
 use crate::configure;
 use crate::failure::Failure;
+use crate::http::Request;
 use crate::refusal::{accepted, not_understood, parse};
+use crate::socket::call_node_if_any;
 use crate::text::size;
 
 /// How often a job is asked about, at first and at last.

@@ -2,7 +2,6 @@
 //!
 //! It reads the command line, the environment and files, speaks to people and to systemd, and leaves the work to the libraries: `server` runs a node, `policy` judges documents.
 
-mod admin;
 mod apply;
 mod args;
 mod backup;
@@ -14,6 +13,7 @@ mod ended;
 mod examine;
 mod failure;
 mod health;
+mod http;
 mod inherit;
 mod input;
 mod job;
@@ -29,6 +29,7 @@ mod remote;
 mod serve;
 mod settings;
 mod size;
+mod socket;
 mod test;
 mod text;
 

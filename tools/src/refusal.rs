@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::admin::Answer;
 use crate::failure::{Exit, Failure};
+use crate::http::Answer;
 use crate::policy::judged_by;
 use crate::text::clip;
 

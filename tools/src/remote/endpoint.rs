@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::admin::{Answer, CallError, Request, connect_host, exchange};
 use crate::failure::Failure;
+use crate::http::{Answer, CallError, Request, exchange};
 
 /// Names of a certificate that a message tells.
 const NAMES_TOLD_MAX: usize = 5;
@@ -163,6 +163,22 @@ impl Endpoint {
         }
         Ok(TlsStream(StreamOwned::new(connection, stream)))
     }
+}
+
+/// Connects to `HOST:PORT`, at the first of its addresses that answers.
+fn connect_host(address: &str, connect: Duration, answer: Duration) -> Result<TcpStream, CallError> {
+    let mut last = CallError::Absent;
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, connect) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(answer))?;
+                stream.set_write_timeout(Some(answer))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
 }
 
 /// What is said of a text that is no URL of a console. One with a sign-in in it may hold a password, which isn't repeated.

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use super::endpoint::Endpoint;
 use super::profile::{self, Identity, Secret};
 use super::sign::Signer;
-use crate::admin::{Answer, Request, call_node};
 use crate::args::{Connection, Local};
 use crate::configure;
 use crate::failure::Failure;
+use crate::http::{Answer, Request};
 use crate::output;
 use crate::refusal::{About, Flags, check, is_of_api, text_of};
+use crate::socket::call_node;
 
 pub(super) use crate::refusal::parse;
 
