@@ -23,6 +23,7 @@ use crate::protocol::error::{Code, S3Error};
 use crate::protocol::operation::Operation;
 use crate::protocol::request::{Peer, Target};
 use crate::protocol::respond::{self, Response};
+use crate::protocol::route;
 use crate::s3::handle::{self, Arrived, Handled, Unproven};
 use crate::state::State;
 use crate::sts;
@@ -75,10 +76,7 @@ impl S3Application {
 
     fn finish_with_ids(&self, line: &Line<'_>, handled: Handled) -> Response {
         let mut response = self.finish(line, handled);
-        let headers = response.headers_mut();
-        respond::set_static(headers, "x-amz-request-id", line.id);
-        headers.insert(HeaderName::from_static("x-amz-id-2"), HeaderValue::from_static("strongroom"));
-        headers.insert(http::header::SERVER, HeaderValue::from_static("Strongroom"));
+        set_ids(&mut response, line.id);
         response
     }
 
@@ -153,28 +151,34 @@ impl S3Application {
         let state = &*self.state;
         let error = Code::AccessForbidden.error();
         let status = StatusCode::FORBIDDEN;
+        let id = state.request_ids.next();
         state.metrics.answered(status, true);
         if state.audit.wants(true) {
-            let user_agent = request.headers().get(http::header::USER_AGENT);
+            let text = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
+            let host_bucket =
+                route::bucket_of_host(text(http::header::HOST).unwrap_or_default(), &state.config.domains);
+            let target = route::target(request.uri().path(), host_bucket).ok();
             state.audit.record(&Record {
                 at_nanoseconds: clock::now_nanoseconds(),
                 source: "s3.amazonaws.com",
                 name: "Preflight",
                 region: &state.config.region,
                 address: proxy::client_address(connection.peer.ip(), request.headers(), &state.config.trusted_proxies),
-                user_agent: user_agent.and_then(|it| it.to_str().ok()),
-                request_id: None,
+                user_agent: text(http::header::USER_AGENT),
+                request_id: Some(id.as_str()),
                 identity: UserIdentity::anonymous(),
                 account: None,
-                resources: [None, None],
+                resources: [target.as_ref().and_then(named), None],
                 status: status.as_u16(),
                 error_code: Some(error.code.name()),
                 authorization: None,
                 parameters: None,
             });
         }
-        let mut response = respond::with_body(status, Body::from(error.document("", "")));
+        let document = error.document(request.uri().path(), id.as_str());
+        let mut response = respond::with_body(status, Body::from(document));
         response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        set_ids(&mut response, id.as_str());
         response
     }
 
@@ -261,6 +265,14 @@ impl S3Application {
 }
 
 /// The bucket or object that a request names, and what it copies from.
+/// Sets the headers by which an answer is known, those of every answer of S3.
+fn set_ids(response: &mut Response, id: &str) {
+    let headers = response.headers_mut();
+    respond::set_static(headers, "x-amz-request-id", id);
+    headers.insert(HeaderName::from_static("x-amz-id-2"), HeaderValue::from_static("strongroom"));
+    headers.insert(http::header::SERVER, HeaderValue::from_static("Strongroom"));
+}
+
 fn resources(context: &RequestContext) -> [Option<Resource<'_>>; 2] {
     let source = context.request.copy_source.as_ref();
     [named(&context.request.target), source.map(|source| Resource::Object(source.bucket.as_ref(), source.key.as_ref()))]

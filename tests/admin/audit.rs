@@ -206,7 +206,10 @@ fn what_sts_and_preflights_are_asked_is_recorded_too() {
         client.send_as_is(&request);
     }
     let preflight = client.target("OPTIONS", "/box/k").header("origin", "https://example.com");
-    client.send_as_is(&preflight).expect(403, "AccessForbidden");
+    let answer = client.send_as_is(&preflight.header("user-agent", "a browser"));
+    answer.expect(403, "AccessForbidden");
+    let id = answer.header("x-amz-request-id").expect("an id").to_owned();
+    assert_eq!(answer.xml("Error/RequestId"), id);
     let asked = records(&root, "event=GetCallerIdentity", 1);
     assert_eq!(
         (&asked[0]["eventSource"], &asked[0]["userIdentity"]["userName"], &asked[0]["httpStatus"]),
@@ -217,7 +220,15 @@ fn what_sts_and_preflights_are_asked_is_recorded_too() {
         (&refused[0]["errorCode"], &refused[0]["userIdentity"]["type"]),
         (&json!("SignatureDoesNotMatch"), &json!("Unverified"))
     );
-    assert_eq!(records(&root, "event=Preflight", 1)[0]["errorCode"], "AccessForbidden");
+    let preflight = &records(&root, "event=Preflight&bucket=box", 1)[0];
+    assert_eq!((&preflight["errorCode"], &preflight["requestID"]), (&json!("AccessForbidden"), &json!(id)));
+    assert_eq!(
+        (&preflight["userAgent"], &preflight["resources"][0]["ARN"]),
+        (&json!("a browser"), &json!("arn:aws:s3:::box/k"))
+    );
+    root.get(&format!("/audit?q={}", "a".repeat(200))).json(200);
+    let told = root.get(&format!("/audit?q={}", "a".repeat(201))).refused(400, "InvalidArgument");
+    assert_eq!(told, "q is longer than 200 characters");
 }
 
 #[test]
@@ -414,4 +425,33 @@ fn a_state_file_that_what_is_there_stands_against_is_a_conflict() {
     for wrong in [json!([{"name": "main", "permissions": [{"name": "x"}]}]), json!([{"name": "main", "bogus": 1}])] {
         apply("", wrong).refused(422, "InvalidState");
     }
+}
+
+#[test]
+fn what_is_done_in_another_account_is_recorded_there_and_a_link_says_whose_it_is() {
+    let node = node(json!({"users": [{"name": "eve", "password": "eve-password", "role": "auditor"}]}));
+    let root = Admin::root(&node);
+    root.post("/accounts", &json!({"name": "acme"})).json(201);
+    let acme = root.get("/accounts/acme").json(200)["id"].as_str().expect("an id").to_owned();
+    root.post("/users?account=acme", &json!({"name": "wile", "role": "admin", "password": "wile-password"})).json(201);
+    let wile = Admin::nobody(&node).signed_in(&json!({"user": "wile", "password": "wile-password", "account": "acme"}));
+    root.post("/users?account=acme", &json!({"name": "opbackdoor", "role": "admin"})).json(201);
+    for admin in [&wile, &root] {
+        let found = records(admin, "event=CreateUser&q=opbackdoor", 1);
+        assert_eq!(found[0]["recipientAccountId"], json!(acme), "{found:#?}");
+        assert_eq!(found[0]["userIdentity"]["type"], "Root", "and who did it is told too");
+    }
+    // What the operator does at home is none of theirs.
+    root.post("/permissions", &everything("own")).json(201);
+    records(&root, "event=CreatePermission", 1);
+    assert_eq!(wile.get("/audit?event=CreatePermission").json(200), json!([]));
+
+    let link = root.post("/auth/link", &json!({"user": "eve"})).json(201)["link"].as_str().expect("a link").to_owned();
+    let body = json!({"link": link, "password": "another-password"});
+    Admin::nobody(&node).post("/auth/session", &body).json(201);
+    let found = records(&root, "q=eve", 2);
+    let told: Vec<_> = found.iter().map(|it| (&it["eventName"], &it["requestParameters"])).collect();
+    assert!(told.contains(&(&json!("UpdateUser"), &json!({"user": "eve", "role": "auditor"}))), "{told:#?}");
+    assert!(told.contains(&(&json!("SignIn"), &json!({"link": true, "passwordChanged": true}))), "{told:#?}");
+    assert!(found.iter().all(|it| !it.to_string().contains(&link)));
 }

@@ -150,3 +150,27 @@ fn what_is_worth_knowing_of_a_file_is_told_when_it_is_saved() {
     let replaced = root.put("/permissions/p/policy", &file("arn:aws:s3:::box")).json(200);
     assert_eq!(replaced["findings"], made["findings"]);
 }
+
+#[test]
+fn a_file_of_any_refused_size_is_told_as_a_file_and_a_check_looks_at_name_and_description_too() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let policy = fixture::policy(&json!([fixture::allow(&["s3:GetObject"], &["arn:aws:s3:::box/*"])])).to_string();
+    let large = format!("{}{policy}", " ".repeat(64 << 10));
+    let body = json!({"name": "p", "type": "policy", "policy": large});
+    let message = "File Import Failed: The policy is larger than 65536 bytes.";
+    assert_eq!(root.post("/permissions", &body).refused(422, "FileImportFailed"), message);
+    root.post("/permissions", &json!({"name": "p", "type": "policy", "policy": policy})).json(201);
+    let replaced = root.send("PUT", "/permissions/p/policy", Some(large), &[]);
+    assert_eq!(replaced.refused(422, "FileImportFailed"), message);
+
+    let check = |name: &str, description: &str| {
+        root.post(
+            "/permissions/check",
+            &json!({"name": name, "description": description, "type": "all-buckets", "actions": "read-only"}),
+        )
+    };
+    assert_eq!(check("p", "ok").json(200)["valid"], true);
+    check("a/b", "ok").refused(400, "InvalidArgument");
+    check("p", &"x".repeat(1_001)).refused(400, "InvalidArgument");
+}

@@ -5,6 +5,7 @@ use policy::Action;
 
 use super::answer::{Answer, Refusal, Result};
 use super::call::Call;
+use super::page::searched;
 use super::wire;
 use crate::audit::{AuditSettings, Cursor, Requests, Search};
 use crate::identity::timestamp::parse_timestamp;
@@ -59,7 +60,7 @@ pub(super) async fn search(call: &Call) -> Result<Answer> {
         user: text("user"),
         bucket: text("bucket"),
         refused,
-        text: text("q").map(|text| text.to_lowercase()),
+        text: searched(&call.query)?,
     };
     let state = call.state.clone();
     let searched = move || {

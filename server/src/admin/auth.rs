@@ -96,6 +96,7 @@ pub(super) async fn link(call: &Call) -> Result<Answer> {
     let user = snapshot.user(account.as_str(), &body.user).ok_or_else(Refusal::user_not_found)?;
     let link = call.state.sign_ins.links.make(account, user.name.clone(), Some(user.password.clone()), call.now);
     let link = link.map_err(|error| Refusal::internal(&error))?;
+    call.note_made(serde_json::json!({"user": user.name.as_str(), "role": user.role.as_str()}));
     let path = format!("/#link={link}");
     Answer::created(&wire::Link { link, path, expiration_sec: LINK_SECONDS })
 }
@@ -174,6 +175,8 @@ async fn open_link(call: &Call, token: &str, body: &wire::SignInBody) -> Result<
     };
     let by = format!("arn:aws:iam::{}:user/console/{}", link.account, link.user);
     call.change_by(&by, make).await?;
+    // It is a sign-in, and more than that.
+    call.note_made(serde_json::json!({"link": true, "passwordChanged": true}));
     Ok(SignedIn::User { account: link.account, name: link.user, password: hash })
 }
 

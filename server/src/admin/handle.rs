@@ -94,7 +94,7 @@ pub(super) async fn handle(
             address,
             user_agent: line.user_agent.as_deref(),
             request_id: Some(id.as_str()),
-            account: identity.account_id,
+            account: line.account.as_ref().map(|it| it.account_id.as_str()).or(identity.account_id),
             identity,
             resources: [Some(Resource::Call(below)), None],
             status: status.as_u16(),
@@ -142,6 +142,8 @@ struct Arrival {
 #[derive(Default)]
 struct Line {
     caller: Option<Arc<Caller>>,
+    /// The account whose nouns are meant: its admins look for what was done there.
+    account: Option<Arc<Account>>,
     action: &'static str,
     event: Cow<'static, str>,
     user_agent: Option<String>,
@@ -204,6 +206,7 @@ async fn run(
                 caller.require(&circumstances, action)?;
                 account = account_meant(&snapshot, caller, &circumstances, &query)?;
             }
+            line.account = Some(account.clone());
             Some(account)
         }
     };

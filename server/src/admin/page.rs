@@ -60,10 +60,7 @@ impl Listing {
             Some("desc") => true,
             Some(_) => return Err(Refusal::invalid("order", "must be asc or desc")),
         };
-        let search = query.value("q").map(str::to_lowercase).filter(|text| !text.is_empty());
-        if search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARACTERS_MAX) {
-            return Err(Refusal::invalid("q", format!("is longer than {SEARCH_CHARACTERS_MAX} characters")));
-        }
+        let search = searched(query)?;
         let name = query.value("name").map(str::to_owned);
         let asked = serde_json::json!([sort, descending, search, name]).to_string();
         let list = blake3::hash(asked.as_bytes()).to_hex()[..16].to_owned();
@@ -130,6 +127,15 @@ fn contains_in_any_case(text: &str, part: &str) -> bool {
         .iter()
         .enumerate()
         .any(|(at, &byte)| (byte == first || byte == upper) && text[at + 1..at + part.len()].eq_ignore_ascii_case(rest))
+}
+
+/// What `q` looks for, in lower case.
+pub(super) fn searched(query: &Query) -> Result<Option<String>> {
+    let search = query.value("q").filter(|text| !text.is_empty());
+    if search.is_some_and(|text| text.chars().count() > SEARCH_CHARACTERS_MAX) {
+        return Err(Refusal::invalid("q", format!("is longer than {SEARCH_CHARACTERS_MAX} characters")));
+    }
+    Ok(search.map(str::to_lowercase))
 }
 
 fn read_cursor(text: &str, list: &str) -> Result<(String, String)> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header;
+use http::{StatusCode, header};
 use policy::ParseOptions;
 use serde_json::value::RawValue;
 
@@ -15,7 +15,7 @@ use crate::identity::change::Change;
 use crate::identity::compiled::{CompiledPermission, compile};
 use crate::identity::difference::Fields;
 use crate::identity::history::Revision;
-use crate::identity::name::{AccountId, Id, Name, PermissionName};
+use crate::identity::name::{AccountId, Id, Name, PermissionName, check_description};
 use crate::identity::permission::{
     Actions, Definition, DefinitionFields, Dialect, POLICY_BYTES_MAX, Permission, Scope,
 };
@@ -166,6 +166,7 @@ pub(super) async fn replace_policy(call: &Call) -> Result<Answer> {
         let Definition::Policy { dialect, .. } = &existing.definition else {
             return Err(Refusal::invalid("policy", "doesn't belong to a bucket permission: make a policy permission"));
         };
+        require_policy_size(text)?;
         let dialect = call.query.value("dialect").map(Dialect::parse).transpose()?.unwrap_or(*dialect);
         Ok(Permission { definition: Definition::Policy { dialect, text: text.into() }, ..existing.clone() })
     })
@@ -216,6 +217,8 @@ pub(super) async fn revert(call: &Call) -> Result<Answer> {
 /// `POST /permissions/check`
 pub(super) async fn check(call: &Call) -> Result<Answer> {
     let body: wire::PermissionBody = call.json()?;
+    body.name.as_deref().map(PermissionName::parse).transpose()?;
+    body.description.iter().flatten().try_for_each(|it| check_description(it))?;
     if body.type_name.as_deref().unwrap_or("policy") != "policy" {
         let definition = definition(&body, None)?;
         require_buckets(call, &definition, None)?;
@@ -359,11 +362,17 @@ fn definition(body: &wire::PermissionBody, existing: Option<&Definition>) -> Res
         }
         None => {}
     }
-    let definition = fields.into_definition()?;
-    if matches!(&definition, Definition::Policy { text, .. } if text.len() > POLICY_BYTES_MAX) {
-        return Err(Refusal::invalid("policy", format!("is larger than {POLICY_BYTES_MAX} bytes")));
+    fields.policy.map_or(Ok(()), require_policy_size)?;
+    Ok(fields.into_definition()?)
+}
+
+/// Refuses a file that is too large as any other one that can't be taken.
+fn require_policy_size(text: &str) -> Result<()> {
+    if text.len() <= POLICY_BYTES_MAX {
+        return Ok(());
     }
-    Ok(definition)
+    let message = format!("File Import Failed: The policy is larger than {POLICY_BYTES_MAX} bytes.");
+    Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "FileImportFailed", message))
 }
 
 /// An object is the file byte for byte; a string holds the file.

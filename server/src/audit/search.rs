@@ -14,6 +14,8 @@ use super::files::{numbered, numbers};
 const READ_BYTES_MAX: u64 = 128 << 20;
 /// Bytes that are read at once, from the end of a file to its beginning.
 const BLOCK_BYTES: u64 = 1 << 20;
+/// Where the records of so many bytes in a row are older than what is searched for, so is all before them. A clock that was wrong for a while, as of a machine without a battery, makes a shorter stretch.
+const OLD_BYTES_MAX: u64 = 64 << 20;
 /// A line longer than this is none of ours.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
@@ -34,7 +36,7 @@ pub struct Search {
     pub bucket: Option<String>,
     /// Whether it was refused: an error code is there.
     pub refused: Option<bool>,
-    /// Somewhere in the record, in any case; in lower case.
+    /// Somewhere in what the record says, in any case; in lower case.
     pub text: Option<String>,
 }
 
@@ -56,7 +58,7 @@ impl Search {
         let full = numbers(path)?;
         let newest = full.last().map_or(1, |last| last + 1);
         let mut found = Vec::new();
-        let mut read = 0;
+        let (mut read, mut too_old) = (0, 0);
         for number in full.iter().copied().chain([newest]).rev() {
             if cursor.is_some_and(|cursor| number > cursor.file) {
                 continue;
@@ -73,12 +75,18 @@ impl Search {
             }
             let mut lines = Backwards { file, position: end, buffer: Vec::new() };
             while let Some((at, line)) = lines.next()? {
-                read += line.len() as u64 + 1;
+                let bytes = line.len() as u64 + 1;
+                read += bytes;
                 match self.judge(&line) {
-                    Judged::Fits(record) => found.push(record),
-                    Judged::Other => {}
-                    // Everything further back is older still.
-                    Judged::TooOld => return Ok((found, None)),
+                    Judged::Fits(record) => {
+                        found.push(record);
+                        too_old = 0;
+                    }
+                    Judged::Other => too_old = 0,
+                    Judged::TooOld => too_old += bytes,
+                }
+                if too_old >= OLD_BYTES_MAX {
+                    return Ok((found, None));
                 }
                 if found.len() == limit || read > READ_BYTES_MAX {
                     return Ok((found, Some(Cursor { file: number, before: at })));
@@ -142,7 +150,10 @@ impl Search {
 
     fn judge(&self, line: &[u8]) -> Judged {
         let Ok(text) = std::str::from_utf8(line) else { return Judged::Other };
-        if self.text.as_ref().is_some_and(|wanted| !text.to_lowercase().contains(wanted)) && self.from.is_none() {
+        // What JSON writes as it is can be looked for before the record is taken apart.
+        let is_plain = |wanted: &String| !wanted.contains(|c: char| c.is_control() || matches!(c, '"' | '\\'));
+        let plain = self.text.as_ref().filter(|wanted| self.from.is_none() && is_plain(wanted));
+        if plain.is_some_and(|wanted| !text.to_lowercase().contains(wanted)) {
             return Judged::Other;
         }
         let Ok(record) = serde_json::from_str::<Value>(text) else { return Judged::Other };
@@ -178,8 +189,19 @@ impl Search {
             && user
             && bucket
             && self.refused.is_none_or(|refused| record["errorCode"].is_string() == refused)
-            && self.text.as_ref().is_none_or(|wanted| text.to_lowercase().contains(wanted));
+            && self.text.as_ref().is_none_or(|wanted| says(&record, wanted));
         if fits { Judged::Fits(record) } else { Judged::Other }
+    }
+}
+
+/// Whether a text or number of a record holds what is wanted, in any case; `wanted` is in lower case.
+fn says(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::String(text) => text.to_lowercase().contains(wanted),
+        Value::Number(number) => number.to_string().contains(wanted),
+        Value::Array(values) => values.iter().any(|it| says(it, wanted)),
+        Value::Object(fields) => fields.values().any(|it| says(it, wanted)),
+        Value::Null | Value::Bool(_) => false,
     }
 }
 
@@ -316,6 +338,50 @@ mod tests {
         assert!(none.run(&path, None, 4).unwrap().0.is_empty());
         let late = Search { from: Some("2026-11-22T05:28:00Z".parse().unwrap()), ..Search::default() };
         assert_eq!(late.run(&path, None, 10).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_for_a_while_hides_nothing_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let wrong = |year: &str| (0..9).map(|n| line(n, "Wrong").replace("2026", year)).collect::<String>();
+        let before: String = (0..30).map(|n| line(n, "Right")).collect();
+        std::fs::write(&path, before + &wrong("1970") + &wrong("2031") + &line(30, "Right")).unwrap();
+        let found = |from: &str, to: Option<&str>| {
+            let from = Some(from.parse().unwrap());
+            let search = Search { from, to: to.map(|it| it.parse().unwrap()), ..Search::default() };
+            search.run(&path, None, 100).unwrap().0.len()
+        };
+        assert_eq!(found("2026-11-22T05:00:00Z", Some("2027-01-01T00:00:00Z")), 31);
+        assert_eq!(found("2031-01-01T00:00:00Z", None), 9);
+        // A stretch as long as a whole file is the past.
+        let past = line(0, &"x".repeat(1 << 16)).replace("2026", "1970").repeat(1 << 10);
+        std::fs::write(&path, line(0, "Hidden") + &past + &line(30, "Right")).unwrap();
+        assert_eq!(found("2026-11-22T05:00:00Z", None), 1);
+    }
+
+    #[test]
+    fn a_text_is_looked_for_in_what_a_record_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let key = serde_json::to_string("arn:aws:s3:::box/\"Zq\" back\\slash\nend").unwrap();
+        let line = line(1, "GetObject").replace("[]", &format!("[{{\"ARN\":{key}}}]"));
+        std::fs::write(&path, line.replace("\"recipient", "\"httpStatus\":404,\"recipient")).unwrap();
+        for (text, fits) in [
+            ("\"zq\"", true),
+            ("back\\slash", true),
+            ("back\\\\slash", false),
+            ("slash\nend", true),
+            ("getobj", true),
+            ("404", true),
+            ("eventname", false),
+            ("\"arn\":", false),
+        ] {
+            for from in [None, Some("2026-01-01T00:00:00Z".parse().unwrap())] {
+                let search = Search { text: Some(text.to_owned()), from, ..Search::default() };
+                assert_eq!(search.run(&path, None, 9).unwrap().0.len(), usize::from(fits), "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub(in crate::admin) struct RevertBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::admin) struct Checked {
-    /// Whether it could be saved.
+    /// Whether it could be saved, under a name that is free.
     pub(in crate::admin) valid: bool,
     /// The first error in the dialect's own words.
     pub(in crate::admin) message: Option<String>,
