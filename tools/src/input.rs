@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::text::visible_line;
+
 /// Longest configuration file: far beyond what its keys need.
 pub(crate) const SETTINGS_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Longest file with one secret.
@@ -14,6 +16,11 @@ const SECRET_BYTES_MAX: u64 = 4 << 10;
 pub(crate) const STATE_BYTES_MAX: u64 = 64 << 20;
 /// Longest file of many policy cases.
 pub(crate) const CASES_BYTES_MAX: u64 = 1 << 30;
+
+/// A file as messages name it: standard input as compilers do.
+pub(crate) fn shown_name(file: &Path) -> String {
+    if file == Path::new("-") { "<stdin>".to_owned() } else { visible_line(&file.display().to_string()) }
+}
 
 /// Reads a UTF-8 file of at most `bytes_max` bytes; `-` is standard input.
 ///

@@ -17,8 +17,7 @@ use policy::{Dialect, PolicyKind};
 
 use crate::args;
 use crate::failure::Failure;
-use crate::input::{self, CASES_BYTES_MAX};
-use crate::text::visible_line;
+use crate::input::{self, CASES_BYTES_MAX, shown_name};
 
 pub(crate) use question::request_of;
 
@@ -71,11 +70,6 @@ fn eval(cases: &Path) -> Result<ExitCode, Failure> {
     let batch = Batch { form: case::EVAL_FORM, shape: case::eval_shape, answer: &policy::eval_cases };
     batch::run(&shown_name(cases), &read_cases(cases)?, &batch)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A file as messages name it: standard input as compilers do.
-fn shown_name(file: &Path) -> String {
-    if file == Path::new("-") { "<stdin>".to_owned() } else { visible_line(&file.display().to_string()) }
 }
 
 fn read_cases(file: &Path) -> Result<String, Failure> {

@@ -7,10 +7,10 @@ use policy::{CheckReport, DOCUMENT_BYTES_MAX, Dialect, ERRORS_MAX, Level, ParseO
 use serde::Serialize;
 
 use super::excerpt::Lines;
-use super::{POLICY_FILE_BYTES_MAX, dialect_name, dialect_of, is_for_aws, kind_of, shown_name};
+use super::{POLICY_FILE_BYTES_MAX, dialect_name, dialect_of, is_for_aws, kind_of};
 use crate::args::PolicyCheck;
 use crate::failure::{Exit, Failure};
-use crate::input;
+use crate::input::{self, shown_name};
 use crate::output::{self, Paint};
 use crate::text::{clip, counted, visible_line};
 
@@ -41,7 +41,7 @@ pub(super) fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Fai
     let paint = Paint::for_stdout();
     let mut reports: Vec<(&Path, Result<CheckReport, String>)> = Vec::with_capacity(arguments.files.len());
     for file in &arguments.files {
-        let document = match input::read_start(file, POLICY_FILE_BYTES_MAX) {
+        let document = match read(file) {
             Ok(document) => document,
             Err(error) => {
                 reports.push((file, Err(error)));
@@ -75,6 +75,15 @@ pub(super) fn check(arguments: &PolicyCheck, json: bool) -> Result<ExitCode, Fai
         }
     }
     Ok(exit_code(&reports))
+}
+
+/// Reads a document of any bytes, as long as its length can be told.
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let document = input::read_start(file, POLICY_FILE_BYTES_MAX + 1)?;
+    if document.len() as u64 > POLICY_FILE_BYTES_MAX {
+        return Err(format!("is longer than the {POLICY_FILE_BYTES_MAX} bytes that are read"));
+    }
+    Ok(document)
 }
 
 fn exit_code(reports: &[(&Path, Result<CheckReport, String>)]) -> ExitCode {

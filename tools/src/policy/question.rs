@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{case, read_cases, shown_name};
+use super::{case, read_cases};
 use crate::args::PolicyExplain;
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, shown_name};
 
 /// A case, ready to be explained.
 pub(super) struct Question {

@@ -9,9 +9,10 @@ use super::access;
 use super::list::list;
 use super::node::{Node, path_of};
 use super::noun::{Noun, Resource, yes};
-use super::permission::{read_policy, shown, write_policy};
+use super::permission::{read_policy, write_policy};
 use crate::args::{BucketCommand, BucketPolicyFile, NounArguments, Quota, Versioning};
 use crate::failure::Failure;
+use crate::input::shown_name;
 use crate::refusal::Flags;
 use crate::text::size;
 
@@ -128,7 +129,7 @@ fn policy(buckets: &Noun<'_, Shown>, command: &BucketPolicyFile) -> Result<(), F
             write_policy(&buckets.ask("GET", &named.name, "/policy")?, output.as_deref())
         }
         BucketPolicyFile::Replace { named, file, confirm_lockout } => {
-            let (text, name) = (read_policy(file)?, shown(file));
+            let (text, name) = (read_policy(file)?, shown_name(file));
             let body = buckets.ask_with("PUT", &named.name, "/policy", |call| {
                 let call = call.bytes("application/json", text.into_bytes()).of_file(Some(&name));
                 if *confirm_lockout { call.header(CONFIRM_LOCKOUT, "true") } else { call }

@@ -15,7 +15,7 @@ use crate::args::{
     NounArguments, PermissionCommand, PermissionCreate, PermissionDefinition, PermissionEdit, PolicyFile,
 };
 use crate::failure::{Exit, Failure};
-use crate::input;
+use crate::input::{self, shown_name};
 use crate::output;
 use crate::policy::{dialect_name, dialect_of, judged_by};
 use crate::refusal::{Flags, lines_of, resolutions};
@@ -253,16 +253,11 @@ pub(super) fn write_policy(body: &str, file: Option<&Path>) -> Result<(), Failur
 /// Reads a policy file; how long a policy may be is the node's to say.
 pub(super) fn read_policy(file: &Path) -> Result<String, Failure> {
     input::read_text(file, POLICY_FILE_BYTES_MAX)
-        .map_err(|error| Failure::usage(format!("policy file {}: {error}", shown(file))))
+        .map_err(|error| Failure::usage(format!("policy file {}: {error}", shown_name(file))))
 }
 
 fn file_of(definition: &PermissionDefinition) -> Option<String> {
-    definition.policy.as_deref().map(shown)
-}
-
-/// A file as messages name it: standard input as compilers do.
-pub(super) fn shown(file: &Path) -> String {
-    if file == Path::new("-") { "<stdin>".to_owned() } else { file.display().to_string() }
+    definition.policy.as_deref().map(shown_name)
 }
 
 fn policy(permissions: &Noun<'_, Shown>, command: &PolicyFile) -> Result<(), Failure> {
@@ -271,7 +266,7 @@ fn policy(permissions: &Noun<'_, Shown>, command: &PolicyFile) -> Result<(), Fai
             write_policy(&permissions.ask("GET", &named.name, "/policy")?, output.as_deref())
         }
         PolicyFile::Replace { named, file, dialect } => {
-            let (text, name) = (read_policy(file)?, shown(file));
+            let (text, name) = (read_policy(file)?, shown_name(file));
             let body = permissions.ask_with("PUT", &named.name, "/policy", |call| {
                 let call = call.bytes("application/json", text.into_bytes()).of_file(Some(&name));
                 match dialect {

@@ -113,6 +113,7 @@ fn what_can_t_be_read_exits_2_in_one_line() {
         &["check", "--batch", "empty.json"],
         &["check", "-", "-"],
         &["check", "."],
+        &["check", "/dev/zero"],
         &["eval", "absent.json"],
         &["eval", "not-an-array.json"],
         &["eval", "not-json.json"],
