@@ -107,7 +107,7 @@ pub fn take(store: &Store, data: &Path, destination: &Path, with_key: bool) -> R
     let key = match (with_key, &fingerprint) {
         (true, Some(fingerprint)) => Some(read_key(&data.join(MASTER_KEY_FILE), fingerprint)?.ok_or_else(|| {
             BackupError::NotFound(format!(
-                "{} is missing, so it can't be taken along",
+                "{} is missing, so it can't be taken along: a key that is kept elsewhere has a backup of its own",
                 data.join(MASTER_KEY_FILE).display()
             ))
         })?),

@@ -27,6 +27,8 @@ pub struct Config {
     pub bootstrap: Option<StateSource>,
     /// Root's access key and secret, when the operator sets them; they then override the stored ones at each start.
     pub root_credentials: Option<RootCredentials>,
+    /// The key under which secrets are sealed, where it is kept elsewhere, as in a credential of systemd: `secret.key` is then neither read nor made.
+    pub master_key: Option<MasterKeyText>,
     /// The region that signatures must name and buckets report. Default: us-east-1.
     pub region: String,
     /// Domains under which `BUCKET.DOMAIN` is a bucket; `localhost` always is one.
@@ -99,6 +101,16 @@ pub struct RootCredentials {
     pub access_key: String,
     /// 8 to 128 characters.
     pub secret_key: String,
+}
+
+/// The key under which a store's secrets are sealed: 64 hexadecimal digits, as `secret.key` holds them.
+#[derive(Clone)]
+pub struct MasterKeyText(pub String);
+
+impl std::fmt::Debug for MasterKeyText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MasterKeyText(..)")
+    }
 }
 
 impl std::fmt::Debug for RootCredentials {
@@ -207,6 +219,7 @@ impl Config {
             inherited: Inherited::default(),
             bootstrap: None,
             root_credentials: None,
+            master_key: None,
             region: "us-east-1".into(),
             domains: Vec::new(),
             external_urls: Vec::new(),

@@ -1,6 +1,7 @@
 //! The Unix socket in the data directory, for the command line on the same machine: who owns the node, or is root, is its admin.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use crate::state::State;
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "admin.sock";
-/// The longest path that a socket can be bound to, in bytes, with its end.
+/// The longest path that a socket can be bound to, in bytes.
 const PATH_BYTES_MAX: usize = 107;
 /// Where jobs are asked for by their number.
 const JOBS: &str = "/jobs/";
@@ -51,16 +52,17 @@ impl AdminSocket {
     /// Binds the socket, mode 0600. The directory's lock is held, so a socket that is there belongs to a process that ended.
     pub fn bind(directory: &Path) -> io::Result<AdminSocket> {
         let path = directory.join(SOCKET);
-        if path.as_os_str().len() > PATH_BYTES_MAX {
-            let text =
-                format!("{} is too long for a Unix socket: use a data directory with a shorter path", path.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
+        let listener = if path.as_os_str().len() <= PATH_BYTES_MAX {
+            UnixListener::bind(&path)?
+        } else {
+            // A longer path is no address, but the open directory has a short one.
+            let directory = std::fs::File::open(directory)?;
+            UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd()))?
+        };
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         Ok(AdminSocket { listener, path })
     }
@@ -199,4 +201,28 @@ fn json(status: StatusCode, value: &serde_json::Value) -> Response {
     let mut response = respond::with_body(status, Body::from(value.to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_directory_of_any_length_has_a_socket_that_goes_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        for length in [1, 200] {
+            let data = directory.path().join("d".repeat(length));
+            std::fs::create_dir(&data).unwrap();
+            let socket = AdminSocket::bind(&data).unwrap();
+            let mode = std::fs::metadata(data.join(SOCKET)).unwrap().permissions();
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+            let open = std::fs::File::open(&data).unwrap();
+            let connecting = UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd()));
+            let (connected, accepted) = tokio::join!(connecting, socket.listener.accept());
+            assert!(connected.is_ok() && accepted.is_ok_and(|(stream, _)| is_admin(&stream)));
+            drop(AdminSocket::bind(&data).unwrap());
+            drop(socket);
+            assert!(!data.join(SOCKET).exists());
+        }
+    }
 }

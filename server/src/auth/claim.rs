@@ -310,9 +310,10 @@ impl<'a> SignedClaim<'a> {
             scheme: self.scheme,
             signed_at: self.signed_at,
             expires_at: self.expires_at,
-            signature_age_milliseconds: self
-                .signed_at
-                .map(|at| self.now.saturating_sub(at).max(0).saturating_mul(1000)),
+            signature_age_milliseconds: match self.scheme {
+                Scheme::SigV2Header | Scheme::SigV2Query => Some(0),
+                _ => self.signed_at.map(|at| self.now.saturating_sub(at).max(0).saturating_mul(1000)),
+            },
             payload: self.payload.into_payload(self.head.headers, chunk_signature)?,
             access_key: Some(self.access_key.into_owned()),
         })
@@ -352,7 +353,8 @@ impl Authenticated {
     }
 
     /// The value of the policy key `s3:signatureAge`, in milliseconds: how long ago the request was signed, zero if the
-    /// signer's clock is ahead.
+    /// signer's clock is ahead, and always zero for Version 2
+    /// ([condition keys](https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html)).
     pub fn signature_age_milliseconds(&self) -> Option<i64> {
         self.signature_age_milliseconds
     }

@@ -23,6 +23,7 @@ use crate::identity::load::Loading;
 use crate::identity::name::AccessKey;
 use crate::identity::plan::Mode;
 use crate::identity::private_file::{self, MASTER_KEY_FILE, ROOT_CREDENTIALS_FILE};
+use crate::identity::sealed::MasterKey;
 use crate::identity::sealed::SecretKey;
 use crate::identity::store::{IdentityStore, OpenError};
 use crate::identity_rows::EngineRows;
@@ -146,8 +147,13 @@ fn open_store(
     let rows = EngineRows::shared(&store);
     let failed = |error: &dyn fmt::Display| StartError(error.to_string());
     let needed = IdentityStore::key_fingerprint(rows.as_ref()).map_err(|error| failed(&error))?;
-    let key_path = config.data.join(MASTER_KEY_FILE);
-    let master = private_file::load_or_create_key(&key_path, needed.as_deref()).map_err(|error| failed(&error))?;
+    let master = match &config.master_key {
+        Some(given) => {
+            MasterKey::parse(&given.0).map_err(|error| failed(&format!("the key that was given: {error}")))?
+        }
+        None => private_file::load_or_create_key(&config.data.join(MASTER_KEY_FILE), needed.as_deref())
+            .map_err(|error| failed(&error))?,
+    };
     let (identities, loading) = IdentityStore::begin(rows, master, root).map_err(|error| failed(&error))?;
     // A new node's are few, and what is declared is compared with all of them. Behind damage two rows may contradict each other, which only all of them show.
     let is_damaged = store.health() != engine::Health::Ok;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use super::*;
-use crate::config::Listen;
+use crate::config::{Listen, MasterKeyText};
 use crate::declare;
 use crate::identity::plan::Mode;
 
@@ -85,4 +85,33 @@ async fn the_page_for_links_loads_nothing_from_elsewhere() {
     }
     assert_eq!(ask(&node, "POST", "/", String::new()).await.0, 404);
     node.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_kept_elsewhere_opens_the_store_and_is_written_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = |key: Option<&str>| {
+        let free = || Listen { address: "127.0.0.1:0".parse().unwrap(), required: true };
+        let mut config = Config::new(directory.path().to_owned());
+        (config.listen, config.console, config.durability) = (vec![free()], free(), Durability::Relaxed);
+        config.master_key = key.map(|key| MasterKeyText(key.to_owned()));
+        config
+    };
+    let key = "5a".repeat(32);
+    assert!(!format!("{:?}", config(Some(&key))).contains("5a5a"));
+    for _ in 0..2 {
+        let node = Node::start(config(Some(&key))).await.unwrap();
+        assert!(node.state.identities.snapshot().operator().is_some());
+        node.shutdown().await.unwrap();
+    }
+    assert!(!directory.path().join("secret.key").exists());
+    for (key, told) in [
+        (None, "secret.key is missing"),
+        (Some("6b".repeat(32)), "is not this store's key"),
+        (Some("5a".to_owned()), "the key that was given: secret.key must hold 64 hexadecimal digits"),
+    ] {
+        let refused = Node::start(config(key.as_deref())).await.map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains(told) && !refused.contains("5a5a") && !refused.contains("6b6b"), "{refused}");
+    }
+    assert!(!directory.path().join("secret.key").exists());
 }
