@@ -257,3 +257,33 @@ fn versions_of_a_user_are_listed_and_gone_back_to() {
     assert_eq!((field(&now, "role"), field(&now, "status")), ("auditor".into(), "enabled".into()));
     local(&node, &["user", "revert", "eve", "77"]).fails(3, &["eve", "user history"]);
 }
+
+#[test]
+fn a_secret_that_nobody_reads_is_no_success() {
+    let node = node();
+    local(&node, &["user", "create", "eve", "--role", "auditor"]).ok();
+    local(&node, &["permission", "create", "p", "--all-buckets", "--actions", "read-only"]).ok();
+    for (arguments, words) in [
+        (&["service-account", "create", "worker", "-p", "p"][..], "service-account rotate"),
+        (&["service-account", "rotate", "worker", "--json"], "service-account rotate"),
+        (&["account", "create", "two"], "strongroom apply"),
+        (&["user", "link", "eve"], "user link"),
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = tests::binary::command();
+        command.args(arguments).arg("--data").arg(node.data()).stdout(writer).stderr(std::process::Stdio::piped());
+        let output = command.spawn().and_then(std::process::Child::wait_with_output).expect("the binary starts");
+        let told = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("not shown again") && told.contains(words) && told.lines().count() == 1, "{told}");
+    }
+    // What goes to a file is there, whoever reads.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = tests::binary::command();
+    let secret = node.temporary().join("rotated");
+    command.args(["service-account", "rotate", "worker", "--secret-file"]).arg(&secret).arg("--data").arg(node.data());
+    assert!(command.stdout(writer).status().expect("the binary starts").success());
+    assert_eq!(std::fs::read_to_string(secret).expect("it is there").trim_end().len(), 40);
+}

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::node::{Node, parse};
 use super::noun::{Noun, Resource, yes};
-use super::secret::{Credentials, Destination};
+use super::secret::{Credentials, Destination, print_once};
 use super::table::fields;
 use crate::args::{AccountCommand, AccountCreate, AccountEdit, NounArguments};
 use crate::failure::Failure;
@@ -97,14 +97,20 @@ fn create(accounts: &Noun<'_, Shown>, arguments: &AccountCreate) -> Result<(), F
     let made: Made = parse(&body)?;
     let is_file = destination.is_file();
     let secret = destination.keep(&made.root.secret)?;
+    let print = |text: &str| match is_file {
+        true => output::print(text),
+        false => {
+            print_once(text, "give its root another with strongroom apply, or delete the account and create it again")
+        }
+    };
     if !accounts.json {
         let mut lines = made.account.fields();
         lines.push(("root's access key", made.root.access_key));
         lines.push(("root's secret", secret));
-        return output::print(&format!("created {}\n{}", accounts.about(&arguments.name), fields(&lines)));
+        return print(&format!("created {}\n{}", accounts.about(&arguments.name), fields(&lines)));
     }
     if !is_file {
-        return output::print(&body);
+        return print(&body);
     }
     let mut answer: Map<String, Value> = parse(&body)?;
     if let Some(root) = answer.get_mut("root").and_then(Value::as_object_mut) {

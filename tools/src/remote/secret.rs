@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::args::NewSecret;
 use crate::failure::Failure;
 use crate::input;
+use crate::output;
 
 /// A key that was just made, as the API tells it.
 #[derive(Deserialize)]
@@ -72,6 +73,18 @@ impl Destination {
         })?;
         Ok(format!("in {} (mode 0600)", path.display()))
     }
+}
+
+/// Prints a text with a secret that is told once. Whoever goes away before it is told must learn that they have it not.
+///
+/// # Errors
+/// Standard output can't be written, or nobody reads it.
+pub(super) fn print_once(text: &str, another: &str) -> Result<(), Failure> {
+    let newline = if text.ends_with('\n') { "" } else { "\n" };
+    if output::write(&[text, newline])? {
+        return Ok(());
+    }
+    Err(Failure::failed(format!("nobody reads standard output, and the secret is not shown again: {another}")))
 }
 
 impl Drop for Destination {

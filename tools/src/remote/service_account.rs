@@ -9,7 +9,7 @@ use super::access;
 use super::history;
 use super::node::{Call, Node, parse, path_of};
 use super::noun::{Noun, Resource};
-use super::secret::{self, Credentials, Destination};
+use super::secret::{self, Credentials, Destination, print_once};
 use super::table::fields;
 use crate::args::{NounArguments, ServiceAccountCommand, ServiceAccountCreate, ServiceAccountEdit};
 use crate::failure::Failure;
@@ -144,8 +144,12 @@ fn tell(body: &str, what: &str, mut destination: Destination, json: bool) -> Res
     let made: Credentials = parse(body)?;
     let is_file = destination.is_file();
     let secret = destination.keep(&made.secret)?;
+    let print = |text: &str| match is_file {
+        true => output::print(text),
+        false => print_once(text, "make another with strongroom service-account rotate"),
+    };
     if !json {
-        return output::print(&format!(
+        return print(&format!(
             "{what}\n{}",
             fields(&[
                 ("access key", made.access_key),
@@ -155,7 +159,7 @@ fn tell(body: &str, what: &str, mut destination: Destination, json: bool) -> Res
         ));
     }
     if !is_file {
-        return output::print(body);
+        return print(body);
     }
     let mut answer: Map<String, Value> = parse(body)?;
     answer.remove("secret");

@@ -102,8 +102,9 @@ fn switch(users: &Noun<'_, Shown>, named: &Named, enabled: bool) -> Result<(), F
 fn link(users: &Noun<'_, Shown>, name: &str) -> Result<(), Failure> {
     let about = users.about(name);
     let body = users.node.text(Call::new("POST", "/auth/link", &about).json(&json!({"user": name})))?;
+    let print = |text: &str| secret::print_once(text, "make another with strongroom user link");
     if users.json {
-        return output::print(&body);
+        return print(&body);
     }
     let link: Link = parse(&body)?;
     let user: Shown = parse(&users.ask("GET", name, "")?)?;
@@ -117,7 +118,7 @@ fn link(users: &Noun<'_, Shown>, name: &str) -> Result<(), Failure> {
     let console = users.node.console()?;
     // A body in quotes of the shell: tokens have neither quotes nor backslashes.
     let body = format!("{{\"link\": \"{}\", \"password\": \"NEW PASSWORD\"}}", link.link);
-    output::print(&format!(
+    print(&format!(
         "to choose a password, once and within {minutes} minutes: {console}{}\nwithout a browser: curl -H 'Content-Type: application/json' {console}/api/v1/auth/session -d '{body}'",
         link.path
     ))
