@@ -151,3 +151,14 @@ fn another_user_whom_the_node_hangs_up_on_is_told_the_same() {
         }
     }
 }
+
+#[test]
+fn a_node_is_administered_however_long_the_path_of_its_directory_is() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("d".repeat(140));
+    let node = NodeBuilder::serve().data(&data).start();
+    local(&node, &["bucket", "create", "lake"]).ok();
+    assert_eq!(local(&node, &["bucket", "list", "--json"]).json()[0]["name"], "lake");
+    let mut inside = binary::command();
+    assert_eq!(Ran::of(inside.args(["health", "--data", "."]).current_dir(&data)).ok(), "ok\n");
+}

@@ -23,20 +23,10 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 pub(crate) fn call_node(data: &Path, request: Request<'_>) -> Result<Answer, Failure> {
     call_node_if_any(data, request)?.ok_or_else(|| {
         let shown = data.display();
-        if is_too_long(data) {
-            return Failure::failed(format!(
-                "no node answers on {shown}, whose path is too long for a socket: if one runs there, pass --endpoint URL --user NAME, else start one on a shorter path"
-            ));
-        }
         Failure::failed(format!(
             "no node runs on {shown}; start one with strongroom serve {shown}, or name its directory with --data"
         ))
     })
-}
-
-/// Whether a node may have found no room for its socket's path, however that is written here.
-fn is_too_long(data: &Path) -> bool {
-    std::path::absolute(data).is_ok_and(|path| path.join(SOCKET_FILE).as_os_str().len() > SOCKET_PATH_BYTES_MAX)
 }
 
 /// Calls the node that runs on a data directory; none when no node runs there.
@@ -136,9 +126,5 @@ mod tests {
         let failure = call_node(data.path(), request).unwrap_err();
         assert_eq!(failure.exit, Exit::Failed);
         assert!(failure.to_string().starts_with(&format!("no node runs on {}; start one", data.path().display())));
-        let long = data.path().join("d".repeat(120));
-        let failure = call_node(&long, request).unwrap_err().to_string();
-        assert!(failure.starts_with(&format!("no node answers on {}, whose", long.display())), "{failure}");
-        assert!(failure.contains("--endpoint URL"), "{failure}");
     }
 }
