@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use engine::{ConfigChange, ConfigRow, DamagedConfigRow, Store};
 
-use crate::identity::store::{BoxFuture, ConfigRows, RowChange, RowsError};
+use crate::identity::config_rows::{BoxFuture, ConfigRows, RowChange, RowsError};
 
 /// The engine's configuration rows as the identities see them.
 pub struct EngineRows(pub Store);

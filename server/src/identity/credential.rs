@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use policy::{AttachedPolicy, Policy, PolicyKind, PolicyScope, Principal, ScopeQuery};
 
 use super::account::Account;
+use super::account_records::AccountRecords;
 use super::compiled::CompiledPermission;
 use super::name::{AccessKey, AccountId, Id, Name, PermissionName};
-use super::records::{AccountRecords, Records};
+use super::records::Records;
 use super::sealed::SecretKey;
 use super::service_account::ServiceAccount;
 use super::shards::Shards;

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::config_rows::{RowChange, RowsError};
 use super::difference::Fields;
 use super::name::{AccountId, Id};
 use super::permission::Permission;
 use super::service_account::ServiceAccount;
-use super::store::{IdentityStore, RowChange, RowsError};
+use super::store::IdentityStore;
 use super::user::User;
 
 /// How many versions of one of them are kept.

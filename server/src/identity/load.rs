@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::thread;
 
+use super::config_rows::ConfigRows;
 use super::name::AccessKey;
 use super::records::{Loaded, Records};
 use super::rows::{
@@ -13,7 +14,7 @@ use super::rows::{
 };
 use super::sealed::MasterKey;
 use super::snapshot::Snapshot;
-use super::store::{ConfigRows, OpenError, Shared};
+use super::store::{OpenError, Shared};
 
 /// The part of reading identities that a start needn't wait for.
 ///

@@ -5,7 +5,7 @@
 //! What a caller needs, in the order in which a node needs it:
 //!
 //! - [`IdentityStore::key_fingerprint`](store::IdentityStore::key_fingerprint) and [`private_file::load_or_create_key`]: the master key from `secret.key`, or [`MasterKey::parse`](sealed::MasterKey::parse) from elsewhere.
-//! - [`IdentityStore::open`](store::IdentityStore::open) over a [`ConfigRows`](store::ConfigRows), with root's credential if the operator gave one. Log [`Snapshot::damaged`](snapshot::Snapshot::damaged).
+//! - [`IdentityStore::open`](store::IdentityStore::open) over a [`ConfigRows`](config_rows::ConfigRows), with root's credential if the operator gave one. Log [`Snapshot::damaged`](snapshot::Snapshot::damaged).
 //! - [`State::parse`](state::State::parse), [`IdentityStore::plan`](store::IdentityStore::plan) with a [`Mode`](plan::Mode), [`IdentityStore::execute`](store::IdentityStore::execute): bootstrap and apply. The caller creates [`Plan::buckets`](plan::Plan::buckets) and refuses a plan whose
 //!   [`deleted_accounts`](plan::Plan::deleted_accounts) own buckets.
 //! - [`IdentityStore::ensure_first_account`](store::IdentityStore::ensure_first_account) with [`private_file::write_root_credentials`].
@@ -15,8 +15,10 @@
 //! - [`print::state_of`]: the current state as a state file without secrets.
 
 pub mod account;
+mod account_records;
 pub mod change;
 pub mod compiled;
+pub mod config_rows;
 pub mod credential;
 mod decode;
 pub mod difference;

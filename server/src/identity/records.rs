@@ -5,44 +5,23 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdSet;
 
-use super::account::{Account, RootKey};
-use super::change::{
-    Change, PERMISSIONS_PER_ACCOUNT_MAX, Refused, SERVICE_ACCOUNTS_PER_ACCOUNT_MAX, USERS_PER_ACCOUNT_MAX,
-};
+use super::account_records::AccountRecords;
+use super::change::{Change, Refused};
 use super::compiled::{CompiledPermission, PolicyRefused};
+use super::config_rows::RowChange;
 use super::history::{self, Versioned};
 use super::name::{AccountId, Id, Invalid, Name, PermissionName};
 use super::permission::Permission;
 use super::rows::{Damage, Record, RowKey, account_key, permission_key, root_key, service_account_key, user_key};
 use super::sealed::MasterKey;
-use super::service_account::ServiceAccount;
-use super::store::RowChange;
-use super::user::User;
 
 /// Names that stand for other callers where somebody asks what a caller may do, so that no new service account or user gets one.
 const RESERVED_NAMES: [&str; 2] = ["root", "anonymous"];
 
 /// The users of a permission that nobody uses.
 static NOBODY: LazyLock<OrdSet<Name>> = LazyLock::new(OrdSet::new);
-
-/// The records of one account. Snapshots share what a change between them leaves alone.
-#[derive(Clone, Default)]
-pub(super) struct AccountRecords {
-    /// Absent when its row is damaged; the identities of the account are then refused.
-    pub(super) account: Option<Arc<Account>>,
-    pub(super) root: Option<RootKey>,
-    pub(super) permissions: OrdMap<PermissionName, Arc<CompiledPermission>>,
-    pub(super) service_accounts: OrdMap<Name, Arc<ServiceAccount>>,
-    pub(super) users: OrdMap<Name, Arc<User>>,
-    /// The name of each permission by its id.
-    pub(super) permission_names: OrdMap<Id, PermissionName>,
-    /// The name of each service account by its id.
-    service_account_names: OrdMap<Id, Name>,
-    /// The names of the service accounts that use a permission, by its id.
-    permission_users: OrdMap<Id, OrdSet<Name>>,
-}
 
 /// The records of a node.
 #[derive(Clone, Default)]
@@ -409,74 +388,12 @@ impl Records {
         match record {
             Record::Account(it) => records.account = Some(Arc::new(it)),
             Record::Root(it) => records.root = Some(it),
-            Record::ServiceAccount(it) => {
-                records.remove_service_account(&it.name);
-                for id in &it.permissions {
-                    records.permission_users.entry(id.clone()).or_default().insert(it.name.clone());
-                }
-                records.service_account_names.insert(it.id.clone(), it.name.clone());
-                records.service_accounts.insert(it.name.clone(), Arc::new(it));
-            }
+            Record::ServiceAccount(it) => records.insert_service_account(it),
             Record::User(it) => {
                 records.users.insert(it.name.clone(), Arc::new(it));
             }
             Record::Permission(_) => {}
         }
-    }
-}
-
-impl AccountRecords {
-    /// The permission with this id.
-    pub(super) fn permission_by_id(&self, id: &Id) -> Option<&Arc<CompiledPermission>> {
-        self.permissions.get(self.permission_names.get(id)?)
-    }
-
-    /// The service account with this id.
-    pub(super) fn service_account_by_id(&self, id: &Id) -> Option<&Arc<ServiceAccount>> {
-        self.service_accounts.get(self.service_account_names.get(id)?)
-    }
-
-    /// The names of the service accounts that use a permission; `None` for none.
-    pub(super) fn users_of(&self, permission: &Id) -> Option<&OrdSet<Name>> {
-        self.permission_users.get(permission)
-    }
-
-    /// Whether there is more of something than there may be.
-    pub(super) fn has_too_many(&self) -> bool {
-        self.counts().into_iter().any(|(_, count, limit)| count > limit)
-    }
-
-    /// How many there are of what, and may be.
-    pub(super) fn counts(&self) -> [(&'static str, usize, usize); 3] {
-        [
-            ("permissions in one account", self.permissions.len(), PERMISSIONS_PER_ACCOUNT_MAX),
-            ("service accounts in one account", self.service_accounts.len(), SERVICE_ACCOUNTS_PER_ACCOUNT_MAX),
-            ("users in one account", self.users.len(), USERS_PER_ACCOUNT_MAX),
-        ]
-    }
-
-    /// Removes a service account; whether there was one.
-    fn remove_service_account(&mut self, name: &Name) -> bool {
-        let Some(removed) = self.service_accounts.remove(name) else { return false };
-        for id in &removed.permissions {
-            if let Some(users) = self.permission_users.get_mut(id) {
-                users.remove(name);
-                if users.is_empty() {
-                    self.permission_users.remove(id);
-                }
-            }
-        }
-        self.service_account_names.remove(&removed.id).is_some()
-    }
-
-    /// The rows of all records.
-    fn keys(&self) -> Vec<RowKey> {
-        let account = self.account.iter().map(|it| account_key(it));
-        let root = self.root.iter().map(root_key);
-        let permissions = self.permissions.values().map(|it| permission_key(&it.permission));
-        let service_accounts = self.service_accounts.values().map(|it| service_account_key(it));
-        let users = self.users.values().map(|it| user_key(it));
-        account.chain(root).chain(permissions).chain(service_accounts).chain(users).collect()
     }
 }
 

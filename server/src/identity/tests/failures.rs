@@ -237,7 +237,7 @@ async fn state_too_large_for_one_batch_is_written_in_several_and_each_cut_is_con
     let store = open(&rows);
     bootstrap(&store, &large_state(3_900)).await;
     assert_eq!(rows.commits(), 2);
-    assert_eq!(rows.largest_batch.load(Ordering::SeqCst), crate::identity::store::BATCH_CHANGES_MAX);
+    assert_eq!(rows.largest_batch.load(Ordering::SeqCst), crate::identity::config_rows::BATCH_CHANGES_MAX);
     assert!(open(&rows).snapshot().credential("AK3899X", now()).is_ok());
 
     // The second of two batches fails: what is written refers to nothing that isn't there, and the rest follows later.

@@ -16,11 +16,12 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::config_rows::{BoxFuture, ConfigRows, RowChange, RowsError};
 use super::plan::{Mode, Plan};
 use super::sealed::MasterKey;
 use super::snapshot::Snapshot;
 use super::state::State;
-use super::store::{BoxFuture, ConfigRows, IdentityStore, RowChange, RowsError};
+use super::store::IdentityStore;
 
 /// Rows in memory that count their commits and can refuse them.
 struct MemoryRows {
