@@ -17,7 +17,7 @@ pub const AUDIT_LOG_FILE: &str = "audit.log";
 pub struct Config {
     /// The data directory; created when it is absent.
     pub data: PathBuf,
-    /// Where S3 is served. Port 0 takes a free port. Default: 127.0.0.1:9000 and [::1]:9000, the latter skipped where the machine has no IPv6.
+    /// Where S3 is served. Port 0 takes a free port. Default: 127.0.0.1:9000 and `[::1]:9000`, the latter skipped where the machine has no IPv6.
     pub listen: Vec<Listen>,
     /// Where health, metrics and administration are served. Default: 127.0.0.1:9001.
     pub console: Listen,

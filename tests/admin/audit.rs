@@ -454,4 +454,10 @@ fn what_is_done_in_another_account_is_recorded_there_and_a_link_says_whose_it_is
     assert!(told.contains(&(&json!("UpdateUser"), &json!({"user": "eve", "role": "auditor"}))), "{told:#?}");
     assert!(told.contains(&(&json!("SignIn"), &json!({"link": true, "passwordChanged": true}))), "{told:#?}");
     assert!(found.iter().all(|it| !it.to_string().contains(&link)));
+
+    // The key of a service account that is gone still says whose it was.
+    root.post("/service-accounts", &json!({"name": "brief", "accessKey": "AKBRIEF", "permissions": ["own"]})).json(201);
+    root.delete("/service-accounts/brief").json(204);
+    let found = records(&root, "q=akbrief&event=DeleteServiceAccount", 1);
+    assert_eq!(found[0]["requestParameters"]["name"], "brief", "{found:#?}");
 }

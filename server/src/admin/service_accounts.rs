@@ -206,9 +206,12 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
     let make = |snapshot: &Snapshot| {
         let existing = find(snapshot, &account, call.name())?;
         call.require_match(&etag(existing))?;
-        Ok::<_, Refusal>((vec![Change::Delete(service_account_key(existing))], ()))
+        let gone = serde_json::json!({"id": existing.id.as_str(), "name": existing.name.as_str(), "accessKey": existing.access_key.as_str()});
+        Ok::<_, Refusal>((vec![Change::Delete(service_account_key(existing))], gone))
     };
-    call.change(make).await?;
+    let (_, gone) = call.change(make).await?;
+    // Its key is like any unknown one from now on: whoever looks for it in the audit log finds whose it was.
+    let _ = call.noted.set(gone);
     Ok(Answer::nothing())
 }
 

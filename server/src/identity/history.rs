@@ -107,7 +107,7 @@ fn namespace<T: Versioned>(it: &T) -> String {
 /// One version of a permission.
 #[derive(Clone, Debug)]
 pub struct Revision {
-    /// Who made it: an ARN, or the state file that declared it.
+    /// Who made it: an ARN, or the state file that declared it and who applied it.
     pub by: String,
     /// When it was made.
     pub at: Timestamp,
@@ -170,7 +170,7 @@ impl Versioned for Permission {
 pub struct ServiceAccountRevision {
     /// The number of the version.
     pub revision: u32,
-    /// Who made it: an ARN, or the state file that declared it.
+    /// Who made it: an ARN, or the state file that declared it and who applied it.
     pub by: String,
     /// When it was made, in RFC 3339 form.
     pub time: String,
@@ -251,7 +251,7 @@ impl Versioned for ServiceAccount {
 pub struct UserRevision {
     /// The number of the version.
     pub revision: u32,
-    /// Who made it: an ARN, or the state file that declared it.
+    /// Who made it: an ARN, or the state file that declared it and who applied it.
     pub by: String,
     /// When it was made, in RFC 3339 form.
     pub time: String,

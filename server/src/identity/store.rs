@@ -2,7 +2,7 @@
 //!
 //! A change is prepared on a copy, written as one atomic durable batch, and only then shown. Nobody is told that a key works, or no longer works, before that survives a power cut.
 //!
-//! What is read lies in [`load`](super::load): a node needn't wait for it, whoever asks for identities does.
+//! What is read lies in [`load`]: a node needn't wait for it, whoever asks for identities does.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -96,7 +96,7 @@ pub(in crate::admin) struct Permission {
 pub(in crate::admin) struct Revision {
     pub(in crate::admin) revision: u32,
     pub(in crate::admin) time: String,
-    /// Who made it: an ARN, or the state file that declared it.
+    /// Who made it: an ARN, or the state file that declared it and who applied it.
     pub(in crate::admin) by: String,
     /// The fields that differ from the version before.
     pub(in crate::admin) changed: Vec<&'static str>,

@@ -42,7 +42,7 @@ pub(in crate::admin) struct User {
 pub(in crate::admin) struct UserRevision {
     pub(in crate::admin) revision: u32,
     pub(in crate::admin) time: String,
-    /// Who made it: an ARN, or the state file that declared it.
+    /// Who made it: an ARN, or the state file that declared it and who applied it.
     pub(in crate::admin) by: String,
     /// The fields that differ from the version before; `password` where it was another one, which is never told.
     pub(in crate::admin) changed: Vec<String>,

@@ -13,7 +13,7 @@ use super::{given, present};
 pub(in crate::admin) struct ServiceAccountRevision {
     pub(in crate::admin) revision: u32,
     pub(in crate::admin) time: String,
-    /// Who made it: an ARN, or the state file that declared it.
+    /// Who made it: an ARN, or the state file that declared it and who applied it.
     pub(in crate::admin) by: String,
     /// The fields that differ from the version before; `secretKey` where it got another secret, which is never told.
     pub(in crate::admin) changed: Vec<String>,
