@@ -338,3 +338,48 @@ fn a_role_tells_what_every_user_with_it_may_and_nobody_is_told_of_statements_abo
     assert_eq!((get(&who, "role/admin"), get(&who, "app")), ((false, false), (false, false)));
     assert_eq!(told_to(&who).len(), 5, "root, the roles and the service account: {who}");
 }
+
+#[test]
+fn a_request_across_accounts_is_judged_for_who_may_change_accounts_as_it_would_be_made() {
+    let node = node(
+        json!({"buckets": [{"name": "box"}], "users": [{"name": "adm", "role": "storage-admin", "password": "adm-password"}]}),
+    );
+    let root = Admin::root(&node);
+    node.client().put("box", "k", "v").ok();
+    let acme = root.post("/accounts", &json!({"name": "acme"})).json(201)["id"].as_str().expect("an id").to_owned();
+    let everything = fixture::allow(&["s3:*"], &["*"]);
+    let mut clients = Vec::new();
+    for (name, statements) in
+        [("may", json!([everything])), ("maynot", json!([everything, fixture::deny(&["s3:GetObject"], &["*"])]))]
+    {
+        root.post("/permissions?account=acme", &fixture::permission(name, &statements)).json(201);
+        let made = root.post("/service-accounts?account=acme", &json!({"name": name, "permissions": [name]})).json(201);
+        let text = |field: &str| made[field].as_str().expect("a text").to_owned();
+        clients.push((name, node.client().with(&text("accessKey"), &text("secret"))));
+    }
+    let body =
+        |principal: &str| json!({"principal": principal, "action": "s3:GetObject", "resource": "arn:aws:s3:::box/k"});
+    let arn = |name: &str| format!("arn:aws:iam::{acme}:user/{name}");
+    for is_open in [false, true] {
+        if is_open {
+            let open = json!({"Effect": "Allow", "Principal": {"AWS": acme}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"});
+            root.put("/buckets/box/policy", &fixture::policy(&json!([open]))).json(200);
+        }
+        for (name, client) in &clients {
+            let said = root.post("/simulate", &body(&arn(name))).json(200);
+            let status = client.get("box", "k").status;
+            assert_eq!(said["allowed"], status == 200, "{name}, open: {is_open}: {status}, {said}");
+            assert_eq!(status == 200, is_open && *name == "may");
+        }
+    }
+    let by_name = root.post("/simulate?account=acme", &body("may")).json(200);
+    assert_eq!(by_name["allowed"], true, "{by_name}");
+    root.post("/simulate", &body(&arn("nobody"))).refused(404, "ServiceAccountNotFound");
+    root.post("/simulate", &body("arn:aws:iam::222222222222:user/may")).refused(404, "ServiceAccountNotFound");
+    // Others are told of nobody else's callers, nor of their buckets.
+    let adm = Admin::nobody(&node).with_user("adm", "adm-password");
+    adm.post("/simulate", &body(&arn("may"))).refused(404, "ServiceAccountNotFound");
+    root.post("/users?account=acme", &json!({"name": "wile", "role": "admin", "password": "wile-password"})).json(201);
+    let wile = Admin::nobody(&node).signed_in(&json!({"user": "wile", "password": "wile-password", "account": "acme"}));
+    wile.post("/simulate", &body("may")).refused(404, "BucketNotFound");
+}
