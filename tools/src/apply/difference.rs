@@ -3,6 +3,8 @@
 //! Secrets are named and never shown. What the node says is printed in any case; the values are only put beside it.
 
 use crate::text::{clip, counted};
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 /// Most lines of a policy that are shown.
@@ -13,19 +15,37 @@ const COMPARED_LINES_MAX: usize = 2_000;
 const VALUE_CHARACTERS_MAX: usize = 200;
 const SECRETS: [&str; 2] = ["secretKey", "password"];
 
-/// Where the values come from: the state before, and the file.
+/// The lists of an account, whose items have names.
+const LISTS: [&str; 4] = ["permissions", "serviceAccounts", "users", "buckets"];
+
+/// Where the values come from: the state before, and the file. Both may have tens of thousands of resources, so these are found by their names and not by looking through all.
 pub(super) struct Difference {
     before: Vec<Value>,
     declared: Vec<Value>,
-    /// Resources whose lines were met, by their places in the file: names are unique in an account only.
-    met: Vec<(usize, String)>,
+    /// For each account of the file, its place in the state before.
+    accounts: Vec<Option<usize>>,
+    /// By list and name, the account and the position of each resource of the file, in the file's order: names are unique in an account only.
+    new: HashMap<(&'static str, String), Vec<(usize, usize)>>,
+    /// By account, list and name, the position of each resource before.
+    old: HashMap<(usize, &'static str, String), usize>,
+    /// Resources whose lines were met, by their places in the file.
+    met: HashSet<(usize, String)>,
 }
 
 impl Difference {
     /// Of two states; nothing is known of what isn't one.
     pub(super) fn new(before: &Value, declared: &Value) -> Difference {
         let accounts = |state: &Value| state["accounts"].as_array().cloned().unwrap_or_default();
-        Difference { before: accounts(before), declared: accounts(declared), met: Vec::new() }
+        let (before, declared) = (accounts(before), accounts(declared));
+        let (mut new, mut old) = (HashMap::<_, Vec<_>>::new(), HashMap::new());
+        for (index, list, name, position) in items(&declared) {
+            new.entry((list, name.to_owned())).or_default().push((index, position));
+        }
+        for (index, list, name, position) in items(&before) {
+            old.entry((index, list, name.to_owned())).or_insert(position);
+        }
+        let accounts = declared.iter().map(|it| before.iter().position(|before| is_same(before, it))).collect();
+        Difference { before, declared, accounts, new, old, met: HashSet::new() }
     }
 
     /// The lines below a change of the node's: `~ permission "a": prefix` has `~ prefix: "x" -> "y"`.
@@ -39,8 +59,7 @@ impl Difference {
         let Some((old, new)) = found else { return Vec::new() };
         match sign {
             '+' => {
-                let skipped = ["name", "permissions", "serviceAccounts", "users", "buckets"];
-                let is_list = |field: &str| noun == "account" && skipped[1..].contains(&field);
+                let is_list = |field: &str| noun == "account" && LISTS.contains(&field);
                 let fields = new.as_object().into_iter().flat_map(Map::iter);
                 let shown = fields.filter(|(field, _)| *field != "name" && !is_list(field));
                 shown.flat_map(|(field, value)| field_lines('+', field, &Value::Null, value)).collect()
@@ -51,30 +70,54 @@ impl Difference {
 
     /// A resource before and in the file: the first in the file's order that wasn't met yet and differs in these fields.
     fn find(&mut self, noun: &str, name: &str, fields: &[&str]) -> Option<(Value, Value)> {
-        for (index, account) in self.declared.iter().enumerate() {
-            let old_account = self.before.iter().find(|it| is_same(it, account)).cloned().unwrap_or(Value::Null);
-            let (old, new) = match noun {
-                "account" if account["name"] == name => (old_account, account.clone()),
-                "account" => continue,
-                noun => {
-                    let list = list_of(noun)?;
-                    // A bucket of which nothing but its being there is declared may be written as its name.
-                    let is_it = |it: &&Value| it["name"] == name || **it == name;
-                    let by_name = |account: &Value| account[list].as_array()?.iter().find(is_it).cloned();
-                    let Some(new) = by_name(account) else { continue };
-                    (by_name(&old_account).unwrap_or(Value::Null), new)
-                }
+        let pairs: Vec<(usize, &Value, &Value)> = if noun == "account" {
+            let named = self.declared.iter().enumerate().filter(|(_, account)| account["name"] == name);
+            named.map(|(index, account)| (index, self.account_before(index), account)).collect()
+        } else {
+            let list = list_of(noun)?;
+            let places = self.new.get(&(list, name.to_owned()))?;
+            let pair = |&(index, position): &(usize, usize)| {
+                (index, self.item_before(index, list, name), &self.declared[index][list][position])
             };
-            let place = (index, format!("{noun} {name}"));
-            let differs = fields.is_empty() == old.is_null()
-                && fields.iter().all(|field| SECRETS.contains(field) || old[*field] != new[*field]);
-            if differs && !self.met.contains(&place) {
-                self.met.push(place);
-                return Some((old, new));
-            }
-        }
-        None
+            places.iter().map(pair).collect()
+        };
+        let differs = |old: &Value, new: &Value| {
+            fields.is_empty() == old.is_null()
+                && fields.iter().all(|field| SECRETS.contains(field) || old[*field] != new[*field])
+        };
+        let place = |index: usize| (index, format!("{noun} {name}"));
+        let is_it =
+            |(index, old, new): &(usize, &Value, &Value)| differs(old, new) && !self.met.contains(&place(*index));
+        let (index, old, new) = pairs.into_iter().find(is_it)?;
+        let found = (old.clone(), new.clone());
+        self.met.insert(place(index));
+        Some(found)
     }
+
+    /// The account that one of the file's is; null where it is new.
+    fn account_before(&self, index: usize) -> &Value {
+        let place = self.accounts.get(index).copied().flatten();
+        place.and_then(|place| self.before.get(place)).unwrap_or(&Value::Null)
+    }
+
+    /// What an account of the file had in a list by this name; null where that is new.
+    fn item_before(&self, index: usize, list: &'static str, name: &str) -> &Value {
+        let place = self.accounts.get(index).copied().flatten();
+        let position = place.and_then(|place| self.old.get(&(place, list, name.to_owned())));
+        position.map_or(&Value::Null, |position| &self.account_before(index)[list][*position])
+    }
+}
+
+/// Account, list, name and position of each named resource. A bucket of which nothing but its being there is declared may be written as its name.
+fn items(accounts: &[Value]) -> impl Iterator<Item = (usize, &'static str, &str, usize)> {
+    accounts.iter().enumerate().flat_map(|(index, account)| {
+        LISTS.into_iter().flat_map(move |list| {
+            let items = account[list].as_array().into_iter().flatten().enumerate();
+            items.filter_map(move |(position, item)| {
+                Some((index, list, item["name"].as_str().or(item.as_str())?, position))
+            })
+        })
+    })
 }
 
 /// Sign, noun, name and fields of a change as the node tells it.
@@ -240,6 +283,23 @@ mod tests {
         );
         assert_eq!(difference.below("+ bucket \"sea\""), ["+ quota: bytes 7"]);
         assert!(difference.below("+ bucket \"lone\"").is_empty());
+    }
+
+    #[test]
+    fn many_changes_are_told_without_looking_through_all_for_each() {
+        const COUNT: usize = 20_000;
+        let state = |prefix: &str| {
+            let permission = |i: usize| json!({"name": format!("p{i}"), "prefix": format!("{prefix}{i}")});
+            json!({"accounts": [{"name": "main", "permissions": (0..COUNT).map(permission).collect::<Vec<_>>()}]})
+        };
+        let mut difference = Difference::new(&state("a"), &state("b"));
+        let start = std::time::Instant::now();
+        for i in 0..COUNT {
+            let lines = difference.below(&format!("~ permission \"p{i}\": prefix"));
+            assert_eq!(lines, [format!("~ prefix: \"a{i}\" -> \"b{i}\"")]);
+        }
+        // A thousandth of what it takes to look at every pair.
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! The node stops at the first thing that is wrong; whoever moves a state to another node wants the whole list.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::ready::quoted;
@@ -30,8 +32,9 @@ pub(super) fn missing(before: &Value, declared: &Value) -> Vec<String> {
         }
         for (noun, list, field) in [("service account", "serviceAccounts", "secretKey"), ("user", "users", "password")]
         {
-            let is_known = |name: &str| items(there, list).any(|it| text(it, "name") == name);
-            for item in items(account, list).filter(|it| it.get(field).is_none() && !is_known(text(it, "name"))) {
+            let known: HashSet<&str> = items(there, list).map(|it| text(it, "name")).collect();
+            let is_missing = |it: &&Value| it.get(field).is_none() && !known.contains(text(it, "name"));
+            for item in items(account, list).filter(is_missing) {
                 let item_name = text(item, "name");
                 let mut line = format!(
                     "account {name:?}, {noun} {item_name:?}: this node doesn't know the {field}: add {field}, or {field}File with the name of a file"

@@ -43,8 +43,8 @@ struct Declared<'a> {
 /// A document, and where it stands.
 struct Document {
     text: String,
-    /// Line and column in the file at which it begins; none of one that is a string or was no JSON.
-    start: Option<(u64, u64)>,
+    /// Offset in the file at which it begins; none of one that is a string or was no JSON.
+    offset: Option<usize>,
 }
 
 /// A line for each fault of the policies in the state file `name`, none where its text isn't understood.
@@ -65,27 +65,35 @@ pub(super) fn faults(name: &str, text: &str) -> Vec<String> {
         };
         let document = |raw: &RawValue| document(text, raw, is_file);
         for permission in &account.permissions {
+            // More isn't looked for than is told.
+            if lines.len() > LINES_MAX {
+                break;
+            }
             let options = match permission.dialect.as_deref() {
                 None | Some("lyve") => ParseOptions::lyve(),
                 Some("aws") => ParseOptions::identity(),
                 Some(_) => continue,
             };
             if let Some(document) = permission.policy.and_then(document) {
-                lines.extend(faults_of(name, of("permission", &permission.name), &document, options));
+                let place = place_in(text, &document);
+                lines.extend(faults_of(name, of("permission", &permission.name), &document, options, place));
             }
         }
         for bucket in &account.buckets {
+            if lines.len() > LINES_MAX {
+                break;
+            }
             let Ok(bucket) = serde_json::from_str::<Declared<'_>>(bucket.get()) else { continue };
             if let Some(document) = bucket.policy.and_then(document) {
                 let options = ParseOptions::bucket(&bucket.name);
-                lines.extend(faults_of(name, of("bucket", &bucket.name), &document, options));
+                let place = place_in(text, &document);
+                lines.extend(faults_of(name, of("bucket", &bucket.name), &document, options, place));
             }
         }
     }
-    let more = lines.len().saturating_sub(LINES_MAX);
-    lines.truncate(LINES_MAX);
-    if more > 0 {
-        lines.push(format!("and {more} more lines"));
+    if lines.len() > LINES_MAX {
+        lines.truncate(LINES_MAX);
+        lines.push("and more, which are told once these are mended".to_owned());
     }
     lines
 }
@@ -94,23 +102,38 @@ pub(super) fn faults(name: &str, text: &str) -> Vec<String> {
 fn document(state: &str, raw: &RawValue, is_file: bool) -> Option<Document> {
     match serde_json::from_str(raw.get()).ok()? {
         Value::Null => None,
-        Value::String(text) => Some(Document { text, start: None }),
+        Value::String(text) => Some(Document { text, offset: None }),
         _ => {
             let offset = (raw.get().as_ptr() as usize).checked_sub(state.as_ptr() as usize)?;
-            let before = state.get(..offset)?;
-            let line = before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1;
-            let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) as u64 + 1;
-            Some(Document { text: raw.get().to_owned(), start: is_file.then_some((line, column)) })
+            Some(Document { text: raw.get().to_owned(), offset: is_file.then_some(offset) })
         }
     }
 }
 
-fn faults_of(name: &str, of: impl Display, document: &Document, options: ParseOptions<'_>) -> Vec<String> {
+/// Finds the line and column at which a document begins. Counted only for one that has a fault, since a state of thousands of policies may be one line.
+fn place_in<'a>(state: &'a str, document: &Document) -> impl Fn() -> Option<(u64, u64)> + use<'a> {
+    let before = document.offset.and_then(|offset| state.get(..offset));
+    move || {
+        let before = before?;
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() as u64 + 1;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) as u64 + 1;
+        Some((line, column))
+    }
+}
+
+fn faults_of(
+    name: &str,
+    of: impl Display,
+    document: &Document,
+    options: ParseOptions<'_>,
+    start: impl Fn() -> Option<(u64, u64)>,
+) -> Vec<String> {
     let Err(refused) = policy::parse(document.text.as_bytes(), options) else { return Vec::new() };
+    let start = start();
     let mut errors = Vec::new();
     for error in &refused.errors {
         let Ok(mut shown) = serde_json::to_value(error) else { continue };
-        if let Some((line, column)) = document.start {
+        if let Some((line, column)) = start {
             let (below, inside) = (u64::from(error.line), u64::from(error.column));
             shown["line"] = (line + below - 1).into();
             shown["column"] = (if below == 1 { column + inside - 1 } else { inside }).into();
@@ -118,7 +141,7 @@ fn faults_of(name: &str, of: impl Display, document: &Document, options: ParseOp
         }
         errors.push(shown);
     }
-    let place = if document.start.is_some() { name.to_owned() } else { format!("{of}, policy") };
+    let place = if start.is_some() { name.to_owned() } else { format!("{of}, policy") };
     let mut lines = lines_of(&Value::Array(errors), &place);
     // A bucket's policy has one dialect only.
     if refused.code != "MalformedPolicy" {
@@ -189,6 +212,6 @@ mod tests {
         let state = format!("{{\"accounts\": [{{\"permissions\": [{}]}}]}}", vec![bad; 40].join(","));
         let lines = faults("s.json", &state);
         assert_eq!(lines.len(), LINES_MAX + 1);
-        assert!(lines[LINES_MAX].starts_with("and "), "{}", lines[LINES_MAX]);
+        assert!(lines[LINES_MAX].starts_with("and more, "), "{}", lines[LINES_MAX]);
     }
 }
