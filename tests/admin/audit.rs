@@ -65,6 +65,8 @@ fn a_request_is_recorded_with_who_what_from_where_and_the_deciding_statement() {
     assert_eq!((&first["eventSource"], &first["httpStatus"]), (&json!("s3.amazonaws.com"), &json!(200)));
     assert_eq!(found[1]["errorCode"], "AccessDenied");
     assert_eq!(records(&root, "q=ANONYMOUS", 1)[0]["userIdentity"]["type"], "Anonymous");
+    assert_eq!(records(&root, "q=eventName", 0), [] as [Value; 0], "a field's name is no text of the record");
+    root.get(&format!("/audit?q={}", "x".repeat(201))).refused(400, "InvalidArgument");
     assert_eq!(records(&root, "bucket=box&refused=true", 3).len(), 3);
     assert_eq!(records(&root, "event=PutObject&refused=false", 1).len(), 1);
 }

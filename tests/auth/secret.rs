@@ -99,3 +99,47 @@ fn no_secret_and_no_signature_reaches_log_or_error() {
         }
     }
 }
+
+/// The key that seals secrets may be kept off the disk that it guards.
+#[test]
+fn a_master_key_from_outside_leaves_nothing_in_the_directory_and_is_asked_for_again() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data = directory.path().join("data");
+    let (key, other) = ("5f".repeat(32), "60".repeat(32));
+    let binary = tests::binary::path().to_str().expect("UTF-8").to_owned();
+    let everything = fixture::permission("p", &json!([allow(&["s3:*"], &["*"])]));
+    let state = json!({"permissions": [everything], "serviceAccounts": [fixture::service_account("app", &["p"])]});
+    let start = |variable: &str| {
+        let node = NodeBuilder::serve().data(&data).through(&["env", variable, &binary]);
+        node.account(state.clone()).try_start()
+    };
+    let signs = |node: &tests::Node| {
+        let app = caller(node, "app");
+        app.send(app.target("GET", "/")).ok();
+    };
+    let mut node = start(&format!("STRONGROOM_MASTER_KEY={key}")).expect("it starts");
+    signs(&node);
+    assert!(node.terminate().success());
+    assert!(!data.join("secret.key").exists());
+    assert!(!node.log().contains(&key), "{}", node.log());
+
+    let credentials = directory.path().join("credentials");
+    std::fs::create_dir(&credentials).expect("a new directory");
+    std::fs::write(credentials.join("master-key"), format!("{key}\n")).expect("writable");
+    let mut node = start(&format!("CREDENTIALS_DIRECTORY={}", credentials.display())).expect("it starts");
+    signs(&node);
+    node.kill_9();
+
+    let without = start("NOTHING=").expect_err("the key is missing");
+    assert!(without.contains("secret.key is missing") && without.contains("give it as master-key"), "{without}");
+    let wrong = start(&format!("STRONGROOM_MASTER_KEY={other}")).expect_err("it is another key");
+    assert!(wrong.contains("master-key is not this store's key"), "{wrong}");
+    let short = start("STRONGROOM_MASTER_KEY=5f5f5f").expect_err("it is no key");
+    assert!(short.contains("master-key must hold 64 hexadecimal digits") && !short.contains("5f5f"), "{short}");
+    assert!(!data.join("secret.key").exists(), "none is made in its place");
+
+    // In the file it is the same key.
+    std::fs::write(data.join("secret.key"), format!("{key}\n")).expect("writable");
+    std::fs::set_permissions(data.join("secret.key"), std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    signs(&start("NOTHING=").expect("it starts"));
+}

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use server::config::{AuditLog, Config, Durability, Listen, LogRequests, Network, RootCredentials, StateSource, Tls};
+use server::config::{
+    AuditLog, Config, Durability, Listen, LogRequests, MasterKeyText, Network, RootCredentials, StateSource, Tls,
+};
 
 use crate::args::Local;
 use crate::failure::Failure;
@@ -54,6 +56,12 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
         config.bootstrap = Some(StateSource { text: references::resolve(&name, &file, text)?, name });
     }
     config.root_credentials = root_credentials(settings)?.or(config.root_credentials);
+    if let Some(given) = settings.find("master-key") {
+        // The text itself must not reach a terminal or a log.
+        let key = one(given, |text| Ok::<_, String>(text.to_owned()))
+            .map_err(|_| wrong(given, "a master key is 64 hexadecimal digits"))?;
+        config.master_key = Some(MasterKeyText(key));
+    }
     if let Some(given) = settings.find("region") {
         config.region = one(given, region)?;
     }

@@ -47,6 +47,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     secret("root-access-key", "KEY", "Root's access key; with --root-secret-key overrides the stored one"),
     secret("root-secret-key", "SECRET", "Root's secret key; a flag is seen by everyone on the machine"),
+    secret(
+        "master-key",
+        "HEX",
+        "Key that seals secret keys, 64 hexadecimal digits, when it isn't to lie in secret.key of the data directory",
+    ),
     one("region", "REGION", "Region that clients sign for", "us-east-1"),
     many("domain", "NAME", "Domain under which BUCKET.NAME is a bucket, beside localhost", ""),
     many("external-url", "URL", "URL that clients use in front of a proxy", ""),

@@ -181,7 +181,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             parameters.push(query("user", text(), "Name, ARN or access key of the caller; root finds roots"));
             parameters.push(query("bucket", text(), "The bucket"));
             parameters.push(query("refused", json!({"type": "boolean"}), "Whether it was refused"));
-            parameters.push(query("q", text(), "A text anywhere in the record"));
+            parameters.push(query("q", text(), "A part of a text that the record shows, in any case"));
             let schema = serde_json::to_value(schema(schemas)).unwrap_or_default();
             let content = json!({"application/json": {"schema": {"type": "array", "items": schema}}});
             responses.insert("200".to_owned(), json!({"description": "A page", "content": content}));

@@ -68,7 +68,7 @@ impl std::fmt::Display for PrivateFileError {
             PrivateFileError::Missing { path, fingerprint } => {
                 write!(
                     f,
-                    "{} is missing, and this store's secrets are sealed under it (key {fingerprint}): put it back from its backup",
+                    "{} is missing, and this store's secrets are sealed under it (key {fingerprint}): put it back from its backup, or give it as master-key if it is kept elsewhere",
                     path.display()
                 )
             }

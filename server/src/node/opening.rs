@@ -17,14 +17,13 @@ use crate::audit::{self, Audit, AuditSettings};
 use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::backup;
 use crate::bucket_policy::BucketPolicies;
-use crate::config::{AUDIT_LOG_FILE, AuditLog, Config, Durability};
+use crate::config::{AUDIT_LOG_FILE, AuditLog, Config, Durability, MasterKeyText};
 use crate::declare::{self, ApplyOptions};
 use crate::identity::load::Loading;
 use crate::identity::name::AccessKey;
 use crate::identity::plan::Mode;
 use crate::identity::private_file::{self, MASTER_KEY_FILE, ROOT_CREDENTIALS_FILE};
-use crate::identity::sealed::MasterKey;
-use crate::identity::sealed::SecretKey;
+use crate::identity::sealed::{MasterKey, SecretKey};
 use crate::identity::store::{IdentityStore, OpenError};
 use crate::identity_rows::EngineRows;
 use crate::maintenance::Maintenance;
@@ -148,9 +147,8 @@ fn open_store(
     let failed = |error: &dyn fmt::Display| StartError(error.to_string());
     let needed = IdentityStore::key_fingerprint(rows.as_ref()).map_err(|error| failed(&error))?;
     let master = match &config.master_key {
-        Some(given) => {
-            MasterKey::parse(&given.0).map_err(|error| failed(&format!("the key that was given: {error}")))?
-        }
+        // Nothing of it is written here.
+        Some(given) => given_key(given, needed.as_deref())?,
         None => private_file::load_or_create_key(&config.data.join(MASTER_KEY_FILE), needed.as_deref())
             .map_err(|error| failed(&error))?,
     };
@@ -165,6 +163,22 @@ fn open_store(
     };
     let bucket_policies = BucketPolicies::load(&store);
     Ok((store, identities, loading, bucket_policies))
+}
+
+/// The key that the operator keeps elsewhere. `needed` is the fingerprint that the store remembers.
+fn given_key(given: &MasterKeyText, needed: Option<&str>) -> Result<MasterKey, StartError> {
+    let Ok(master) = MasterKey::parse(&given.0) else {
+        return Err(StartError(
+            "master-key must hold 64 hexadecimal digits, as secret.key does: give another one".into(),
+        ));
+    };
+    let fingerprint = master.fingerprint();
+    match needed {
+        Some(needed) if needed != fingerprint => Err(StartError(format!(
+            "master-key is not this store's key: its secrets are sealed under key {needed}, and this is key {fingerprint}; give the right one"
+        ))),
+        _ => Ok(master),
+    }
 }
 
 /// Waits for the identities that the start didn't wait for, and says what is wrong with them.

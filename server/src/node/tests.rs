@@ -108,7 +108,7 @@ async fn a_key_that_is_kept_elsewhere_opens_the_store_and_is_written_nowhere() {
     for (key, told) in [
         (None, "secret.key is missing"),
         (Some("6b".repeat(32)), "is not this store's key"),
-        (Some("5a".to_owned()), "the key that was given: secret.key must hold 64 hexadecimal digits"),
+        (Some("5a".to_owned()), "master-key must hold 64 hexadecimal digits"),
     ] {
         let refused = Node::start(config(key.as_deref())).await.map(|_| ()).unwrap_err().to_string();
         assert!(refused.contains(told) && !refused.contains("5a5a") && !refused.contains("6b6b"), "{refused}");

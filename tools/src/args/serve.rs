@@ -12,7 +12,7 @@ use crate::settings::{Kind, SETTINGS, Setting, Values};
 
 pub(super) const SERVE_HELP: &str = "\
 Each setting is also the variable STRONGROOM_NAME (STRONGROOM_TRUSTED_PROXY; several values separated by spaces) and a key of strongroom.toml (trusted-proxy = [\"10.0.0.1\"]). Flags win over variables, variables over the file. \
-Root's keys are also read from the files that STRONGROOM_ROOT_ACCESS_KEY_FILE and STRONGROOM_ROOT_SECRET_KEY_FILE name and from the systemd credentials root-access-key and root-secret-key. \
+Root's keys and the master key are also read from the files that STRONGROOM_ROOT_ACCESS_KEY_FILE, STRONGROOM_ROOT_SECRET_KEY_FILE and STRONGROOM_MASTER_KEY_FILE name and from the systemd credentials root-access-key, root-secret-key and master-key. \
 Sockets that systemd passes, named s3 and console by FileDescriptorName=, are used instead of binding those addresses.
 
 Example: strongroom serve /srv/s3 --listen [::]:9000 --console [::]:9001 --tls-self-signed";

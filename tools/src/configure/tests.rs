@@ -253,9 +253,11 @@ fn packaged_file_has_every_setting_with_its_default() {
         let setting = SETTINGS.iter().find(|it| it.name == name || Some(it.name) == name.strip_suffix("-file"));
         let setting = setting.unwrap_or_else(|| panic!("{name} is no setting"));
         named.push(setting.name);
-        let text = line.trim_start_matches('#').replace("/etc/strongroom/root-secret-key", "root-secret-key");
-        let place = place().file(&text);
-        std::fs::write(place.directory.path().join("root-secret-key"), "a-secret-of-one's-own\n").unwrap();
+        let text = line.trim_start_matches('#').replace("/etc/strongroom/root-", "root-");
+        let place = place().file(&text.replace("/etc/strongroom/master-", "master-"));
+        for secret in ["root-secret-key", "master-key"] {
+            std::fs::write(place.directory.path().join(secret), "a-secret-of-one's-own\n").unwrap();
+        }
         let settings = Settings::load(&Values::new(), None, &place.surroundings).unwrap_or_else(|e| panic!("{e}"));
         let values: Vec<&str> =
             settings.find(setting.name).unwrap().values.iter().map(|v| v.to_str().unwrap()).collect();
@@ -279,6 +281,23 @@ fn packaged_file_has_every_setting_with_its_default() {
     // As it is installed, it is a node with its data elsewhere.
     let config = place().file(packaged).configure(&[]).unwrap();
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::new("/var/lib/strongroom".into())));
+}
+
+#[test]
+fn the_master_key_comes_like_other_secrets_and_is_never_shown() {
+    let key = "5f".repeat(32);
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("master-key"), format!("{key}\n")).unwrap();
+    let given = |place: Place| place.configure(&[]).unwrap().master_key.map(|key| key.0);
+    assert_eq!(given(place()), None);
+    assert_eq!(given(place().variable("STRONGROOM_MASTER_KEY", &key)), Some(key.clone()));
+    let path = directory.path().join("master-key");
+    assert_eq!(given(place().variable("STRONGROOM_MASTER_KEY_FILE", path.to_str().unwrap())), Some(key.clone()));
+    let mut by_credential = place();
+    by_credential.surroundings.credentials_directory = Some(directory.path().into());
+    assert_eq!(given(by_credential), Some(key.clone()));
+    let shown = format!("{:?}", place().variable("STRONGROOM_MASTER_KEY", &key).configure(&[]).unwrap());
+    assert!(shown.contains("MasterKeyText(..)") && !shown.contains("5f5f"), "{shown}");
 }
 
 #[test]
