@@ -152,14 +152,11 @@ fn a_user_is_made_with_a_link_given_a_password_and_disabled() {
     local(&node, &["user", "link", "eve"]).fails(3, &["user list"]);
 }
 
-#[test]
-fn ctrl_c_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
-    let node = node();
-    let (binary, data) = (binary::path().display().to_string(), node.data());
-    let command = format!("'{binary}' user password eve --data '{}'; echo code $?; stty -a", data.display());
+/// Runs a script of the shell on a terminal of its own until it asks for a password, types an answer, and reads what comes of it.
+fn on_a_terminal(script: &str, typed: &[u8]) -> String {
     // A terminal for as long as its input is open.
     let mut child = Command::new("script")
-        .args(["--quiet", "--flush", "--command", &command, "/dev/null"])
+        .args(["--quiet", "--flush", "--command", script, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -171,15 +168,44 @@ fn ctrl_c_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
         out.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&seen)));
         seen.extend(byte);
     }
-    child.stdin.as_mut().expect("a pipe").write_all(b"half\x03").expect("it reads");
+    child.stdin.as_mut().expect("a pipe").write_all(typed).expect("it reads");
     let mut rest = String::new();
     out.read_to_string(&mut rest).expect("UTF-8");
     child.wait().expect("a child");
+    rest
+}
+
+/// That a terminal, of which `stty -a` tells, shows what is typed.
+#[track_caller]
+fn shows_what_is_typed(told: &str) {
+    assert!(!told.contains("half"), "{told}");
+    let modes: Vec<&str> = told.split_whitespace().collect();
+    assert!(modes.contains(&"echo") && modes.contains(&"isig"), "{told}");
+}
+
+#[test]
+fn ctrl_c_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
+    let node = node();
+    let (binary, data) = (binary::path().display().to_string(), node.data());
+    let script = format!("'{binary}' user password eve --data '{}'; echo code $?; stty -a", data.display());
+    let rest = on_a_terminal(&script, b"half\x03");
     // 128 and SIGINT, as for any program.
     assert!(rest.contains("code 130"), "{rest}");
-    assert!(!rest.contains("half"), "{rest}");
-    let modes: Vec<&str> = rest.split_whitespace().collect();
-    assert!(modes.contains(&"echo") && modes.contains(&"isig"), "{rest}");
+    shows_what_is_typed(&rest);
+}
+
+#[test]
+fn a_signal_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
+    let node = node();
+    let (binary, data) = (binary::path().display().to_string(), node.data());
+    let script = format!(
+        "timeout --foreground --preserve-status 3 '{binary}' user password eve --data '{}'; echo code $?; stty -a",
+        data.display()
+    );
+    let rest = on_a_terminal(&script, b"half");
+    // 128 and SIGTERM.
+    assert!(rest.contains("code 143"), "{rest}");
+    shows_what_is_typed(&rest);
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
 
@@ -45,6 +48,7 @@ pub(super) fn secret(what: &str) -> Result<Option<String>, Failure> {
     let before = hide(&terminal).map_err(failed)?;
     let interrupt = before.special_codes[SpecialCodeIndex::VINTR];
     let hidden = Hidden { terminal: terminal.try_clone().map_err(failed)?, before };
+    restore_at_end(&hidden).map_err(failed)?;
     write!(terminal, "{what}: ").and_then(|()| terminal.flush()).map_err(failed)?;
     let read = read_line(&terminal, interrupt);
     drop(hidden);
@@ -61,6 +65,34 @@ pub(super) fn secret(what: &str) -> Result<Option<String>, Failure> {
     } else {
         Ok(Some(typed.to_owned()))
     }
+}
+
+/// Shows again what is typed when a signal ends this process, which would leave the terminal as it is.
+fn restore_at_end(hidden: &Hidden) -> io::Result<()> {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if WATCHED.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let (terminal, before) = (hidden.terminal.try_clone()?, hidden.before.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut quit = signal(SignalKind::quit())?;
+    drop(entered);
+    let watched = move || {
+        let ended_by = runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = hangup.recv() => SignalKind::hangup(),
+                _ = quit.recv() => SignalKind::quit(),
+            }
+        });
+        // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
+        std::process::exit(128 + ended_by.as_raw_value());
+    };
+    std::thread::Builder::new().name("terminal".to_owned()).spawn(watched).map(drop)
 }
 
 /// Asks for a new secret, twice; none without a terminal.
