@@ -162,3 +162,28 @@ fn a_node_is_administered_however_long_the_path_of_its_directory_is() {
     let mut inside = binary::command();
     assert_eq!(Ran::of(inside.args(["health", "--data", "."]).current_dir(&data)).ok(), "ok\n");
 }
+
+#[test]
+fn a_key_that_is_kept_elsewhere_is_asked_for_by_its_name_after_a_restore() {
+    const KEY: &str = "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef";
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &str| text_of(&directory.path().join(name));
+    let key = at("key");
+    std::fs::write(&key, format!("{KEY}\n")).expect("writable");
+    let config = at("strongroom.toml");
+    std::fs::write(&config, format!("master-key-file = {key:?}\n")).expect("writable");
+    let (data, backup, restored) = (directory.path().join("data"), at("backup"), at("restored"));
+    let node = NodeBuilder::serve().data(&data).arguments(&["--config", &config]).start();
+    local(&node, &["permission", "create", "p", "--all-buckets", "--actions", "read-only"]).ok();
+    local(&node, &["service-account", "create", "worker", "-p", "p"]).ok();
+    let run = |arguments: &[&str]| Ran::of(binary::command().args(arguments));
+    let said = run(&["backup", &text_of(&data), &backup]).ok();
+    assert!(said.contains("which the node is given as master-key") && !said.contains("--with-key"), "{said}");
+    let done = run(&["restore", &backup, &restored]);
+    assert!(done.code == 0 && done.stderr.contains("or give it as master-key"), "{done:?}");
+    drop(node);
+    let serve = ["serve", &restored, "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0"];
+    run(&serve).fails(1, &["secret.key is missing", "master-key"]);
+    let node = NodeBuilder::serve().data(Path::new(&restored)).arguments(&["--config", &config]).start();
+    assert_eq!(local(&node, &["service-account", "list", "--json"]).json()[0]["name"], "worker");
+}

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use server::backup::{self, BackupError, RestoredKey};
+use server::identity::private_file::MASTER_KEY_FILE;
 use server::maintenance::BackedUp;
 
 use crate::args::{Backup, Restore};
@@ -45,9 +46,13 @@ pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure
     if let (Some(fingerprint), false) = (&done.key_fingerprint, done.key_included) {
         // Said to people only: a script has it in the answer.
         if !json {
-            output::print(&format!(
-                "secret.key (key {fingerprint}) is not in it: keep a copy elsewhere, or pass --with-key"
-            ))?;
+            let is_here = matches!(site.data.join(MASTER_KEY_FILE).try_exists(), Ok(true));
+            let advice = if is_here {
+                format!("{MASTER_KEY_FILE} (key {fingerprint}) is not in it: keep a copy elsewhere, or pass --with-key")
+            } else {
+                format!("key {fingerprint}, which the node is given as master-key, is not in it: keep a copy elsewhere")
+            };
+            output::print(&advice)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -67,10 +72,10 @@ pub(crate) fn restore(arguments: &Restore, json: bool) -> Result<ExitCode, Failu
     match restored.key {
         RestoredKey::Present => {}
         RestoredKey::Missing(fingerprint) => output::warn(&format!(
-            "the backup was taken without its key: put the secret.key with fingerprint {fingerprint} into {data} (mode 0600) before serve"
+            "the backup was taken without its key: put the secret.key with fingerprint {fingerprint} into {data} (mode 0600) before serve, or give it as master-key"
         )),
         RestoredKey::Unknown => output::warn(&format!(
-            "the backup names no key: if secrets were stored, put their secret.key into {data} (mode 0600) before serve"
+            "the backup names no key: if secrets were stored, put their secret.key into {data} (mode 0600) before serve, or give it as master-key"
         )),
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use server::config::{
     AuditLog, Config, Durability, Listen, LogRequests, MasterKeyText, Network, RootCredentials, StateSource, Tls,
 };
+use server::identity::sealed::MasterKey;
 
 use crate::args::Local;
 use crate::failure::Failure;
@@ -58,9 +59,10 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
     config.root_credentials = root_credentials(settings)?.or(config.root_credentials);
     if let Some(given) = settings.find("master-key") {
         // The text itself must not reach a terminal or a log.
-        let key = one(given, |text| Ok::<_, String>(text.to_owned()))
-            .map_err(|_| wrong(given, "a master key is 64 hexadecimal digits"))?;
-        config.master_key = Some(MasterKeyText(key));
+        let key = last(given)?.to_str().filter(|text| MasterKey::parse(text).is_ok());
+        let key =
+            key.ok_or_else(|| wrong(given, "a master key has 64 hexadecimal digits, as secret.key holds them"))?;
+        config.master_key = Some(MasterKeyText(key.to_owned()));
     }
     if let Some(given) = settings.find("region") {
         config.region = one(given, region)?;
