@@ -110,6 +110,39 @@ fn the_audit_log_is_followed_until_somebody_ends_it() {
 }
 
 #[test]
+fn what_is_followed_goes_on_when_the_node_is_started_anew() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let mut node = node();
+    let mut command = tests::binary::command();
+    command.args(["audit", "search", "--follow", "--json", "--event", "CreateBucket", "--data"]).arg(node.data());
+    let mut followed = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut lines = BufReader::new(followed.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    let (tell, told) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || lines.by_ref().try_for_each(|line| tell.send(line)));
+    // Until the first record is followed, nobody knows from where on.
+    let mut made = 0;
+    while told.recv_timeout(std::time::Duration::from_millis(700)).is_err() {
+        local(&node, &["bucket", "create", &format!("before{made}")]).ok();
+        made += 1;
+        assert!(made < 40, "nothing is followed");
+    }
+    assert!(node.terminate().success(), "{}", node.log());
+    let mut warning = String::new();
+    let mut errors = BufReader::new(followed.stderr.take().expect("a pipe"));
+    errors.read_line(&mut warning).expect("UTF-8");
+    assert!(warning.contains("waiting for the node"), "{warning}");
+    node.restart();
+    local(&node, &["bucket", "create", "after"]).ok();
+    let mut found = std::iter::from_fn(|| told.recv_timeout(std::time::Duration::from_secs(20)).ok());
+    assert!(found.any(|line| line.contains("\"name\":\"after\"")), "the record of after the start is told");
+    let id = rustix::process::Pid::from_child(&followed);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    assert!(followed.wait().expect("a child").success(), "Ctrl-C is how it ends");
+    let _ended = reader.join().expect("it ends with its lines");
+}
+
+#[test]
 fn audit_settings_are_shown_and_changed() {
     let node = node();
     let shown = local(&node, &["audit", "settings"]).ok();

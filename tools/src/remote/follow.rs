@@ -10,11 +10,13 @@ use super::audit::{COLUMNS, PAGE_MAX, row, search_call};
 use super::node::{Node, parse};
 use crate::args::AuditSearch;
 use crate::ended::Ended;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output;
 use crate::refusal::text_of;
 use crate::text::{padded, visible_line};
 
+/// The place from which on records are new.
+const START: &str = "end";
 /// How long nothing new is waited for before the node is asked again.
 const ASK_AFTER: Duration = Duration::from_secs(1);
 /// Widths of the columns but the last; a longer cell moves those behind it.
@@ -24,13 +26,28 @@ const WIDTHS: [usize; 6] = [20, 20, 16, 15, 30, 18];
 pub(super) fn follow(node: &Node, arguments: &AuditSearch, json: bool) -> Result<(), Failure> {
     let ended = Ended::watch()?;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let mut place = "end".to_owned();
+    let (mut place, mut is_gone) = (START.to_owned(), false);
     if !json {
         output::print(&line(&COLUMNS.map(str::to_owned)))?;
     }
     while left > 0 {
         let page = left.min(PAGE_MAX);
-        let answer = node.answer(search_call(arguments, page, ("after", Some(&place))))?;
+        let answer = match node.answer(search_call(arguments, page, ("after", Some(&place)))) {
+            Ok(answer) => answer,
+            // A node that answered will be there again: it is started anew, or the way to it is. Who may no longer ask is told so.
+            Err(failure) if failure.exit == Exit::Failed && place != START => {
+                if !is_gone {
+                    output::warn(&format!("{}: waiting for the node", failure.message));
+                }
+                is_gone = true;
+                if ended.within(ASK_AFTER) {
+                    break;
+                }
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        is_gone = false;
         place = answer
             .header("x-next-cursor")
             .map(str::to_owned)
