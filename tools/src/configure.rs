@@ -60,8 +60,7 @@ pub(crate) fn configure(settings: &Settings, mut config: Config) -> Result<Confi
     if let Some(given) = settings.find("master-key") {
         // The text itself must not reach a terminal or a log.
         let key = last(given)?.to_str().filter(|text| MasterKey::parse(text).is_ok());
-        let key =
-            key.ok_or_else(|| wrong(given, "a master key has 64 hexadecimal digits, as secret.key holds them"))?;
+        let key = key.ok_or_else(|| wrong(given, "master-key must hold 64 hexadecimal digits, as secret.key does"))?;
         config.master_key = Some(MasterKeyText(key.to_owned()));
     }
     if let Some(given) = settings.find("region") {

@@ -300,7 +300,7 @@ fn the_master_key_comes_like_other_secrets_and_is_never_shown() {
     assert!(shown.contains("MasterKeyText(..)") && !shown.contains("5f5f"), "{shown}");
     for wrong in ["5f5f", &key[1..], &format!("{key}5f"), &key.replace("5f", "5g")] {
         let refused = place().variable("STRONGROOM_MASTER_KEY", wrong).configure(&[]).unwrap_err().to_string();
-        assert_eq!(refused, "STRONGROOM_MASTER_KEY: a master key has 64 hexadecimal digits, as secret.key holds them");
+        assert_eq!(refused, "STRONGROOM_MASTER_KEY: master-key must hold 64 hexadecimal digits, as secret.key does");
     }
 }
 
