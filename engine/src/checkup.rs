@@ -6,7 +6,7 @@
 use crate::core::Core;
 use crate::error::Error;
 use crate::format::file;
-use crate::index::Checkup;
+use crate::index::{Checkup, IndexError};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
@@ -50,7 +50,9 @@ impl Core {
         checkup.and_then(Checkup::run).err()?;
         // Again while nobody writes to it, before so much is made of it.
         let index = lock(&self.index);
-        let error = index.checkup().and_then(Checkup::run).err()?;
+        let error = index.checkup().and_then(Checkup::run).err();
+        // Once the store was closed the file may be somebody else's.
+        let error = error.filter(|error| !matches!(error, IndexError::Closed))?;
         self.doubt.lose_index();
         let in_memory = index.is_in_memory();
         let set_aside = if in_memory { Ok(()) } else { Core::set_aside_if_there(&*self.vfs, file::INDEX) };

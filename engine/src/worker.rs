@@ -71,7 +71,7 @@ impl Core {
     pub(crate) fn apply_frozen(&self) -> Result<(), IndexError> {
         let applied = self.try_to_apply();
         if let Err(error) = &applied
-            && !matches!(error, IndexError::NoSpace)
+            && !matches!(error, IndexError::NoSpace | IndexError::Closed)
         {
             self.poison(&format!("the index could not be written: {error}"));
         }
@@ -169,12 +169,12 @@ impl Core {
     /// to its file, which whoever takes the lock next may have opened.
     #[expect(clippy::disallowed_methods, reason = "nobody tells when the last reader is done")]
     pub(crate) fn end_index(&self) {
+        let mut index = lock(&self.index);
         {
             let _publishing = lock(&self.publishing);
             let view = self.view.load_full();
             self.view.store(Arc::new(View { base: Arc::new(Snapshot::Closed), ..View::clone(&view) }));
         }
-        let mut index = lock(&self.index);
         let mut waits = if self.inline.is_some() { 0 } else { READERS_WAITS_MAX };
         while index.is_read() && waits > 0 {
             thread::sleep(READERS_INTERVAL);

@@ -208,3 +208,42 @@ fn a_closed_store_writes_nothing_once_another_may_have_the_directory() {
     assert_eq!(keys(&store, bucket).len(), 100);
     assert_eq!((store.health(), store.recovery().len()), (Health::Ok, 0), "{:?}", store.recovery());
 }
+
+#[test]
+fn whatever_is_asked_of_a_closed_store_is_answered_closed_and_never_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bucket = new_bucket(&store, "datalake");
+    put(&store, bucket, "small", b"1");
+    put(&store, bucket, "large", &bytes(3_000_000, 7));
+    store.put_config("identity", "a", Bytes::from("b"), None).wait().unwrap();
+    let large = store.open_object(bucket, &key("large"), None, Wait::Allowed).unwrap();
+    store.close().unwrap();
+    let left = fs::read(directory.path().join("index.redb")).unwrap();
+
+    let query = ListQuery { bucket, prefix: String::new(), delimiter: None, start_after: None, max_keys: 10 };
+    let share =
+        store.share(&large, bucket, key("shared"), large.info.etag, Attributes::default(), Precondition::default());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let asked: [(&str, Option<Error>); 9] = [
+        ("get", get(&store, bucket, "small").err()),
+        ("get of what isn't there", get(&store, bucket, "nowhere").err()),
+        ("head", store.head(bucket, &key("large"), None, Wait::Allowed).err()),
+        ("list", store.list(&query).err()),
+        ("config", store.config("identity", "a").err()),
+        ("config_rows", store.config_rows("identity").err()),
+        ("put_config", store.put_config("identity", "a", Bytes::from("c"), None).wait().err()),
+        ("share", share.wait().err()),
+        ("backup", store.backup(elsewhere.path(), false).err()),
+    ];
+    for (what, error) in asked {
+        assert!(matches!(error, Some(Error::Closed)), "{what}: {error:?}");
+    }
+    // Whatever these answer, they find no damage and write nothing.
+    let _ = (store.checkpoint(), store.compact(), store.scrub());
+    assert_eq!(store.health(), Health::Ok);
+    assert_eq!(read_all(&large).unwrap(), bytes(3_000_000, 7), "it was found before");
+    drop((large, store));
+    assert!(left == fs::read(directory.path().join("index.redb")).unwrap());
+    assert!(!directory.path().join("lost").exists());
+}

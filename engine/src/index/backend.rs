@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::StorageBackend;
 
@@ -67,12 +67,37 @@ impl Home {
     }
 }
 
+/// What stands between redb and its file; once it is closed nothing passes any more.
+#[derive(Debug, Default)]
+pub(super) struct Fence(RwLock<bool>);
+
+impl Fence {
+    /// Waits for what is on its way.
+    pub(super) fn close(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stays open as long as what is answered is kept.
+    fn pass(&self) -> io::Result<RwLockReadGuard<'_, bool>> {
+        let closed = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            Err(io::Error::other("the index was closed after a failure, or with the store"))
+        } else {
+            Ok(closed)
+        }
+    }
+}
+
 /// What redb is given. Once fenced it writes no more, so that a database that failed cannot touch the file after another
 /// one was opened on it.
 #[derive(Debug)]
 pub(super) struct Backend {
     pub(super) home: Arc<Home>,
-    pub(super) fence: Arc<AtomicBool>,
+    pub(super) fence: Arc<Fence>,
     /// Set while an empty index is made, whose syncs are left to one at the end: there is nothing in it to lose.
     pub(super) making: Arc<AtomicBool>,
     /// Of what is written; of a file that is walked, of what is read.
@@ -86,13 +111,6 @@ impl Backend {
     pub(super) fn of(home: Home) -> Backend {
         let (sums, ahead) = (Arc::new(Sums::of_nothing()), Some(Mutex::default()));
         Backend { home: Arc::new(home), fence: Arc::default(), making: Arc::default(), sums, ahead }
-    }
-
-    fn open_fence(&self) -> io::Result<()> {
-        if self.fence.load(Ordering::Acquire) {
-            return Err(io::Error::other("the index was closed after a failure"));
-        }
-        Ok(())
     }
 }
 
@@ -111,7 +129,7 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.open_fence()?;
+        let _open = self.fence.pass()?;
         self.sums.resize(len);
         if let Some(ahead) = &self.ahead {
             lock_below(ahead).forget();
@@ -120,12 +138,12 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.open_fence()?;
+        let _open = self.fence.pass()?;
         if self.making.load(Ordering::Acquire) { Ok(()) } else { self.home.sync() }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.open_fence()?;
+        let _open = self.fence.pass()?;
         let Some(ahead) = &self.ahead else {
             // Not known while nobody knows whether it succeeds.
             self.sums.forget(offset, data.len());

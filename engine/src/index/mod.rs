@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use backend::{Backend, Home};
+use backend::{Backend, Fence, Home};
 use database::{Redb, RedbLoader};
 #[cfg(test)]
 use plain::Plain;
@@ -108,10 +108,12 @@ enum Keeper {
 pub(crate) struct Index {
     keeper: Option<Keeper>,
     home: Arc<Home>,
-    fence: Arc<AtomicBool>,
+    fence: Arc<Fence>,
     sums: Arc<Sums>,
     cache_bytes: usize,
     in_memory: bool,
+    /// Closed with the store, for good.
+    ended: bool,
     /// Every snapshot has a share in it.
     readers: Arc<()>,
 }
@@ -155,16 +157,17 @@ impl Index {
         first_mark: Option<Mark>,
         sums: Sums,
     ) -> Result<(Index, Option<Mark>), IndexError> {
-        let fence = Arc::new(AtomicBool::new(false));
+        let fence = Arc::new(Fence::default());
         let is_new = home.is_empty().map_err(io_failed)?;
         let sums = Arc::new(if is_new { Sums::of_nothing() } else { sums });
-        let index = |keeper, home: &Arc<Home>, fence: &Arc<AtomicBool>| Index {
+        let index = |keeper, home: &Arc<Home>, fence: &Arc<Fence>| Index {
             keeper: Some(keeper),
             home: Arc::clone(home),
             fence: Arc::clone(fence),
             sums: Arc::clone(&sums),
             cache_bytes,
             in_memory: false,
+            ended: false,
             readers: Arc::default(),
         };
         #[cfg(test)]
@@ -192,7 +195,7 @@ impl Index {
         match opened {
             Ok((database, mark)) => Ok((index(Keeper::Redb(database), &home, &fence), mark)),
             Err(error) => {
-                fence.store(true, Ordering::Release);
+                fence.close();
                 Err(error)
             }
         }
@@ -201,6 +204,7 @@ impl Index {
     /// Leaves the file as it is and keeps what is written from now on in memory, for want of space. The file's mark stays
     /// behind, so the next start replays what is missing, or makes the index anew.
     pub(crate) fn go_to_memory(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
+        self.still()?;
         self.close();
         let home = Arc::new(self.home.in_memory().map_err(io_failed)?);
         let (index, mark) = Index::open_on(home, uuid, self.cache_bytes, None, Sums::unknown())?;
@@ -221,6 +225,7 @@ impl Index {
 
     /// After a failed apply: opens the same file again, which still holds the last mark.
     pub(crate) fn reopen(&mut self, uuid: &[u8; 16]) -> Result<(), IndexError> {
+        self.still()?;
         self.close();
         let (mut index, mark) = Index::open_on(Arc::clone(&self.home), uuid, self.cache_bytes, None, Sums::unknown())?;
         mark.ok_or(IndexError::Unfinished)?;
@@ -238,7 +243,7 @@ impl Index {
     /// `old`, which must live as long as it [is read](Index::is_read).
     pub(crate) fn replace(self, old: &mut Index) -> Result<Index, IndexError> {
         self.home.rename(file::INDEX).map_err(io_failed)?;
-        old.fence.store(true, Ordering::Release);
+        old.fence.close();
         Ok(std::mem::replace(old, self))
     }
 
@@ -249,19 +254,20 @@ impl Index {
 
     /// Writes nothing more.
     fn close(&mut self) {
-        self.fence.store(true, Ordering::Release);
+        self.fence.close();
         self.drop_keeper();
     }
 
     /// Closes the file in order, if nobody reads it any more, and leaves its checksums to the next start; else nothing more
     /// is written to it. Whoever opens it next may be another process.
     pub(crate) fn end(&mut self) {
-        if !self.is_open() || self.is_read() || self.fence.load(Ordering::Acquire) {
-            self.fence.store(true, Ordering::Release);
+        self.ended = true;
+        if self.keeper.is_none() || self.is_read() || self.fence.is_closed() {
+            self.fence.close();
             return;
         }
         let closed = self.drop_keeper();
-        self.fence.store(true, Ordering::Release);
+        self.fence.close();
         if closed && !self.in_memory {
             self.sums.leave(&self.home);
         }
@@ -280,7 +286,13 @@ impl Index {
     }
 
     fn keeper(&self) -> Result<&Keeper, IndexError> {
+        self.still()?;
         self.keeper.as_ref().ok_or_else(|| IndexError::Failed("the index is closed".to_owned()))
+    }
+
+    /// Fails once the store was closed: the file may be somebody else's.
+    fn still(&self) -> Result<(), IndexError> {
+        if self.ended { Err(IndexError::Closed) } else { Ok(()) }
     }
 
     /// A snapshot of what is in the index now.
@@ -345,9 +357,9 @@ impl Index {
         self.sums.differs_from(&walked)
     }
 
-    /// Whether it is open, which it is not after a failure for want of space.
+    /// Whether it is open, which it is not after a failure for want of space, and with the store.
     pub(crate) fn is_open(&self) -> bool {
-        self.keeper.is_some()
+        self.keeper.is_some() && !self.ended
     }
 
     /// The size of the file, in bytes.

@@ -37,12 +37,14 @@ struct Known {
     blocks: Vec<u32>,
     /// Whether all that something leads to is among them.
     complete: bool,
+    /// Whether some were lost. A walk doesn't bring them back: what was written since it began is not in what it reads.
+    lost: bool,
 }
 
 impl Sums {
     /// Those of an empty file, or of one that is about to be walked.
     pub(super) fn of_nothing() -> Sums {
-        Sums(Mutex::new(Known { blocks: Vec::new(), complete: true }))
+        Sums(Mutex::new(Known { complete: true, ..Known::default() }))
     }
 
     /// Those of a file of which nothing is known.
@@ -83,7 +85,7 @@ impl Sums {
 
     /// What is written is not known any more.
     pub(super) fn lose(&self) {
-        *lock_below(&self.0) = Known::default();
+        *lock_below(&self.0) = Known { lost: true, ..Known::default() };
     }
 
     /// Takes over what a walk that found everything whole has read; what was written since its beginning is known already.
@@ -93,6 +95,9 @@ impl Sums {
             return;
         }
         let mut known = lock_below(&self.0);
+        if known.lost {
+            return;
+        }
         if known.blocks.len() < walked.blocks.len() {
             known.blocks.resize(walked.blocks.len(), UNKNOWN);
         }
@@ -140,7 +145,7 @@ impl Known {
         }
         if !offset.is_multiple_of(BLOCK_BYTES as u64) || !bytes.len().is_multiple_of(BLOCK_BYTES) {
             // redb does no such thing.
-            self.complete = false;
+            (self.complete, self.lost) = (false, true);
             return;
         }
         if self.blocks.len() < blocks.end {
@@ -186,7 +191,7 @@ impl Known {
             && u64_at(body, layout::LENGTH) == length
             && body[layout::FRONT..layout::BLOCKS] == *front(home)?.digest.as_bytes();
         let blocks = body[layout::BLOCKS..].chunks_exact(4).map(|sum| u32_at(sum, 0)).collect();
-        Ok(is_of_now.then_some(Known { blocks, complete: true }))
+        Ok(is_of_now.then_some(Known { blocks, complete: true, lost: false }))
     }
 
     fn write(&self, home: &Home) -> io::Result<()> {
@@ -367,6 +372,13 @@ mod tests {
         let sums = Sums::unknown();
         sums.adopt(&spoilt);
         assert!(!is_complete(&sums), "such a walk tells nothing");
+        // A page was written since the walk began, another one couldn't be, and then it could.
+        let (sums, walked) = (of_three(), of_three());
+        sums.note(16384, &[2; 4096]);
+        sums.lose();
+        sums.note(20480, &[3; 4096]);
+        sums.adopt(&walked);
+        assert!(!is_complete(&sums), "the first of them is in neither");
         let sums = of_three();
         sums.forget(8000, 200);
         assert_eq!(lock_below(&sums.0).blocks[1..], [UNKNOWN, UNKNOWN, sum_of(&[1; 4096])]);
@@ -389,7 +401,7 @@ mod tests {
         let blocks = lock_below(&sums.0).blocks.clone();
         assert!(sums.hold(&*file));
         for number in (1..3_500).step_by(83).chain([3_499]) {
-            let sums = Sums(Mutex::new(Known { blocks: blocks.clone(), complete: true }));
+            let sums = Sums(Mutex::new(Known { blocks: blocks.clone(), complete: true, lost: false }));
             let mut block = content[number * BLOCK_BYTES..][..BLOCK_BYTES].to_vec();
             block[number % BLOCK_BYTES] ^= 1;
             file.write_at(&block, (number * BLOCK_BYTES) as u64).unwrap();

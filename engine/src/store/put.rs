@@ -95,9 +95,12 @@ impl Store {
             // on the pin keeps them.
             let pin = core.bulk.pin(row.place.orig_seq);
             let version = Some(row.version_id());
-            let still = find(&core.view.load(), from_bucket, from_key.as_bytes(), version);
-            if !still.is_ok_and(|(still, _)| still.place.orig_seq == row.place.orig_seq) {
-                return Err(Error::NoSuchKey);
+            match find(&core.view.load(), from_bucket, from_key.as_bytes(), version) {
+                Ok((still, _)) if still.place.orig_seq == row.place.orig_seq => {}
+                Ok(_) | Err(Error::NoSuchKey | Error::NoSuchVersion | Error::DeleteMarker { .. }) => {
+                    return Err(Error::NoSuchKey);
+                }
+                Err(error) => return Err(error),
             }
             store(&core, locked, &precondition, frame, meta, None, Some(pin)).await
         })
