@@ -111,7 +111,7 @@ impl S3Application {
         };
         let identity = match (context, unproven) {
             (Some(context), _) => context.caller.audited(),
-            (None, Some(Unproven { access_key: Some(key), holder, .. })) => claimed(key, holder.as_deref()),
+            (None, Some(Unproven { access_key: Some(key), holder, .. })) => claimed(key, holder.as_ref()),
             (None, Some(_)) => UserIdentity::anonymous(),
             (None, None) => UserIdentity::anonymous(),
         };

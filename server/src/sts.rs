@@ -15,7 +15,7 @@ use crate::auth::{self, AuthConfig, AuthErrorCode, Claim, PayloadAuth, RequestHe
 use crate::clock;
 use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
-use crate::identity::credential::{Identity, claimed};
+use crate::identity::credential::{Holder, Identity, claimed};
 use crate::protocol::request::{Query, RequestId};
 use crate::protocol::respond::{self, Response};
 use crate::protocol::route;
@@ -37,7 +37,7 @@ struct Line {
     event: &'static str,
     identity: Option<Arc<Identity>>,
     /// The access key that was named, and whose it is, where nobody proved to be its holder; and why not.
-    claimant: Option<(String, Option<Arc<Identity>>)>,
+    claimant: Option<(String, Option<Holder>)>,
     cause: String,
 }
 
@@ -74,7 +74,7 @@ pub async fn answer(state: &State, peer: IpAddr, request: hyper::Request<Incomin
     if state.audit.wants(code.is_some()) {
         let identity = match (&line.identity, &line.claimant) {
             (Some(identity), _) => identity.audited(),
-            (None, Some((access_key, holder))) => claimed(access_key, holder.as_deref()),
+            (None, Some((access_key, holder))) => claimed(access_key, holder.as_ref()),
             (None, None) => UserIdentity::anonymous(),
         };
         let is_unproven = line.identity.is_none() && !line.cause.is_empty();
@@ -165,7 +165,7 @@ async fn run(
         None => Arc::clone(&state.identities.snapshot()),
     };
     let at = Timestamp::from_second(now).unwrap_or(Timestamp::UNIX_EPOCH);
-    line.claimant = Some((claim.access_key().to_owned(), snapshot.holder(claim.access_key()).cloned()));
+    line.claimant = Some((claim.access_key().to_owned(), snapshot.holder(claim.access_key())));
     let identity = match snapshot.credential(claim.access_key(), at) {
         Ok(identity) => identity.clone(),
         Err(refusal) => {

@@ -309,14 +309,16 @@ fn an_answer_of_the_admin_api_has_the_id_of_its_record() {
 fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why() {
     let node = node(json!({
         "permissions": [everything("p")],
-        "serviceAccounts": [fixture::service_account("app", &["p"]), fixture::service_account("idle", &["p"])],
+        "serviceAccounts": [fixture::service_account("app", &["p"]), fixture::service_account("idle", &["p"]), fixture::service_account("gone", &["p"])],
         "users": [{"name": "eve", "password": "eve-password", "role": "auditor"}],
     }));
     let root = Admin::root(&node);
     root.delete("/service-accounts/idle/enabled").json(204);
+    root.delete("/service-accounts/gone").json(204);
     let keys = [
         (fixture::access_key("app"), "wrong-secret".to_owned(), "signature"),
         (fixture::access_key("idle"), fixture::secret_key("idle"), "service account \"idle\" is disabled"),
+        (fixture::access_key("gone"), fixture::secret_key("gone"), "service account \"gone\" was deleted at 20"),
         ("AKNOBODYHASIT".to_owned(), "some-secret".to_owned(), "unknown access key"),
     ];
     let nobody = Admin::nobody(&node);

@@ -112,6 +112,10 @@ fn a_change_with_an_unknown_parameter_is_refused_and_changes_nothing() {
     refuse(root.delete("/permissions/p?force=true"), "force");
     refuse(root.put("/permissions/p?limit=1", &json!({"description": "x"})), "limit");
     refuse(root.put("/buckets/box/policy?dialect=aws", &json!({})), "dialect");
+    // What is about the caller, or about the API, is about no account.
+    for path in ["/auth/token", "/openapi.json", "/"] {
+        refuse(root.get(&format!("{path}?account=main")), "account");
+    }
     root.get("/permissions/p").json(200);
     root.delete("/permissions/p?account=main").json(204);
 }

@@ -170,7 +170,7 @@ fn a_link_is_for_the_user_and_password_that_it_was_made_for() {
 }
 
 #[test]
-fn a_form_of_another_site_begins_no_session_and_signing_out_looks_at_no_account() {
+fn a_form_of_another_site_begins_no_session_and_signing_out_takes_no_account() {
     let node = node(eve());
     let nobody = Admin::nobody(&node);
     let mut form = nobody.request("POST", "/auth/session", None, &[("origin", "https://elsewhere.example")]);
@@ -178,7 +178,8 @@ fn a_form_of_another_site_begins_no_session_and_signing_out_looks_at_no_account(
     form.set("content-type", "text/plain");
     Answer(nobody.client.send_as_is(&form)).refused(415, "UnsupportedMediaType");
     let eve = nobody.with_user("eve", "eve-password");
-    eve.delete("/auth/token?account=nowhere").json(204);
+    eve.delete("/auth/token?account=main").refused(400, "InvalidArgument");
+    eve.delete("/auth/token").json(204);
     eve.get("/auth/token").refused(401, "InvalidToken");
 }
 

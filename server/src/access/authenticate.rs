@@ -46,7 +46,7 @@ pub struct SignedIn {
     pub user: Option<(Name, Role)>,
 }
 
-/// Verifies a request's signature and finds whose it is. Unknown, disabled, expired and damaged keys answer alike; the log says which it was. `early` is what is known of the caller while identities are still [read](crate::identity::store::IdentityStore::early).
+/// Verifies a request's signature and finds whose it is. Unknown, former, disabled, expired and damaged keys answer alike; the log says which it was. `early` is what is known of the caller while identities are still [read](crate::identity::store::IdentityStore::early).
 pub fn authenticate(
     state: &State,
     early: Option<&Snapshot>,
@@ -68,7 +68,9 @@ pub fn authenticate(
             let identity = match snapshot.credential(claim.access_key(), now) {
                 Ok(identity) => identity.clone(),
                 // Behind damage in the log a key that isn't known may be one whose row was lost: telling its holder that it doesn't exist would have them throw it away.
-                Err(refusal @ Refusal::Unknown) if matches!(state.store.health(), Health::Damaged { .. }) => {
+                Err(refusal @ (Refusal::Unknown | Refusal::Former(_)))
+                    if matches!(state.store.health(), Health::Damaged { .. }) =>
+                {
                     let cause = format!("{refusal}, which may be among what the damaged log lost");
                     return Err(Code::ServiceUnavailable.error().because(cause));
                 }

@@ -1,7 +1,5 @@
 //! Answers of the admin API: a resource as JSON, or a refusal with a code that programs compare and a text for people.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -11,7 +9,7 @@ use crate::audit::UserIdentity;
 use crate::http::body::Body;
 use crate::identity::change::Refused;
 use crate::identity::compiled::PolicyRefused;
-use crate::identity::credential::{Identity, claimed};
+use crate::identity::credential::{Holder, claimed};
 use crate::identity::name::{AccountId, Invalid, Name};
 use crate::identity::rows::RowKey;
 use crate::identity::store::{ChangeError, CommitError};
@@ -97,8 +95,8 @@ pub(super) struct Refusal {
 /// Whom a call said to be who made it: until that is proved a claim, which the log has as such.
 #[derive(Debug)]
 pub(super) enum Claimant {
-    /// Who has this access key, and whose it is where this node knows.
-    Key { access_key: String, holder: Option<Arc<Identity>> },
+    /// Who has this access key, and whose it is or was where this node knows.
+    Key { access_key: String, holder: Option<Holder> },
     /// A user, as far as this node knows them: what isn't a name here may be a password in the wrong place.
     User { account: Option<AccountId>, name: Option<Name> },
 }
@@ -107,7 +105,7 @@ impl Claimant {
     /// As the audit log has it.
     pub(super) fn audited(&self) -> UserIdentity<'_> {
         match self {
-            Claimant::Key { access_key, holder } => claimed(access_key, holder.as_deref()),
+            Claimant::Key { access_key, holder } => claimed(access_key, holder.as_ref()),
             Claimant::User { account, name } => UserIdentity {
                 account_id: account.as_ref().map(AccountId::as_str),
                 user_name: name.as_ref().map(Name::as_str),
@@ -119,9 +117,7 @@ impl Claimant {
     /// The name by which this node knows them.
     pub(super) fn known_name(&self) -> Option<&str> {
         match self {
-            Claimant::Key { access_key, holder } => {
-                holder.as_deref().map(|it| if it.is_root() { access_key.as_str() } else { it.name() })
-            }
+            Claimant::Key { access_key, holder } => holder.as_ref().map(|it| it.name().unwrap_or(access_key)),
             Claimant::User { name, .. } => name.as_ref().map(Name::as_str),
         }
     }

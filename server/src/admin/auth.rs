@@ -108,7 +108,7 @@ async fn sign_in(call: &Call, body: &wire::SignInBody) -> Result<SignedIn> {
             let name = format!("key {access_key}");
             let snapshot = call.snapshot();
             if let Some(known) = snapshot.holder(access_key) {
-                tried(call, Claimant::Key { access_key: access_key.clone(), holder: Some(known.clone()) });
+                tried(call, Claimant::Key { access_key: access_key.clone(), holder: Some(known) });
             }
             attempt(call, &name)?;
             let found = snapshot.credential(access_key, call.time());

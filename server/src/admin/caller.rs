@@ -165,7 +165,7 @@ impl Caller {
         };
         let access_key = claim.access_key().to_owned();
         let claimed = |mut refusal: Refusal, cause: String| {
-            let holder = snapshot.holder(&access_key).cloned();
+            let holder = snapshot.holder(&access_key);
             refusal.claimant = Some(Claimant::Key { access_key: access_key.clone(), holder });
             refusal.because(cause)
         };

@@ -199,7 +199,6 @@ async fn run(
         Some(caller) => {
             line.caller = Some(caller.clone());
             let circumstances = Circumstances { state, head: &head, peer: &peer, now };
-            // What is about the caller themselves is about their own account, whichever is named.
             let mut account = caller.account().clone();
             if let Access::May(action) = route.access {
                 line.action = action.name();

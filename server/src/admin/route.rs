@@ -105,7 +105,9 @@ impl Route {
             Takes::File if self.path.starts_with("/permissions") => &["dialect"],
             _ => &[],
         };
-        name == "account" || answers.contains(&name) || takes.contains(&name)
+        // What is about the caller, or about the API, is about no account.
+        let is_account = name == "account" && matches!(self.access, Access::May(_));
+        is_account || answers.contains(&name) || takes.contains(&name)
     }
 
     /// Refuses a parameter that the call doesn't take: its author believes in it, and would take a whole list for a page.

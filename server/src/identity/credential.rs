@@ -11,6 +11,7 @@ use policy::{AttachedPolicy, Policy, PolicyKind, PolicyScope, Principal, ScopeQu
 use super::account::Account;
 use super::account_records::AccountRecords;
 use super::compiled::CompiledPermission;
+use super::former_key::FormerKey;
 use super::name::{AccessKey, AccountId, Id, Name, PermissionName};
 use super::records::Records;
 use super::sealed::SecretKey;
@@ -175,9 +176,35 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// Whose an access key is, or was.
+#[derive(Clone, Debug)]
+pub enum Holder {
+    /// Who has it.
+    Now(Arc<Identity>),
+    /// Who had it.
+    Formerly(Arc<FormerKey>),
+}
+
+impl Holder {
+    /// The name of a service account; a root has none.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Holder::Now(identity) => (!identity.is_root()).then(|| identity.name()),
+            Holder::Formerly(former) => former.name.as_ref().map(Name::as_str),
+        }
+    }
+
+    fn audited(&self) -> UserIdentity<'_> {
+        match self {
+            Holder::Now(identity) => identity.audited(),
+            Holder::Formerly(former) => former.audited(),
+        }
+    }
+}
+
 /// Whoever named an access key without proving that they have it, as the audit log has them; `holder` is whose key it is.
-pub fn claimed<'a>(access_key: &'a str, holder: Option<&'a Identity>) -> UserIdentity<'a> {
-    let known = holder.map_or_else(UserIdentity::default, Identity::audited);
+pub fn claimed<'a>(access_key: &'a str, holder: Option<&'a Holder>) -> UserIdentity<'a> {
+    let known = holder.map_or_else(UserIdentity::default, Holder::audited);
     UserIdentity { kind: UserIdentity::unverified().kind, access_key_id: Some(access_key), ..known }
 }
 

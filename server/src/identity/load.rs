@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::config_rows::ConfigRows;
+use super::former_key::FormerKeys;
 use super::name::AccessKey;
 use super::records::{Loaded, Records};
 use super::rows::{
@@ -46,6 +47,7 @@ impl Loading {
         for read in read {
             read?.into_iter().for_each(|it| records.load(it));
         }
+        records.former_keys = FormerKeys::read(rows).map_err(OpenError::Rows)?;
         // The fingerprint row itself may be lost: then the secrets tell. One that opens proves the key.
         if !fingerprint_stored && records.no_secret_opens() {
             return Err(OpenError::WrongMasterKey { needed: None, given: master.fingerprint() });

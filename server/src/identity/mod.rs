@@ -24,6 +24,7 @@ mod decode;
 pub mod difference;
 pub mod etag;
 pub mod first_start;
+pub mod former_key;
 pub mod history;
 pub mod load;
 pub mod name;

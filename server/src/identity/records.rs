@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use imbl::OrdSet;
+use jiff::Timestamp;
 
 use super::account_records::AccountRecords;
 use super::change::{Change, Refused};
 use super::compiled::{CompiledPermission, PolicyRefused};
 use super::config_rows::RowChange;
+use super::former_key::FormerKeys;
 use super::history::{self, Versioned};
 use super::name::{AccountId, Id, Invalid, Name, PermissionName};
 use super::permission::Permission;
@@ -31,6 +33,8 @@ pub(super) struct Records {
     pub(super) damaged: BTreeMap<RowKey, Damage>,
     /// Rows whose very key couldn't be read: namespace and key. Nobody can use them; they are reported.
     pub(super) unnamed: Vec<(String, String)>,
+    /// Whose keys those were that nobody has any more.
+    pub(super) former_keys: FormerKeys,
 }
 
 /// A stored row, read.
@@ -190,6 +194,23 @@ impl Records {
             Change::Delete(key) => self.delete(key, rows)?,
         }
         Ok(())
+    }
+
+    /// Notes which access keys have come to be nobody's by a change that writes `rows`, and adds the rows that keep it.
+    pub(super) fn note_former_keys(
+        &mut self,
+        rows: &mut BTreeMap<(String, String), Option<Vec<u8>>>,
+        by: &str,
+        at: Timestamp,
+    ) {
+        let remains = |row: &RowKey| {
+            self.accounts.get(row.account()).is_some_and(|records| match row {
+                RowKey::Root { .. } => records.root.is_some(),
+                RowKey::ServiceAccount { name, .. } => records.service_accounts.contains_key(name),
+                RowKey::Account { .. } | RowKey::Permission { .. } | RowKey::User { .. } => false,
+            })
+        };
+        self.former_keys.follow(rows, remains, by, at);
     }
 
     /// Whether `change` takes the place of something: then it may be a revocation.

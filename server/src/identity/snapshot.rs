@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::account::{Account, RootKey};
 use super::compiled::CompiledPermission;
-use super::credential::{Credential, Identity, add_credentials, attached, service_account_identity};
+use super::credential::{Credential, Holder, Identity, add_credentials, attached, service_account_identity};
+use super::former_key::FormerKey;
 use super::name::{AccessKey, AccountId, CanonicalId, Id, Name};
 use super::records::{Records, Touched};
 use super::rows::RowKey;
@@ -41,6 +42,8 @@ struct AccountFields {
 pub enum Refusal<'a> {
     /// Nobody has it.
     Unknown,
+    /// Nobody has it any more.
+    Former(&'a FormerKey),
     /// Its service account is disabled.
     Disabled(&'a Arc<Identity>),
     /// Its service account has expired.
@@ -136,7 +139,7 @@ impl Snapshot {
     /// The key isn't accepted, and why.
     pub fn credential(&self, access_key: &str, now: Timestamp) -> Result<&Arc<Identity>, Refusal<'_>> {
         let identity = match self.credentials.get(access_key) {
-            None => return Err(Refusal::Unknown),
+            None => return Err(self.former_key(access_key).map_or(Refusal::Unknown, |it| Refusal::Former(it))),
             Some(Credential::Damaged(reason)) => return Err(Refusal::Damaged(reason)),
             Some(Credential::Known(identity)) => identity,
         };
@@ -149,12 +152,17 @@ impl Snapshot {
         }
     }
 
-    /// Whoever has this access key, whether or not it is accepted; none where they can't be read.
-    pub fn holder(&self, access_key: &str) -> Option<&Arc<Identity>> {
-        match self.credentials.get(access_key)? {
-            Credential::Known(identity) => Some(identity),
-            Credential::Damaged(_) => None,
+    /// Whoever has this access key, whether or not it is accepted, or had it last; none where they can't be read.
+    pub fn holder(&self, access_key: &str) -> Option<Holder> {
+        match self.credentials.get(access_key) {
+            Some(Credential::Known(identity)) => Some(Holder::Now(identity.clone())),
+            Some(Credential::Damaged(_)) => None,
+            None => self.former_key(access_key).cloned().map(Holder::Formerly),
         }
+    }
+
+    fn former_key(&self, access_key: &str) -> Option<&Arc<FormerKey>> {
+        self.records.former_keys.get(access_key)
     }
 
     /// The account with this id.
@@ -279,6 +287,7 @@ impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Unknown => f.write_str("unknown access key"),
+            Refusal::Former(former) => former.fmt(f),
             Refusal::Disabled(identity) => write!(f, "service account \"{}\" is disabled", identity.name()),
             Refusal::Expired(identity) => write!(f, "service account \"{}\" has expired", identity.name()),
             Refusal::Damaged(reason) => f.write_str(reason),

@@ -23,6 +23,7 @@ use super::records::{Records, Touched};
 use super::rows::{MASTER_KEY, MASTER_KEY_ROW};
 use super::sealed::{MasterKey, SecretKey};
 use super::snapshot::Snapshot;
+use crate::clock;
 
 /// Why the identities can't be read at start.
 #[derive(Debug)]
@@ -295,12 +296,13 @@ impl IdentityStore {
             revokes |= records.replaces(&change);
             records.apply(change, &shared.master, by, &mut rows)?;
         }
+        // A row that was removed and written again by one change is written once.
+        let mut last: BTreeMap<_, _> = rows.into_iter().map(|row| ((row.namespace, row.key), row.value)).collect();
+        records.note_former_keys(&mut last, by, clock::now_microseconds());
         let next = match base.changed(&records, &touched) {
             Some(next) => next,
             None => shared.anew(records, base)?,
         };
-        // A row that was removed and written again by one change is written once.
-        let last: BTreeMap<_, _> = rows.into_iter().map(|row| ((row.namespace, row.key), row.value)).collect();
         let rows = last.into_iter().map(|((namespace, key), value)| RowChange { namespace, key, value }).collect();
         Ok(Prepared { base: base.clone(), next: Arc::new(next), rows, revokes })
     }

@@ -13,7 +13,7 @@ use crate::access::authorize;
 use crate::access::context::RequestContext;
 use crate::auth::{self, Claim, PayloadAuth, RequestHead, Scheme};
 use crate::http::body::RequestBody;
-use crate::identity::credential::Identity;
+use crate::identity::credential::Holder;
 use crate::identity::snapshot::Snapshot;
 use crate::protocol::error::{Code, S3Error, S3Result, invalid_argument};
 use crate::protocol::name::CopySource;
@@ -47,8 +47,8 @@ pub struct Unproven {
     pub target: Option<Target>,
     /// The access key that it names.
     pub access_key: Option<String>,
-    /// Whose key that is.
-    pub holder: Option<Arc<Identity>>,
+    /// Whose key that is, or was.
+    pub holder: Option<Holder>,
     /// What the client says that it is.
     pub user_agent: Option<String>,
 }
@@ -63,8 +63,8 @@ impl Unproven {
             .and_then(|(target, query)| route::operation(head.method, target, &query, head.headers).ok());
         let access_key = access_key(state, head, now);
         let holder = access_key.as_deref().and_then(|key| match early {
-            Some(early) => early.holder(key).cloned(),
-            None => state.identities.snapshot().holder(key).cloned(),
+            Some(early) => early.holder(key),
+            None => state.identities.snapshot().holder(key),
         });
         let user_agent = head.headers.get(http::header::USER_AGENT).and_then(|it| it.to_str().ok()).map(str::to_owned);
         Unproven { operation, target, access_key, holder, user_agent }

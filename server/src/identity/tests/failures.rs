@@ -196,7 +196,10 @@ async fn commit_is_finished_when_its_caller_goes_away() {
         tokio::task::yield_now().await;
     }
     assert_eq!(rows.commits(), 2);
-    assert!(matches!(store.snapshot().credential("AKWORK", now()), Err(Refusal::Unknown)), "what is durable is shown");
+    assert!(
+        matches!(store.snapshot().credential("AKWORK", now()), Err(Refusal::Former(_))),
+        "what is durable is shown"
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod decisions;
 mod failures;
 mod first;
+mod former_key;
 mod history;
 mod incremental;
 mod loading;
