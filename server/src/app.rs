@@ -264,7 +264,6 @@ impl S3Application {
     }
 }
 
-/// The bucket or object that a request names, and what it copies from.
 /// Sets the headers by which an answer is known, those of every answer of S3.
 fn set_ids(response: &mut Response, id: &str) {
     let headers = response.headers_mut();
@@ -273,6 +272,7 @@ fn set_ids(response: &mut Response, id: &str) {
     headers.insert(http::header::SERVER, HeaderValue::from_static("Strongroom"));
 }
 
+/// The bucket or object that a request names, and what it copies from.
 fn resources(context: &RequestContext) -> [Option<Resource<'_>>; 2] {
     let source = context.request.copy_source.as_ref();
     [named(&context.request.target), source.map(|source| Resource::Object(source.bucket.as_ref(), source.key.as_ref()))]

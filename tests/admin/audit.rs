@@ -1,5 +1,7 @@
 //! The audit log: every request of S3 and of the admin API, searched over the API.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -355,6 +357,39 @@ fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why
     assert_eq!(app["authorization"]["reason"], "wrong secret", "{app}");
     let eve = &records(&root, "event=SignIn&refused=true&user=eve", 1)[0];
     assert_eq!(eve["authorization"]["reason"], "wrong password", "{eve}");
+}
+
+/// Its own path there is that of `POST /api/v1/state`.
+#[test]
+fn a_state_file_that_comes_by_the_socket_alone_is_recorded_as_well() {
+    let node = node(json!({}));
+    let state = json!({"accounts": [{"name": "main", "permissions": [everything("kept")]}]}).to_string();
+    let ask = |head: &str, body: &str| {
+        let mut stream = UnixStream::connect(node.data().join("admin.sock")).expect("the socket is there");
+        let length = body.len();
+        write!(stream, "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-strongroom-state-name: {}\r\ncontent-length: {length}\r\n\r\n{body}", "n".repeat(300))
+            .expect("the node reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the node answers");
+        answer
+    };
+    for (query, is_applied) in [("?dryRun=true", false), ("?prune=false", true)] {
+        let answer = ask(&format!("POST /apply{query}"), &state);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        let body: Value = serde_json::from_str(answer.rsplit("\r\n").next().unwrap_or_default()).expect("JSON");
+        assert_eq!(body, json!({"changes": ["+ permission \"kept\""], "notes": [], "applied": is_applied}));
+    }
+    for wrong in ["dryRun=True", "dryrun=true"] {
+        assert!(ask(&format!("POST /apply?{wrong}"), &state).starts_with("HTTP/1.1 400 "), "{wrong}");
+    }
+    assert!(ask("GET /state", "").contains("\"kept\""));
+    let found = records(&Admin::root(&node), "event=ApplyState&refused=false", 2);
+    let shown = |it: &Value| (it["requestParameters"]["dryRun"].clone(), it["requestParameters"]["file"].clone());
+    assert_eq!(
+        found.iter().rev().map(shown).collect::<Vec<_>>(),
+        [true, false].map(|it| (json!(it), json!("n".repeat(255))))
+    );
+    assert_eq!(found[0]["userIdentity"]["type"], "Root", "{found:?}");
 }
 
 #[test]

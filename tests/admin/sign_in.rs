@@ -228,7 +228,7 @@ fn d15_a_session_ends_with_what_it_was_begun_with() {
 fn a_session_whose_key_expired_stays_ended_when_the_key_gets_more_time() {
     let node = node(json!({"permissions": [everything("p")]}));
     let root = Admin::root(&node);
-    let expires_at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 3).expect("soon is a time");
+    let expires_at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 6).expect("soon is a time");
     let body = json!({"name": "app", "permissions": ["p"], "expirationDate": expires_at.to_string()});
     let made = root.post("/service-accounts", &body).json(201);
     let (key, secret) = (made["accessKey"].as_str().expect("a key"), made["secret"].as_str().expect("a secret"));

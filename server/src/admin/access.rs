@@ -2,6 +2,7 @@
 //!
 //! A statement with conditions may apply or not, so the answer has three parts: what is allowed whatever the circumstances, what is allowed in some, and the statements that say so.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use engine::Bucket;
@@ -47,7 +48,7 @@ pub(super) async fn of_service_account(call: &Call) -> Result<Answer> {
     for bucket in own_buckets().take(BUCKETS_MAX) {
         let mut policies = own.clone();
         if let Some(stored) = call.state.bucket_policies.of(bucket.id)? {
-            policies.push(of_the_bucket(&reader, &stored, true, &[])?);
+            policies.push(of_the_bucket(&reader, &stored, true, &HashSet::new())?);
         }
         let (allowed, conditional) = reader.allowed(&asker, bucket, &policies)?;
         shown.push(wire::BucketActions { bucket: bucket.name.to_string(), allowed, conditional });
@@ -67,7 +68,8 @@ pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
     let (snapshot, account, bucket) = (call.snapshot(), call.account()?, buckets::find(call)?);
     let reader = Reader::of_bucket(&bucket);
     let stored = call.state.bucket_policies.of(bucket.id)?;
-    let read = |knows_caller| stored.as_ref().map(|it| of_the_bucket(&reader, it, knows_caller, &[])).transpose();
+    let read =
+        |knows_caller| stored.as_ref().map(|it| of_the_bucket(&reader, it, knows_caller, &HashSet::new())).transpose();
     // Of callers that stand for many, nobody knows what follows from one.
     let (of_known, of_unknown) = (read(true)?, read(false)?);
     let question = Question { call, snapshot: &snapshot, bucket: &bucket, reader: &reader, stored: stored.as_deref() };
@@ -97,7 +99,10 @@ pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
 fn own(reader: &Reader, identity: &Identity) -> Result<Vec<Rc<Attached>>> {
     let permissions = identity.permissions().iter().map(|it| {
         let (name, role) = (it.name.as_str(), PolicyKind::Identity);
-        reader.attached(&it.policy, &Given { name, role, enabled: it.enabled, knows_caller: true, stands_for: &[] })
+        reader.attached(
+            &it.policy,
+            &Given { name, role, enabled: it.enabled, knows_caller: true, stands_for: &HashSet::new() },
+        )
     });
     permissions.collect()
 }
@@ -106,7 +111,7 @@ fn of_the_bucket(
     reader: &Reader,
     stored: &BucketPolicy,
     knows_caller: bool,
-    stands_for: &[String],
+    stands_for: &HashSet<String>,
 ) -> Result<Rc<Attached>> {
     let given = Given { name: "bucket policy", role: PolicyKind::Bucket, enabled: true, knows_caller, stands_for };
     Ok(Rc::new(reader.read(&stored.policy, &given)?))
@@ -275,7 +280,8 @@ impl Question<'_> {
         let asker = Asker { principal, canonical_user, context: &context };
         let (allowed, conditional) = self.reader.allowed(&asker, self.bucket, &policies)?;
         let statements = policies.iter().flat_map(|it| &it.statements);
-        let grants = statements.filter(|it| it.bears_on(self.bucket, &asker, &[])).map(|it| it.grant.clone());
+        let grants =
+            statements.filter(|it| it.bears_on(self.bucket, &asker, &HashSet::new())).map(|it| it.grant.clone());
         Ok(wire::BucketAccess {
             kind: "service-account",
             id: it.id.to_string(),
@@ -312,10 +318,10 @@ impl Question<'_> {
         if let Some(role) = it.role {
             let (name, policy) = (role.as_str(), role.policy());
             let role = PolicyKind::Identity;
-            policies.push(
-                self.reader
-                    .attached(policy, &Given { name, role, enabled: true, knows_caller: true, stands_for: &[] })?,
-            );
+            policies.push(self.reader.attached(
+                policy,
+                &Given { name, role, enabled: true, knows_caller: true, stands_for: &HashSet::new() },
+            )?);
         }
         let canonical_user = it.canonical_user.as_deref();
         let asker = Asker { principal, canonical_user, context: &context };
@@ -336,7 +342,7 @@ impl Question<'_> {
 
 impl Question<'_> {
     /// The ARNs of the users for whom a row stands.
-    fn users(&self, it: &Other) -> Vec<String> {
+    fn users(&self, it: &Other) -> HashSet<String> {
         let role = it.role.filter(|_| it.kind == "role");
         let of_account = role.into_iter().flat_map(|_| self.snapshot.users(&self.bucket.owner));
         of_account.filter(|user| Some(user.role) == role).map(|user| user.arn()).collect()

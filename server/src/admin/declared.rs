@@ -16,7 +16,7 @@ use crate::protocol::request::Query;
 use crate::state::State;
 
 /// The header with the file's name, for messages.
-pub(super) const NAME_HEADER: &str = "x-strongroom-state-name";
+const NAME_HEADER: &str = "x-strongroom-state-name";
 
 /// The longest name of a file that is told again, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -53,7 +53,7 @@ pub(super) async fn apply(call: &Call) -> Result<Answer> {
 
 /// How a state file is applied.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Switches {
+struct Switches {
     /// What isn't declared is deleted.
     prune: bool,
     /// Nothing is changed.
@@ -62,7 +62,7 @@ pub(super) struct Switches {
 
 impl Switches {
     /// Reads `prune` and `dryRun`. Neither is guessed: a `dryRun=True` that counted as false would change what its author only wanted to see.
-    pub(super) fn of(query: &Query) -> Result<Switches> {
+    fn of(query: &Query) -> Result<Switches> {
         let switch = |name: &str| match query.value(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -72,13 +72,13 @@ impl Switches {
     }
 
     /// What came of it.
-    pub(super) fn shown(self, applied: Applied) -> wire::Applied {
+    fn shown(self, applied: Applied) -> wire::Applied {
         wire::Applied { changes: applied.changes, notes: applied.notes, applied: !self.dry_run }
     }
 }
 
 /// The state of a node, without secrets.
-pub(super) fn state_of(state: &State) -> Value {
+fn state_of(state: &State) -> Value {
     let buckets = |account: &str| {
         let own = state.store.buckets().into_iter().filter(|bucket| bucket.owner == account);
         own.map(|bucket| declare::bucket_state(state, &bucket)).collect()
@@ -87,7 +87,7 @@ pub(super) fn state_of(state: &State) -> Value {
 }
 
 /// Brings a node to the state that a file declares; a dry run only says what would change.
-pub(super) async fn apply_file(
+async fn apply_file(
     state: &Arc<State>,
     name: &str,
     file: &[u8],

@@ -3,7 +3,7 @@
 //! A statement is read with its conditions and with the variables that nobody can know, so that what is said to be allowed is, and what isn't named is refused; between the two stands what depends.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -80,13 +80,13 @@ pub(super) struct Given<'a> {
     /// Whether variables that follow from the caller have values.
     pub(super) knows_caller: bool,
     /// The ARNs of those for whom the caller stands: what names some of them depends on who it is.
-    pub(super) stands_for: &'a [String],
+    pub(super) stands_for: &'a HashSet<String>,
 }
 
 impl Given<'_> {
     /// Whether an element with principals names somebody for whom the caller stands.
     fn stands_for_one_of(&self, element: &Value) -> bool {
-        named_principals(element).iter().any(|named| self.stands_for.iter().any(|it| it == named))
+        named_principals(element).into_iter().any(|named| self.stands_for.contains(named))
     }
 }
 
@@ -230,7 +230,7 @@ impl Reader {
 
 impl Statement {
     /// Whether it speaks of the bucket or of objects in it, and to this caller or to one of those for whom they stand.
-    pub(super) fn bears_on(&self, bucket: &Bucket, asker: &Asker<'_>, stands_for: &[String]) -> bool {
+    pub(super) fn bears_on(&self, bucket: &Bucket, asker: &Asker<'_>, stands_for: &HashSet<String>) -> bool {
         // What an inverted list leaves out is told by the statement itself.
         let about_bucket = self.inverted || self.patterns.iter().any(|it| it.bears_on(&bucket.name, asker.context));
         about_bucket && (self.is_to(asker) || self.names_one_of(stands_for))
@@ -249,9 +249,9 @@ impl Statement {
         policy::decide([denied], &request).outcome == Outcome::ExplicitDeny
     }
 
-    fn names_one_of(&self, principals: &[String]) -> bool {
+    fn names_one_of(&self, principals: &HashSet<String>) -> bool {
         let named = self.grant.principal.as_ref().map(named_principals).unwrap_or_default();
-        principals.iter().any(|it| named.contains(&it.as_str()))
+        named.into_iter().any(|it| principals.contains(it))
     }
 }
 
@@ -451,8 +451,13 @@ mod tests {
             );
             let parsed = policy::parse(text.as_bytes(), ParseOptions::grammar(PolicyKind::Identity));
             let policy = Arc::new(parsed.unwrap());
-            let given =
-                Given { name: "p", role: PolicyKind::Identity, enabled: true, knows_caller: true, stands_for: &[] };
+            let given = Given {
+                name: "p",
+                role: PolicyKind::Identity,
+                enabled: true,
+                knows_caller: true,
+                stands_for: &HashSet::new(),
+            };
             let Ok(attached) = reader.attached(&policy, &given) else { panic!("it was parsed before") };
             assert_eq!(attached.statements[0].grant.sid, format!("S{n}"));
         }

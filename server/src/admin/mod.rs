@@ -42,6 +42,7 @@ use crate::protocol::respond::Response;
 use crate::state::State;
 
 pub(crate) use handle::is_below;
+use route::BASE;
 
 /// Answers a call that came over the network.
 pub(crate) async fn answer(state: &Arc<State>, connection: &Connection, request: hyper::Request<Incoming>) -> Response {

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use http::uri::InvalidUri;
 use http::{HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -14,15 +15,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::answer::{Answer, Refusal};
-use super::declared::{self, Switches};
-use crate::declare::Author;
 use crate::health;
 use crate::http::body::{Body, RequestBody};
-use crate::identity::state::STATE_BYTES_MAX;
 use crate::maintenance::{Busy, Work};
 use crate::protocol::error::S3Error;
-use crate::protocol::request::Query;
 use crate::protocol::respond::{self, Response};
 use crate::state::State;
 
@@ -110,12 +106,14 @@ async fn answer(state: &Arc<State>, request: hyper::Request<Incoming>) -> Respon
         return super::answer_local(state, request).await;
     }
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/apply") => apply(state, request).await,
+        (&Method::POST, "/apply") | (&Method::GET, "/state") => match as_call(request, "/state") {
+            Ok(request) => super::answer_local(state, request).await,
+            Err(error) => refuse(StatusCode::BAD_REQUEST, "InvalidURI", &error.to_string()),
+        },
         (&Method::POST, "/scrub") => begin(state, Work::Scrub),
         (&Method::POST, "/compact") => begin(state, Work::Compact),
         (&Method::POST, "/backup") => backup(state, request).await,
         (&Method::GET, path) if path.starts_with(JOBS) => job(state, path),
-        (&Method::GET, "/state") => json(StatusCode::OK, &declared::state_of(state)),
         (&Method::GET, path) => match health::probe_of(path) {
             Some(probe) => health::answer(state, probe),
             None => refuse(StatusCode::NOT_FOUND, "NotFound", &format!("there is no {path} here")),
@@ -170,27 +168,12 @@ fn job(state: &State, path: &str) -> Response {
     }
 }
 
-async fn apply(state: &Arc<State>, request: hyper::Request<Incoming>) -> Response {
-    // A query that can't be read may hold a wish for a dry run.
-    let query = Query::parse(request.uri().query().unwrap_or_default()).map_err(Refusal::from);
-    let switches = match query.and_then(|query| Switches::of(&query)) {
-        Ok(switches) => switches,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let name = request.headers().get(declared::NAME_HEADER).and_then(|name| name.to_str().ok());
-    let name = name.unwrap_or("state").to_owned();
-    let (head, incoming) = request.into_parts();
-    let mut body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
-    let bytes = match body.collect(STATE_BYTES_MAX).await.map_err(S3Error::from) {
-        Ok(bytes) => bytes,
-        Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
-    };
-    let root = state.identities.snapshot().operator().map(|it| it.root_arn()).unwrap_or_default();
-    let applied = declared::apply_file(state, &name, &bytes, switches, Author::Root, root).await;
-    match applied.and_then(|applied| Answer::ok(&switches.shown(applied))) {
-        Ok(answer) => answer.into_response(),
-        Err(refusal) => refusal.into_response(),
-    }
+/// The same request of a call of the admin API.
+fn as_call(request: hyper::Request<Incoming>, path: &str) -> Result<hyper::Request<Incoming>, InvalidUri> {
+    let (mut head, body) = request.into_parts();
+    let query = head.uri.query().map_or(String::new(), |query| format!("?{query}"));
+    head.uri = format!("{}{path}{query}", super::BASE).parse()?;
+    Ok(hyper::Request::from_parts(head, body))
 }
 
 fn refuse(status: StatusCode, code: &str, message: &str) -> Response {

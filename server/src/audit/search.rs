@@ -1,11 +1,13 @@
 //! Searching the log, newest records first, file by file from its end, or what was written after a place, oldest first; a search that finds little stops after a bounded amount and says where it goes on.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::files::{numbered, numbers};
@@ -55,20 +57,15 @@ impl Search {
     /// # Errors
     /// The files can't be read.
     pub fn run(&self, path: &Path, cursor: Option<Cursor>, limit: usize) -> io::Result<(Vec<Value>, Option<Cursor>)> {
-        let full = numbers(path)?;
-        let newest = full.last().map_or(1, |last| last + 1);
+        let (newest, newest_file) = newest_of(path)?;
         let mut found = Vec::new();
         let (mut read, mut too_old) = (0, 0);
-        for number in full.iter().copied().chain([newest]).rev() {
+        let full = numbers(path)?.into_iter().rev().filter(|number| *number < newest);
+        for (number, file) in [(newest, newest_file)].into_iter().chain(full.map(|number| (number, None))) {
             if cursor.is_some_and(|cursor| number > cursor.file) {
                 continue;
             }
-            let opened = if number == newest { File::open(path) } else { File::open(numbered(path, number)) };
-            let file = match opened {
-                // Removed as the oldest meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file?,
-            };
+            let Some(file) = file.map_or_else(|| open_full(path, number), |file| Ok(Some(file)))? else { continue };
             let mut end = file.metadata()?.len();
             if let Some(cursor) = cursor.filter(|cursor| cursor.file == number) {
                 end = end.min(cursor.before);
@@ -110,14 +107,7 @@ impl Search {
         let full = numbers(path)?.into_iter().filter(|number| unread.contains(number));
         let files = full.map(|number| (number, None)).chain([(newest, newest_file)]);
         for (number, file) in files {
-            let mut file = match file {
-                Some(file) => file,
-                // Removed as the oldest meanwhile; or there is no log yet.
-                None => match File::open(numbered(path, number)) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    file => file?,
-                },
-            };
+            let Some(mut file) = file.map_or_else(|| open_full(path, number), |file| Ok(Some(file)))? else { continue };
             if number != place.file {
                 place = Cursor { file: number, before: 0 };
             }
@@ -156,15 +146,11 @@ impl Search {
         if plain.is_some_and(|wanted| !text.to_lowercase().contains(wanted)) {
             return Judged::Other;
         }
-        let Ok(record) = serde_json::from_str::<Value>(text) else { return Judged::Other };
-        let time = record["eventTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
-        // Records are written in the order of their answers, so that one may be a little older than the one before.
-        let slack = jiff::SignedDuration::from_mins(10);
-        if let (Some(time), Some(from)) = (time, self.from)
-            && time.saturating_add(slack).is_ok_and(|time| time < from)
-        {
+        if self.from.is_some_and(|from| is_older(text, from)) {
             return Judged::TooOld;
         }
+        let Ok(record) = serde_json::from_str::<Value>(text) else { return Judged::Other };
+        let time = record["eventTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
         let is = |value: &Value, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| value == wanted);
         let identity = &record["userIdentity"];
         let user = self.user.as_ref().is_none_or(|user| {
@@ -192,6 +178,20 @@ impl Search {
             && self.text.as_ref().is_none_or(|wanted| says(&record, wanted));
         if fits { Judged::Fits(record) } else { Judged::Other }
     }
+}
+
+/// Whether a record is older than `from`, and by more than records stand out of order: they are written in the order of their answers. Many of them may be passed over, so nothing else of one is read.
+fn is_older(record: &str, from: Timestamp) -> bool {
+    const SLACK: SignedDuration = SignedDuration::from_mins(10);
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Dated<'a> {
+        #[serde(borrow)]
+        event_time: Cow<'a, str>,
+    }
+    let dated = serde_json::from_str::<Dated<'_>>(record).ok();
+    let time = dated.and_then(|dated| dated.event_time.parse::<Timestamp>().ok());
+    time.is_some_and(|time| time.saturating_add(SLACK).is_ok_and(|time| time < from))
 }
 
 /// Whether a text or number of a record holds what is wanted, in any case; `wanted` is in lower case.
@@ -249,6 +249,14 @@ fn newest_of(path: &Path) -> io::Result<(u64, Option<File>)> {
         if number(numbers(path)?) == before {
             return Ok((before, file));
         }
+    }
+}
+
+/// A file that was set aside; none if it was removed meanwhile, as the oldest, or was never there.
+fn open_full(path: &Path, number: u64) -> io::Result<Option<File>> {
+    match File::open(numbered(path, number)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.map(Some),
     }
 }
 
@@ -338,6 +346,31 @@ mod tests {
         assert!(none.run(&path, None, 4).unwrap().0.is_empty());
         let late = Search { from: Some("2026-11-22T05:28:00Z".parse().unwrap()), ..Search::default() };
         assert_eq!(late.run(&path, None, 10).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_set_aside_meanwhile_is_searched_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 1..=4_000 {
+                    std::fs::write(&path, line(0, &n.to_string())).unwrap();
+                    std::fs::rename(&path, numbered(&path, n)).unwrap();
+                    if n > 5 {
+                        std::fs::remove_file(numbered(&path, n - 5)).unwrap();
+                    }
+                }
+                done.store(true, std::sync::atomic::Ordering::Release);
+            });
+            while !done.load(std::sync::atomic::Ordering::Acquire) {
+                let (found, _) = Search::default().run(&path, None, 10).unwrap();
+                let number = |it: &Value| it["eventName"].as_str().unwrap().parse::<u32>().unwrap();
+                let numbers: Vec<u32> = found.iter().map(number).collect();
+                assert!(numbers.windows(2).all(|it| it[0] == it[1] + 1), "one is missing: {numbers:?}");
+            }
+        });
     }
 
     #[test]

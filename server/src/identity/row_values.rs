@@ -390,5 +390,5 @@ impl UserRow {
 }
 
 fn secret_damage() -> Damage {
-    Damage("its secret can't be opened with secret.key".to_owned())
+    Damage("its secret can't be opened with the node's key (secret.key, or master-key where that is given)".to_owned())
 }

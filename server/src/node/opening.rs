@@ -152,11 +152,11 @@ fn open_store(
         None => private_file::load_or_create_key(&config.data.join(MASTER_KEY_FILE), needed.as_deref())
             .map_err(|error| failed(&error))?,
     };
-    let (identities, loading) = IdentityStore::begin(rows, master, root).map_err(|error| failed(&error))?;
+    let (identities, loading) = IdentityStore::begin(rows, master, root).map_err(|error| unread(config, &error))?;
     // A new node's are few, and what is declared is compared with all of them. Behind damage two rows may contradict each other, which only all of them show.
     let is_damaged = store.health() != engine::Health::Ok;
     let loading = if config.bootstrap.is_some() || !identities.had_operator() || is_damaged {
-        loading.finish().map_err(|error| failed(&error))?;
+        loading.finish().map_err(|error| unread(config, &error))?;
         None
     } else {
         Some(loading)
@@ -181,6 +181,16 @@ fn given_key(given: &MasterKeyText, needed: Option<&str>) -> Result<MasterKey, S
     }
 }
 
+/// Why the identities can't be read, with the key that they are sealed under called what the operator calls it.
+fn unread(config: &Config, error: &OpenError) -> StartError {
+    StartError(match error {
+        OpenError::WrongMasterKey { needed: None, given } if config.master_key.is_some() => format!(
+            "master-key is not this store's key: none of its secrets opens with key {given}; give the right one"
+        ),
+        error => error.to_string(),
+    })
+}
+
 /// Waits for the identities that the start didn't wait for, and says what is wrong with them.
 pub(super) async fn finish_loading(
     state: Arc<State>,
@@ -188,7 +198,7 @@ pub(super) async fn finish_loading(
     failure: Arc<SetOnce<StartError>>,
 ) {
     let finished = loading.await.map_err(|panic| StartError(format!("the identities can't be read: {panic}")));
-    let finished = finished.and_then(|read| read.map_err(|error| StartError(error.to_string())));
+    let finished = finished.and_then(|read| read.map_err(|error| unread(&state.config, &error)));
     if let Err(error) = finished {
         // Nobody else sets it.
         let _ = failure.set(error);

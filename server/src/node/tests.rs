@@ -114,4 +114,11 @@ async fn a_key_that_is_kept_elsewhere_opens_the_store_and_is_written_nowhere() {
         assert!(refused.contains(told) && !refused.contains("5a5a") && !refused.contains("6b6b"), "{refused}");
     }
     assert!(!directory.path().join("secret.key").exists());
+    // Where the store has lost which key it needs, its secrets tell.
+    let store = engine::Store::open(directory.path(), engine::Options::default()).unwrap();
+    assert!(store.delete_config("identity.master-key", "fingerprint", None).wait().unwrap());
+    store.close().unwrap();
+    drop(store);
+    let failed = Node::start(config(Some(&"6b".repeat(32)))).await.map(drop).unwrap_err().to_string();
+    assert!(failed.starts_with("master-key is not this store's key: none of its secrets opens"), "{failed}");
 }
