@@ -1,12 +1,12 @@
 //! `strongroom service-account`, `user` and `account` against the socket of a running node.
 
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use serde_json::json;
 use tests::binary;
 
+use super::terminal::{Terminal, signal, telling_its_id};
 use super::{field, file, local, node, text_of};
 
 #[test]
@@ -152,29 +152,6 @@ fn a_user_is_made_with_a_link_given_a_password_and_disabled() {
     local(&node, &["user", "link", "eve"]).fails(3, &["user list"]);
 }
 
-/// Runs a script of the shell on a terminal of its own until it asks for a password, types an answer, and reads what comes of it.
-fn on_a_terminal(script: &str, typed: &[u8]) -> String {
-    // A terminal for as long as its input is open.
-    let mut child = Command::new("script")
-        .args(["--quiet", "--flush", "--command", script, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script is part of every Debian");
-    let mut out = child.stdout.take().expect("a pipe");
-    let mut seen = Vec::new();
-    while !seen.ends_with(b"New password of eve: ") {
-        let mut byte = [0];
-        out.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&seen)));
-        seen.extend(byte);
-    }
-    child.stdin.as_mut().expect("a pipe").write_all(typed).expect("it reads");
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).expect("UTF-8");
-    child.wait().expect("a child");
-    rest
-}
-
 /// That a terminal, of which `stty -a` tells, shows what is typed.
 #[track_caller]
 fn shows_what_is_typed(told: &str) {
@@ -186,9 +163,12 @@ fn shows_what_is_typed(told: &str) {
 #[test]
 fn ctrl_c_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
     let node = node();
-    let (binary, data) = (binary::path().display().to_string(), node.data());
+    let (binary, data) = (binary::path().display(), node.data());
     let script = format!("'{binary}' user password eve --data '{}'; echo code $?; stty -a", data.display());
-    let rest = on_a_terminal(&script, b"half\x03");
+    let mut terminal = Terminal::run(&script);
+    terminal.until("New password of eve: ");
+    terminal.type_in(b"half\x03");
+    let rest = terminal.rest();
     // 128 and SIGINT, as for any program.
     assert!(rest.contains("code 130"), "{rest}");
     shows_what_is_typed(&rest);
@@ -197,12 +177,13 @@ fn ctrl_c_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
 #[test]
 fn a_signal_at_a_hidden_question_leaves_a_terminal_that_shows_what_is_typed() {
     let node = node();
-    let (binary, data) = (binary::path().display().to_string(), node.data());
-    let script = format!(
-        "timeout --foreground --preserve-status 3 '{binary}' user password eve --data '{}'; echo code $?; stty -a",
-        data.display()
-    );
-    let rest = on_a_terminal(&script, b"half");
+    let (binary, data, id) = (binary::path().display(), node.data(), node.temporary().join("id"));
+    let program = telling_its_id(&id);
+    let script = format!("{program} '{binary}' user password eve --data '{}'; echo code $?; stty -a", data.display());
+    let mut terminal = Terminal::run(&script);
+    terminal.until("New password of eve: ");
+    signal(&id, Signal::TERM);
+    let rest = terminal.rest();
     // 128 and SIGTERM.
     assert!(rest.contains("code 143"), "{rest}");
     shows_what_is_typed(&rest);

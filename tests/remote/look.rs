@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{field, file, local, node};
+use super::{field, file, local, node, once_written};
 
 #[test]
 fn the_audit_log_is_searched_by_its_filters_and_printed_line_by_line() {
@@ -46,100 +46,6 @@ fn a_search_that_finds_more_than_a_page_prints_all_that_is_asked_for() {
     assert!(all.starts_with("TIME "), "{all}");
     let found = local(&node, &["audit", "search", "--bucket", "nix", "--limit", "1050", "--json"]).ok();
     assert_eq!(found.lines().count(), 1_050);
-}
-
-/// What a search prints when it finds so many lines: records are gathered before they are written.
-#[track_caller]
-fn once_written(node: &tests::Node, arguments: &[&str], lines: usize) -> String {
-    for _ in 0..100 {
-        let found = local(node, arguments).ok();
-        if found.lines().count() == lines {
-            return found;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("{arguments:?} doesn't find {lines} lines");
-}
-
-#[test]
-fn the_audit_log_is_followed_until_somebody_ends_it() {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Child, Stdio};
-    let node = node();
-    let follow = |arguments: &[&str]| -> Child {
-        let mut command = tests::binary::command();
-        command.args(["audit", "search", "--follow", "--data"]).arg(node.data()).args(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
-    };
-    let mut shown = follow(&[]);
-    let mut lines = BufReader::new(shown.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
-    // The head is printed before anything is asked, so one record tells that the place is known.
-    assert!(lines.next().expect("a head").starts_with("TIME "));
-    let mut json = follow(&["--json", "--event", "DeleteBucket"]);
-    let mut bounded = follow(&["--limit", "2"]);
-    let mut unread = follow(&["--json"]);
-    drop(unread.stdout.take());
-    assert!(unread.wait().expect("it ends when nobody reads").success(), "{unread:?}");
-    let mut created = Vec::new();
-    let first = loop {
-        let name = format!("lake{}", created.len());
-        local(&node, &["bucket", "create", &name]).ok();
-        created.push(name);
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        if bounded.try_wait().expect("a child").is_some() {
-            break lines.next().expect("a record");
-        }
-        assert!(created.len() < 100, "nothing is followed");
-    };
-    assert!(first.contains("CreateBucket"), "{first}");
-    local(&node, &["bucket", "delete", "lake0", "--yes"]).ok();
-    let deleted = lines.find(|line| line.contains("DeleteBucket")).expect("a record");
-    assert!(deleted.contains("buckets/lake0") && deleted.contains(" 204"), "{deleted}");
-    let mut text = String::new();
-    bounded.stdout.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
-    assert_eq!(text.lines().count(), 3, "a head and two records: {text}");
-    let mut line = String::new();
-    BufReader::new(json.stdout.take().expect("a pipe")).read_line(&mut line).expect("UTF-8");
-    let record: Value = serde_json::from_str(&line).expect("a record a line");
-    assert_eq!(record["eventName"], "DeleteBucket");
-    assert!(json.wait().expect("its reader is gone").success());
-    let id = rustix::process::Pid::from_child(&shown);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
-    assert!(shown.wait().expect("a child").success(), "Ctrl-C is how it ends");
-    local(&node, &["audit", "search", "--follow", "--from", "2026-01-01"]).fails(2, &["--follow"]);
-}
-
-#[test]
-fn what_is_followed_goes_on_when_the_node_is_started_anew() {
-    use std::io::{BufRead, BufReader};
-    use std::process::Stdio;
-    let mut node = node();
-    let mut command = tests::binary::command();
-    command.args(["audit", "search", "--follow", "--json", "--event", "CreateBucket", "--data"]).arg(node.data());
-    let mut followed = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-    let mut lines = BufReader::new(followed.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
-    let (tell, told) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || lines.by_ref().try_for_each(|line| tell.send(line)));
-    // Until the first record is followed, nobody knows from where on.
-    let mut made = 0;
-    while told.recv_timeout(std::time::Duration::from_millis(700)).is_err() {
-        local(&node, &["bucket", "create", &format!("before{made}")]).ok();
-        made += 1;
-        assert!(made < 40, "nothing is followed");
-    }
-    assert!(node.terminate().success(), "{}", node.log());
-    let mut warning = String::new();
-    let mut errors = BufReader::new(followed.stderr.take().expect("a pipe"));
-    errors.read_line(&mut warning).expect("UTF-8");
-    assert!(warning.contains("waiting for the node"), "{warning}");
-    node.restart();
-    local(&node, &["bucket", "create", "after"]).ok();
-    let mut found = std::iter::from_fn(|| told.recv_timeout(std::time::Duration::from_secs(20)).ok());
-    assert!(found.any(|line| line.contains("\"name\":\"after\"")), "the record of after the start is told");
-    let id = rustix::process::Pid::from_child(&followed);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
-    assert!(followed.wait().expect("a child").success(), "Ctrl-C is how it ends");
-    let _ended = reader.join().expect("it ends with its lines");
 }
 
 #[test]

@@ -4,10 +4,12 @@ mod bucket;
 mod directory;
 mod endpoint;
 mod explain;
+mod follow;
 mod identity;
 mod look;
 mod permission;
 mod state;
+mod terminal;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -88,4 +90,17 @@ fn field(text: &str, name: &str) -> String {
         text.lines().find(|line| line.starts_with(&format!("{name}  ")) || line.starts_with(&format!("{name} ")));
     let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
     line[name.len()..].trim().trim_end_matches("  (not shown again)").to_owned()
+}
+
+/// What a search prints when it finds so many lines: records are gathered before they are written.
+#[track_caller]
+fn once_written(node: &Node, arguments: &[&str], lines: usize) -> String {
+    for _ in 0..100 {
+        let found = local(node, arguments).ok();
+        if found.lines().count() == lines {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{arguments:?} doesn't find {lines} lines");
 }

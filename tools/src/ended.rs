@@ -5,6 +5,7 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -13,6 +14,14 @@ use tokio::net::unix::pipe::Sender;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
+
+/// Whether an end by Ctrl-C or SIGTERM is a command's own to come to.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody waits for Ctrl-C and SIGTERM, so that others leave these to them.
+pub(crate) fn is_watched() -> bool {
+    WATCHED.load(Ordering::Acquire)
+}
 
 /// Tells when a command is to end.
 #[derive(Debug)]
@@ -48,6 +57,7 @@ impl Ended {
             });
         };
         std::thread::Builder::new().name("ended".to_owned()).spawn(watched).map_err(failed)?;
+        WATCHED.store(true, Ordering::Release);
         Ok(Ended(told))
     }
 

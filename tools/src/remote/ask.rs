@@ -2,17 +2,21 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Signal, getpid, kill_process};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::process::{Signal, getpgrp, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::ended;
 use crate::failure::Failure;
 
 /// Longest line that is typed.
 const LINE_BYTES_MAX: u64 = 4096;
+
+/// The terminal that doesn't show what is typed now, and how it was before. Whoever takes it out of here restores it.
+static HIDDEN: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
 /// Asks whether to go on; `yes` answers without asking.
 ///
@@ -44,11 +48,9 @@ pub(super) fn secret(what: &str) -> Result<Option<String>, Failure> {
     // The terminal itself, since standard input may be a file that is sent.
     let Ok(mut terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else { return Ok(None) };
     let failed = |error: io::Error| Failure::failed(format!("the terminal can't be read: {error}"));
+    restore_at_end().map_err(failed)?;
     // Before the question is put, so that an answer is hidden however fast it comes.
-    let before = hide(&terminal).map_err(failed)?;
-    let interrupt = before.special_codes[SpecialCodeIndex::VINTR];
-    let hidden = Hidden { terminal: terminal.try_clone().map_err(failed)?, before };
-    restore_at_end(&hidden).map_err(failed)?;
+    let (hidden, interrupt) = hide(&terminal).map_err(failed)?;
     write!(terminal, "{what}: ").and_then(|()| terminal.flush()).map_err(failed)?;
     let read = read_line(&terminal, interrupt);
     drop(hidden);
@@ -68,19 +70,21 @@ pub(super) fn secret(what: &str) -> Result<Option<String>, Failure> {
 }
 
 /// Shows again what is typed when a signal ends this process, which would leave the terminal as it is.
-fn restore_at_end(hidden: &Hidden) -> io::Result<()> {
-    static WATCHED: AtomicBool = AtomicBool::new(false);
-    if WATCHED.swap(true, Ordering::Relaxed) {
+///
+/// The signals are watched for ever from the first question on, since they can't be given back: where no question is put any more they end the process as if nobody watched, or leave that to whoever waits for the end.
+fn restore_at_end() -> io::Result<()> {
+    static WATCHED: Mutex<bool> = Mutex::new(false);
+    let mut is_watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *is_watched {
         return Ok(());
     }
-    let (terminal, before) = (hidden.terminal.try_clone()?, hidden.before.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut quit = signal(SignalKind::quit())?;
     drop(entered);
-    let watched = move || {
+    let watched = move || loop {
         let ended_by = runtime.block_on(async {
             tokio::select! {
                 _ = terminate.recv() => SignalKind::terminate(),
@@ -88,11 +92,15 @@ fn restore_at_end(hidden: &Hidden) -> io::Result<()> {
                 _ = quit.recv() => SignalKind::quit(),
             }
         });
-        // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
+        if ended_by == SignalKind::terminate() && ended::is_watched() {
+            continue;
+        }
+        show(&mut hidden());
         std::process::exit(128 + ended_by.as_raw_value());
     };
-    std::thread::Builder::new().name("terminal".to_owned()).spawn(watched).map(drop)
+    std::thread::Builder::new().name("terminal".to_owned()).spawn(watched)?;
+    *is_watched = true;
+    Ok(())
 }
 
 /// Asks for a new secret, twice; none without a terminal.
@@ -124,27 +132,42 @@ fn read_line(mut terminal: &File, interrupt: u8) -> io::Result<String> {
     }
 }
 
-/// Shows no more what is typed; answers how the terminal was.
+/// Shows no more what is typed until the first of these is dropped; the second is the character of an interrupt.
 ///
 /// Ctrl-C ends the line instead of the process, which would leave a terminal that shows nothing to whoever comes next.
-fn hide(terminal: &File) -> io::Result<Termios> {
+fn hide(terminal: &File) -> io::Result<(Hidden, u8)> {
+    // No signal ends this process between the change and the note of it.
+    let mut hidden = hidden();
     let before = tcgetattr(terminal)?;
+    let interrupt = before.special_codes[SpecialCodeIndex::VINTR];
     let mut modes = before.clone();
     modes.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
-    modes.special_codes[SpecialCodeIndex::VEOL] = before.special_codes[SpecialCodeIndex::VINTR];
+    modes.special_codes[SpecialCodeIndex::VEOL] = interrupt;
+    let kept = terminal.try_clone()?;
     tcsetattr(terminal, OptionalActions::Flush, &modes)?;
-    Ok(before)
+    *hidden = Some((kept, before));
+    Ok((Hidden, interrupt))
+}
+
+fn hidden() -> MutexGuard<'static, Option<(File, Termios)>> {
+    HIDDEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Restores the terminal, if there is one to be restored.
+fn show(hidden: &mut Option<(File, Termios)>) {
+    let Some((terminal, before)) = hidden.take() else { return };
+    // Whoever has the terminal by now set it as they need it, and the system stops who changes it in the background.
+    if tcgetpgrp(&terminal).is_ok_and(|group| group == getpgrp()) {
+        // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
+    }
 }
 
 /// A terminal that doesn't show what is typed, until this is dropped.
-struct Hidden {
-    terminal: File,
-    before: Termios,
-}
+struct Hidden;
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        show(&mut hidden());
     }
 }
