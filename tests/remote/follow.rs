@@ -1,8 +1,10 @@
 //! `strongroom audit search --follow`: until somebody ends it, however the node or who signed in fares meanwhile.
 
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -108,6 +110,41 @@ fn lines_of(pipe: impl io::Read + Send + 'static) -> Receiver<String> {
     told
 }
 
+/// An address that stays when the node takes another one.
+struct Door {
+    address: SocketAddr,
+    node: Arc<Mutex<SocketAddr>>,
+}
+
+impl Door {
+    fn to(node: &Node) -> Door {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let door = Door { address, node: Arc::new(Mutex::new(node.console())) };
+        let led = Arc::clone(&door.node);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let node = *led.lock().expect("no holder panics");
+                // Nobody behind it is nobody there.
+                std::thread::spawn(move || pass(client, node));
+            }
+        });
+        door
+    }
+
+    fn lead_to(&self, node: &Node) {
+        *self.node.lock().expect("no holder panics") = node.console();
+    }
+}
+
+fn pass(mut client: TcpStream, node: SocketAddr) -> io::Result<()> {
+    let mut node = TcpStream::connect(node)?;
+    let (mut asked, mut asks) = (client.try_clone()?, node.try_clone()?);
+    std::thread::spawn(move || io::copy(&mut asked, &mut asks));
+    io::copy(&mut node, &mut client)?;
+    client.shutdown(Shutdown::Both)
+}
+
 /// How many calls of a kind there were that begin and end sessions: sign-ins and sign-outs.
 #[track_caller]
 fn sessions(node: &Node, begun: usize, ended: usize) {
@@ -207,4 +244,104 @@ fn a_signal_after_a_hidden_question_ends_also_what_is_in_the_background() {
     let rest = terminal.rest();
     assert!(rest.contains("code 0"), "{rest}");
     sessions(&node, 1, 1);
+}
+
+#[test]
+fn what_is_followed_by_a_user_goes_on_in_another_session_when_the_node_is_started_anew() {
+    let mut node = node();
+    let password = file(&node, "password", "correct horse\n");
+    local(&node, &["user", "create", "eve", "--role", "auditor", "--password-file", &password]).ok();
+    let door = Door::to(&node);
+    let url = format!("http://{}", door.address);
+    let mut follow = command(&["--json", "--event", "CreateBucket", "--endpoint", &url, "--user", "eve"]);
+    let mut following = Following::start(follow.env("STRONGROOM_PASSWORD_FILE", &password));
+    following.first_record(&node);
+    assert!(node.terminate().success(), "{}", node.log());
+    let warning = following.warning();
+    assert!(warning.contains("waiting for the node"), "{warning}");
+    node.restart();
+    door.lead_to(&node);
+    local(&node, &["bucket", "create", "after"]).ok();
+    following.line_with("\"name\":\"after\"");
+    sessions(&node, 2, 0);
+    // Who may no longer sign in is told so.
+    let other = file(&node, "other", "battery staple\n");
+    local(&node, &["user", "password", "eve", "--password-file", &other]).ok();
+    let warning = following.warning();
+    assert!(warning.contains("signing in") && warning.contains("eve"), "{warning}");
+    assert_eq!(following.code(), Some(4), "denied");
+    // A session that ended can't be ended: nothing is tried with a password that isn't right any more.
+    let refused = ["audit", "search", "--search", "auth/token", "--refused", "--json"];
+    once_written(&node, &refused, 2);
+}
+
+#[test]
+fn a_session_that_was_begun_anew_ends_with_its_command() {
+    let mut node = node();
+    let password = file(&node, "password", "correct horse\n");
+    local(&node, &["user", "create", "eve", "--role", "auditor", "--password-file", &password]).ok();
+    let door = Door::to(&node);
+    let url = format!("http://{}", door.address);
+    let mut follow = command(&["--json", "--event", "CreateBucket", "--endpoint", &url, "--user", "main/eve"]);
+    let mut following = Following::start(follow.env("STRONGROOM_PASSWORD_FILE", &password));
+    following.first_record(&node);
+    node.restart();
+    door.lead_to(&node);
+    local(&node, &["bucket", "create", "after"]).ok();
+    following.line_with("\"name\":\"after\"");
+    assert_eq!(following.interrupt(), Some(0));
+    sessions(&node, 2, 1);
+}
+
+/// A listener that is no node: it answers each call with the next of these, or hangs up.
+fn answering(answers: Vec<Option<String>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let head = BufReader::new(stream.try_clone().expect("a stream")).lines().map_while(Result::ok);
+            assert!(head.take_while(|line| !line.is_empty()).count() > 0, "a request");
+            // Who was interrupted hears no answer.
+            let _told = stream.write_all(answer.unwrap_or_default().as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn each_reason_to_wait_for_the_node_is_told_once() {
+    let node = node();
+    let answer = |head: &str, body: &str| {
+        Some(format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()))
+    };
+    let page = |body: &str| answer("200 OK\r\nx-next-cursor: place", body);
+    let failed = r#"{"code": "InternalError", "message": "The log says why."}"#;
+    let later = |seconds: u32| {
+        let body = format!(r#"{{"code": "TooManyRequests", "message": "Try again in {seconds} seconds."}}"#);
+        answer("429 Too Many Requests", &body)
+    };
+    let address = answering(vec![
+        page("[]"),
+        None,
+        None,
+        answer("502 Bad Gateway", "<html>"),
+        answer("502 Bad Gateway", "<html>"),
+        answer("500 Internal Server Error\r\nx-amz-request-id: 7A", failed),
+        answer("500 Internal Server Error\r\nx-amz-request-id: 7B", failed),
+        later(40),
+        later(9),
+        page("[]"),
+        answer("500 Internal Server Error\r\nx-amz-request-id: 7C", failed),
+        page("[{}]"),
+    ]);
+    let mut follow = command(&["--json", "--limit", "1", "--endpoint", &format!("http://{address}")]);
+    let mut following = Following::start(follow.env("STRONGROOM_TOKEN", "token").current_dir(node.temporary()));
+    assert_eq!((following.line(), following.code()), ("{}".to_owned(), Some(0)));
+    let warnings: Vec<String> = following.warnings.iter().collect();
+    let told = ["the answer", "answered 502", "(request 7A)", "in 40 seconds", "(request 7C)"];
+    assert_eq!(warnings.len(), told.len(), "{warnings:#?}");
+    for (warning, words) in warnings.iter().zip(told) {
+        assert!(warning.contains(words) && warning.ends_with(": waiting for the node"), "no {words:?}: {warning}");
+    }
 }

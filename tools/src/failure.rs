@@ -28,11 +28,21 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What a document's errors say, each a line of its own below the message.
     pub(crate) details: Vec<String>,
+    /// By which the node's log tells what failed in it: another one each time, so that it is no part of what happened.
+    pub(crate) request: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), details: Vec::new() }
+        Failure { exit, message: message.into(), details: Vec::new(), request: None }
+    }
+
+    /// What happened, with what the node's log names it by.
+    pub(crate) fn summary(&self) -> String {
+        match &self.request {
+            Some(id) => format!("{} (request {id})", self.message.trim_end_matches('.')),
+            None => self.message.clone(),
+        }
     }
 
     pub(crate) fn failed(message: impl Into<String>) -> Failure {
@@ -58,7 +68,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&one_line(&self.message))?;
+        f.write_str(&one_line(&self.summary()))?;
         self.details.iter().try_for_each(|detail| write!(f, "\n  {}", one_line(detail)))
     }
 }

@@ -104,15 +104,12 @@ pub(crate) fn check(answer: &Answer, about: &About<'_>) -> Result<(), Failure> {
         let end = if message.ends_with('.') { " " } else { ". " };
         message = format!("{message}{end}{advice}");
     }
-    // By which the node's log tells what failed.
-    if let (500.., Some(id)) = (answer.status, answer.header("x-amz-request-id")) {
-        message = format!("{} (request {id})", message.trim_end_matches('.'));
-    }
+    let request = answer.header("x-amz-request-id").filter(|_| answer.status >= 500).map(str::to_owned);
     let mut details = file.map(|file| lines_of(&refusal.details, file)).unwrap_or_default();
     if let (Some(dialect), false) = (dialect_of(&refusal.code), details.is_empty()) {
         details.push(judged_by(dialect, resolutions(&refusal.details), "pass --dialect aws"));
     }
-    Err(Failure { exit: exit_of(answer.status, &refusal.code), message, details })
+    Err(Failure { exit: exit_of(answer.status, &refusal.code), message, details, request })
 }
 
 /// A wrong field, which the details name, told by the flag that gave it; none when no flag did.

@@ -26,7 +26,8 @@ const WIDTHS: [usize; 6] = [20, 20, 16, 15, 30, 18];
 pub(super) fn follow(node: &Node, arguments: &AuditSearch, json: bool) -> Result<(), Failure> {
     let ended = Ended::watch()?;
     let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let (mut place, mut is_gone) = (START.to_owned(), false);
+    // Why the node is waited for, as far as it was told.
+    let (mut place, mut told) = (START.to_owned(), None);
     if !json {
         output::print(&line(&COLUMNS.map(str::to_owned)))?;
     }
@@ -36,10 +37,12 @@ pub(super) fn follow(node: &Node, arguments: &AuditSearch, json: bool) -> Result
             Ok(answer) => answer,
             // A node that answered will be there again: it is started anew, or the way to it is. Who may no longer ask is told so.
             Err(failure) if failure.exit == Exit::Failed && place != START => {
-                if !is_gone {
-                    output::warn(&format!("{}: waiting for the node", failure.message));
+                // A time that runs down makes no other reason.
+                let reason = failure.message.replace(|it: char| it.is_ascii_digit(), "");
+                if told.as_ref() != Some(&reason) {
+                    output::warn(&format!("{}: waiting for the node", failure.summary()));
+                    told = Some(reason);
                 }
-                is_gone = true;
                 if ended.within(ASK_AFTER) {
                     break;
                 }
@@ -47,7 +50,7 @@ pub(super) fn follow(node: &Node, arguments: &AuditSearch, json: bool) -> Result
             }
             Err(failure) => return Err(failure),
         };
-        is_gone = false;
+        told = None;
         place = answer
             .header("x-next-cursor")
             .map(str::to_owned)

@@ -1,5 +1,6 @@
 //! The node that is administered: reached through its socket as its admin, else through its console after signing in.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -53,7 +54,7 @@ enum Proof {
     Token(Secret),
     /// A token of this command's own, which ends with it, and who signed in for it.
     Session {
-        token: Secret,
+        token: RefCell<Secret>,
         user: SignedIn,
     },
 }
@@ -61,6 +62,8 @@ enum Proof {
 /// A user who signed in with their password.
 #[derive(Debug)]
 pub(super) struct SignedIn {
+    /// Whose user it is, when not the operator's.
+    account: Option<String>,
     pub(super) name: String,
     pub(super) password: Secret,
 }
@@ -190,15 +193,8 @@ impl Node {
             }
             Identity::Token(token) => Proof::Token(token),
             Identity::User { account, user, password } => {
-                let about = format!("signing in to {endpoint} as user {user}");
-                let node =
-                    Node { way: Way::Endpoint { endpoint: endpoint.clone(), proof: Proof::None }, account: None };
-                let mut body = json!({"user": user, "password": &password.0});
-                if let (Some(account), Some(body)) = (account, body.as_object_mut()) {
-                    body.insert("account".into(), account.into());
-                }
-                let token: Token = node.read(Call::new("POST", "/auth/token", &about).json(&body))?;
-                Proof::Session { token: Secret(token.token), user: SignedIn { name: user, password } }
+                let user = SignedIn { account, name: user, password };
+                Proof::Session { token: RefCell::new(sign_in(&endpoint, &user)?), user }
             }
         };
         Ok(Node { way: Way::Endpoint { endpoint, proof }, account: connection.account.clone() })
@@ -206,10 +202,17 @@ impl Node {
 
     /// Makes a call; its answer is a success.
     ///
+    /// A session ends before its command when the node is started anew, or when its time is over: then who signed in does so once more.
+    ///
     /// # Errors
     /// There is no answer, or the node refuses.
     pub(crate) fn answer(&self, call: Call) -> Result<Answer, Failure> {
-        let answer = self.exchange(&call)?;
+        let mut answer = self.exchange(&call)?;
+        if let (401, Way::Endpoint { endpoint, proof: Proof::Session { token, user } }) = (answer.status, &self.way) {
+            let renewed = sign_in(endpoint, user)?;
+            token.replace(renewed);
+            answer = self.exchange(&call)?;
+        }
         let checked = check(&answer, &call.about());
         match &self.way {
             Way::Endpoint { endpoint, .. } if !is_of_api(&answer) => checked.map_err(|failure| Failure {
@@ -259,9 +262,8 @@ impl Node {
         let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
         let proof = match &self.way {
             Way::Socket { .. } | Way::Endpoint { proof: Proof::None, .. } => Vec::new(),
-            Way::Endpoint { proof: Proof::Token(token) | Proof::Session { token, .. }, .. } => {
-                vec![("authorization", format!("Bearer {}", token.0))]
-            }
+            Way::Endpoint { proof: Proof::Token(token), .. } => vec![bearer(token)],
+            Way::Endpoint { proof: Proof::Session { token, .. }, .. } => vec![bearer(&token.borrow())],
             Way::Endpoint { proof: Proof::Signer(signer), endpoint } => {
                 signer.sign(call.method, &path, &query, endpoint.authority(), &call.body)
             }
@@ -275,6 +277,23 @@ impl Node {
             Way::Endpoint { endpoint, .. } => endpoint.call(request),
         }
     }
+}
+
+fn bearer(token: &Secret) -> (&'static str, String) {
+    ("authorization", format!("Bearer {}", token.0))
+}
+
+/// Begins a session.
+fn sign_in(endpoint: &Endpoint, user: &SignedIn) -> Result<Secret, Failure> {
+    let SignedIn { account, name, password } = user;
+    let about = format!("signing in to {endpoint} as user {name}");
+    let mut body = json!({"user": name, "password": &password.0});
+    if let (Some(account), Some(body)) = (account, body.as_object_mut()) {
+        body.insert("account".into(), account.as_str().into());
+    }
+    let node = Node { way: Way::Endpoint { endpoint: endpoint.clone(), proof: Proof::None }, account: None };
+    let token: Token = node.read(Call::new("POST", "/auth/token", &about).json(&body))?;
+    Ok(Secret(token.token))
 }
 
 impl Drop for Node {
