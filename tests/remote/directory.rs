@@ -173,7 +173,9 @@ fn a_key_that_is_kept_elsewhere_is_asked_for_by_its_name_after_a_restore() {
     let config = at("strongroom.toml");
     std::fs::write(&config, format!("master-key-file = {key:?}\n")).expect("writable");
     let (data, backup, restored) = (directory.path().join("data"), at("backup"), at("restored"));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o444)).expect("its owner");
     let node = NodeBuilder::serve().data(&data).arguments(&["--config", &config]).start();
+    node.logged(&["master-key-file", "others may read it (mode 0444)"]);
     local(&node, &["permission", "create", "p", "--all-buckets", "--actions", "read-only"]).ok();
     local(&node, &["service-account", "create", "worker", "-p", "p"]).ok();
     let run = |arguments: &[&str]| Ran::of(binary::command().args(arguments));

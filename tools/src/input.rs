@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::text::visible_line;
@@ -48,6 +49,13 @@ pub(crate) fn read_secret(path: &Path) -> Result<String, String> {
         "" => Err("has an empty first line; put the secret there".to_owned()),
         secret => Ok(secret.to_owned()),
     }
+}
+
+/// The permission bits of a file that every user of the machine may read; none of another one, and of what is no file.
+pub(crate) fn mode_open_to_all(path: &Path) -> Option<u32> {
+    let found = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let mode = found.permissions().mode() & 0o7777;
+    (mode & 0o004 != 0).then_some(mode)
 }
 
 /// The first `bytes_max` bytes of a file, for readers that judge length and encoding themselves; `-` is standard input.

@@ -50,7 +50,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     secret(
         "master-key",
         "HEX",
-        "Key that seals secret keys, 64 hexadecimal digits, when it isn't to lie in secret.key of the data directory",
+        "Key that seals secret keys, 64 hexadecimal digits, when it isn't to lie in secret.key of the data directory; a flag is seen by everyone on the machine",
     ),
     one("region", "REGION", "Region that clients sign for", "us-east-1"),
     many("domain", "NAME", "Domain under which BUCKET.NAME is a bucket, beside localhost", ""),
@@ -186,7 +186,7 @@ pub(crate) struct Settings {
     given: BTreeMap<&'static str, Given>,
     /// The configuration file that was read.
     pub(crate) file: Option<PathBuf>,
-    /// Variables that look like a misspelt setting. They can't be errors: Kubernetes adds `STRONGROOM_SERVICE_HOST` and the like by itself.
+    /// Variables that look like a misspelt setting, and files of secrets that others may read. Neither can be an error: Kubernetes adds `STRONGROOM_SERVICE_HOST` and the like by itself, and mounts secrets with mode 0444.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -246,7 +246,7 @@ impl Settings {
                 return Err(Failure::usage(format!("{variable} and {file_variable} are both set; keep one of them")));
             }
             if let Some(path) = file {
-                let values = vec![read_secret(&file_variable, Path::new(path))?];
+                let values = vec![self.read_secret_file(setting, &file_variable, Path::new(path))?];
                 self.add(setting.name, Given { values, layer: Layer::Environment, place: file_variable, base: None });
             }
             let credential = surroundings.credentials_directory.as_ref().map(|dir| dir.join(setting.name));
@@ -278,6 +278,17 @@ impl Settings {
         }
     }
 
+    /// Reads a file that was named for a secret, which nobody but the node should be able to do.
+    fn read_secret_file(&mut self, setting: &Setting, place: &str, path: &Path) -> Result<OsString, Failure> {
+        let secret = read_secret(place, path)?;
+        // An access key is no secret. A group may be the node's own.
+        if let (true, Some(mode)) = (setting.name != "root-access-key", input::mode_open_to_all(path)) {
+            let path = path.display();
+            self.warnings.push(format!("{place}: {path}: others may read it (mode {mode:04o}): chmod 600 {path}"));
+        }
+        Ok(secret)
+    }
+
     fn add_file(&mut self, path: &Path) -> Result<(), Failure> {
         let text = input::read_text(path, SETTINGS_FILE_BYTES_MAX)
             .map_err(|error| Failure::usage(format!("configuration file {}: {error}", path.display())))?;
@@ -305,7 +316,7 @@ impl Settings {
             if setting.name != key {
                 let file = PathBuf::from(values.remove(0));
                 let file = base.as_ref().map_or(file.clone(), |base| base.join(&file));
-                values = vec![read_secret(&place, &file)?];
+                values = vec![self.read_secret_file(setting, &place, &file)?];
             }
             if setting.kind == Kind::Secret
                 && table.get_ref().iter().any(|(other, _)| is_other_form(other.get_ref(), key, setting.name))

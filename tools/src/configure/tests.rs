@@ -305,6 +305,34 @@ fn the_master_key_comes_like_other_secrets_and_is_never_shown() {
 }
 
 #[test]
+fn a_secret_that_others_may_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let key = "5f".repeat(32);
+    let warnings = |name: &str, mode: u32, by_variable: bool| {
+        let file = format!("{name}-file = \"{name}\"\n");
+        let mut place = if by_variable { place() } else { place().file(&file) };
+        let path = place.directory.path().join(name);
+        std::fs::write(&path, format!("{key}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        if by_variable {
+            let variable = format!("STRONGROOM_{}_FILE", name.to_uppercase().replace('-', "_"));
+            place = place.variable(&variable, path.to_str().unwrap());
+        }
+        let settings = Settings::load(&Values::new(), None, &place.surroundings).unwrap();
+        assert!(settings.find(name).is_some());
+        settings.warnings.join("\n").replace(place.directory.path().to_str().unwrap(), "DIR")
+    };
+    let open = "DIR/master-key: others may read it (mode 0644): chmod 600 DIR/master-key";
+    assert_eq!(warnings("master-key", 0o644, true), format!("STRONGROOM_MASTER_KEY_FILE: {open}"));
+    assert_eq!(warnings("master-key", 0o644, false), format!("DIR/strongroom.toml:1: master-key-file: {open}"));
+    assert!(warnings("root-secret-key", 0o444, true).contains("(mode 0444)"));
+    // The group of a service is its own, and an access key is no secret.
+    for (name, mode) in [("master-key", 0o640), ("master-key", 0o400), ("root-access-key", 0o644)] {
+        assert_eq!((warnings(name, mode, true), warnings(name, mode, false)), (String::new(), String::new()));
+    }
+}
+
+#[test]
 fn a_node_that_listens_everywhere_is_asked_on_loopback() {
     let url = |name: &'static str, value: &str| {
         let flags = Values::from([(name, vec![value.into()])]);
