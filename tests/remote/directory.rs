@@ -181,6 +181,14 @@ fn a_key_that_is_kept_elsewhere_is_asked_for_by_its_name_after_a_restore() {
     let run = |arguments: &[&str]| Ran::of(binary::command().args(arguments));
     let said = run(&["backup", &text_of(&data), &backup]).ok();
     assert!(said.contains("which the node is given as master-key") && !said.contains("--with-key"), "{said}");
+    // A file that was left behind with another key is not the one that is in use.
+    std::fs::write(data.join("secret.key"), format!("{}\n", "5f".repeat(32))).expect("writable");
+    let beside = run(&["backup", &text_of(&data), &at("beside")]).ok();
+    assert_eq!(beside.lines().last(), said.lines().last());
+    std::fs::write(data.join("secret.key"), format!("{KEY}\n")).expect("writable");
+    let same = run(&["backup", &text_of(&data), &at("same")]).ok();
+    assert!(same.contains("secret.key (key ") && same.contains("--with-key"), "{same}");
+    std::fs::remove_file(data.join("secret.key")).expect("it is there");
     let done = run(&["restore", &backup, &restored]);
     assert!(done.code == 0 && done.stderr.contains("or give it as master-key"), "{done:?}");
     drop(node);

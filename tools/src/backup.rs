@@ -1,16 +1,18 @@
 //! `strongroom backup` and `strongroom restore`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use server::backup::{self, BackupError, RestoredKey};
 use server::identity::private_file::MASTER_KEY_FILE;
+use server::identity::sealed::MasterKey;
 use server::maintenance::BackedUp;
 
 use crate::args::{Backup, Restore};
 use crate::failure::Failure;
 use crate::job::Site;
-use crate::output;
 use crate::text::{counted, size};
+use crate::{input, output};
 
 /// Takes a backup: by the node that runs on the directory, else by this program.
 pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure> {
@@ -46,16 +48,39 @@ pub(crate) fn backup(arguments: &Backup, json: bool) -> Result<ExitCode, Failure
     if let (Some(fingerprint), false) = (&done.key_fingerprint, done.key_included) {
         // Said to people only: a script has it in the answer.
         if !json {
-            let is_here = matches!(site.data.join(MASTER_KEY_FILE).try_exists(), Ok(true));
-            let advice = if is_here {
-                format!("{MASTER_KEY_FILE} (key {fingerprint}) is not in it: keep a copy elsewhere, or pass --with-key")
-            } else {
-                format!("key {fingerprint}, which the node is given as master-key, is not in it: keep a copy elsewhere")
+            let advice = match key_of_file(&site.data) {
+                Found::Key(found) if found == *fingerprint => {
+                    format!(
+                        "{MASTER_KEY_FILE} (key {fingerprint}) is not in it: keep a copy elsewhere, or pass --with-key"
+                    )
+                }
+                // A file that was left behind when the key was given is another one.
+                Found::Nothing | Found::Key(_) => format!(
+                    "key {fingerprint}, which the node is given as master-key, is not in it: keep a copy elsewhere"
+                ),
+                Found::Unreadable => format!("key {fingerprint} is not in it: keep a copy elsewhere"),
             };
             output::print(&advice)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is where a data directory has its key, unless the node is given one.
+enum Found {
+    Nothing,
+    /// A key with this fingerprint.
+    Key(String),
+    Unreadable,
+}
+
+fn key_of_file(data: &Path) -> Found {
+    let file = data.join(MASTER_KEY_FILE);
+    if let Ok(false) = file.try_exists() {
+        return Found::Nothing;
+    }
+    let key = input::read_secret(&file).ok().and_then(|text| MasterKey::parse(&text).ok());
+    key.map_or(Found::Unreadable, |key| Found::Key(key.fingerprint()))
 }
 
 /// Makes a data directory of a backup.
