@@ -64,7 +64,8 @@ pub use lower::{
     BUCKET_NAMES_MAX, BUCKET_PREFIX_CHARACTERS_MAX, BucketActions, BucketScope, LowerError, describe, lower,
 };
 pub use parse::{
-    BUCKET_POLICY_BYTES_MAX, DOCUMENT_BYTES_MAX, Dialect, IDENTITY_POLICY_CHARACTERS_MAX, Level, ParseOptions, parse,
+    BUCKET_POLICY_BYTES_MAX, DOCUMENT_BYTES_MAX, Dialect, IDENTITY_POLICY_CHARACTERS_MAX, IMPORT_AS_AWS, Level,
+    ParseOptions, parse,
 };
 pub use policy::{Policy, PolicyKind, StatementRef};
 pub use request::{Principal, Request, Resource};

@@ -1,6 +1,7 @@
 //! `strongroom permission` against the socket of a running node.
 
 use serde_json::{Value, json};
+use tests::binary;
 
 use super::{Ran, field, file, local, node};
 
@@ -77,6 +78,19 @@ fn a_refused_file_is_told_with_each_error_s_line_and_column() {
     assert!(refused.code == 1 && refused.stderr.ends_with(last), "{refused:?}");
     let checked = local(&node, &["permission", "check", "--policy", &aws]);
     assert!(checked.code == 1 && checked.stdout.ends_with(last), "{checked:?}");
+    // With an error that AWS's dialect knows too, nothing is gained by it.
+    let both = file(&node, "both.json", &BAD.replace("\"Action\"", "\"NotAction\""));
+    let judged = "\n  judged by dialect lyve\n";
+    let refused = local(&node, &["permission", "create", "p", "--policy", &both]);
+    assert!(refused.code == 1 && refused.stderr.ends_with(judged), "{refused:?}");
+    let checked = local(&node, &["permission", "check", "--policy", &both]);
+    assert!(checked.code == 1 && checked.stdout.ends_with(judged), "{checked:?}");
+    let here = |file: &str, dialect: &str| {
+        let checked = Ran::of(binary::command().args(["policy", "check", "--dialect", dialect, file]));
+        (checked.code, checked.stdout.contains("pass --dialect aws"))
+    };
+    assert_eq!((here(&aws, "lyve"), here(&both, "lyve")), ((1, true), (1, false)));
+    assert_eq!((here(&aws, "aws"), here(&both, "aws")), ((0, false), (1, false)));
     let checked = local(&node, &["permission", "check", "--policy", &aws, "--dialect", "aws"]).ok();
     assert!(checked.contains(": valid (dialect aws): "), "{checked}");
     let checked = local(&node, &["permission", "check", "--policy", &bad]);

@@ -13,7 +13,7 @@ mod statement;
 use std::path::Path;
 use std::process::ExitCode;
 
-use policy::{Dialect, PolicyKind};
+use policy::{Dialect, IMPORT_AS_AWS, ParseOptions, PolicyKind};
 
 use crate::args;
 use crate::failure::Failure;
@@ -37,9 +37,6 @@ pub(crate) fn policy(command: args::Policy, json: bool) -> Result<ExitCode, Fail
     }
 }
 
-/// What the language adds to the advice on a document that is refused for nothing but what AWS's has.
-const IMPORT_AS_AWS: &str = "Import it as an AWS policy";
-
 /// A dialect as flags and state files call it.
 pub(crate) fn dialect_name(dialect: Dialect) -> &'static str {
     match dialect {
@@ -48,15 +45,21 @@ pub(crate) fn dialect_name(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Whether a document is refused for nothing but what AWS's language has, by what its errors advise.
-fn is_for_aws<'a>(resolutions: impl IntoIterator<Item = &'a str>) -> bool {
-    resolutions.into_iter().any(|resolution| resolution.contains(IMPORT_AS_AWS))
+/// Whether a document that another dialect refuses is one of AWS's: what that dialect says is asked.
+pub(crate) fn is_for_aws(document: &[u8], refused_by: ParseOptions<'_>) -> bool {
+    let options = ParseOptions { dialect: Dialect::Aws, ..refused_by };
+    refused_by.dialect != Dialect::Aws && policy::check(document, options).valid
 }
 
-/// By which rules a document was refused and, where AWS's would take it, `how` to ask for these.
-pub(crate) fn judged_by<'a>(dialect: Dialect, resolutions: impl IntoIterator<Item = &'a str>, how: &str) -> String {
+/// Whether a node that refused a document says that AWS's dialect takes it. It says so of each error that this helps against, and of none where another one is left.
+pub(crate) fn is_told_for_aws<'a>(resolutions: impl IntoIterator<Item = &'a str>) -> bool {
+    resolutions.into_iter().any(|resolution| resolution.ends_with(IMPORT_AS_AWS))
+}
+
+/// By which rules a document was refused and, where it is one of AWS's, `how` to ask for these.
+pub(crate) fn judged_by(dialect: Dialect, is_for_aws: bool, how: &str) -> String {
     let judged = format!("judged by dialect {}", dialect_name(dialect));
-    if is_for_aws(resolutions) { format!("{judged}; to import it as an AWS policy, {how}") } else { judged }
+    if is_for_aws { format!("{judged}; to import it as an AWS policy, {how}") } else { judged }
 }
 
 fn check_batch(cases: &Path, bucket: Option<&str>) -> Result<ExitCode, Failure> {

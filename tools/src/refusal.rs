@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::failure::{Exit, Failure};
 use crate::http::Answer;
-use crate::policy::judged_by;
+use crate::policy::{is_told_for_aws, judged_by};
 use crate::text::clip;
 
 /// Most errors of a document that are printed.
@@ -107,7 +107,7 @@ pub(crate) fn check(answer: &Answer, about: &About<'_>) -> Result<(), Failure> {
     let request = answer.header("x-amz-request-id").filter(|_| answer.status >= 500).map(str::to_owned);
     let mut details = file.map(|file| lines_of(&refusal.details, file)).unwrap_or_default();
     if let (Some(dialect), false) = (dialect_of(&refusal.code), details.is_empty()) {
-        details.push(judged_by(dialect, resolutions(&refusal.details), "pass --dialect aws"));
+        details.push(judged_by(dialect, is_told_for_aws(resolutions(&refusal.details)), "pass --dialect aws"));
     }
     Err(Failure { exit: exit_of(answer.status, &refusal.code), message, details, request })
 }

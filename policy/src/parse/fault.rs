@@ -6,6 +6,9 @@
 use super::{Dialect, ParseOptions};
 use crate::policy::PolicyKind;
 
+/// What the advice on each error ends with where a document is refused by Lyve Cloud's dialect and taken by AWS's as it is.
+pub const IMPORT_AS_AWS: &str = "Import it as an AWS policy to keep it as it is.";
+
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
@@ -426,5 +429,5 @@ impl Fault {
 }
 
 fn with_import_hint(text: String, only_aws: bool) -> String {
-    if only_aws { format!("{text} Import it as an AWS policy to keep it as it is.") } else { text }
+    if only_aws { format!("{text} {IMPORT_AS_AWS}") } else { text }
 }

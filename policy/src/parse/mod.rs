@@ -16,6 +16,7 @@ use crate::policy::{Policy, PolicyKind};
 
 pub(crate) use document::stored_characters;
 use fault::Fault;
+pub use fault::IMPORT_AS_AWS;
 pub(crate) use statement::Reach;
 
 /// The two dialects of documents.

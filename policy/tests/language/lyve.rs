@@ -223,7 +223,8 @@ fn statements_are_reported_in_document_order_whatever_their_errors_are() {
 
 #[test]
 fn a_file_that_only_aws_takes_says_how_to_keep_it() {
-    let hint = "Import it as an AWS policy to keep it as it is.";
+    let hint = policy::IMPORT_AS_AWS;
+    assert_eq!(hint, "Import it as an AWS policy to keep it as it is.");
     let with = |element: &str| document(&STATEMENT.replace('}', &format!(", {element}}}")));
     for (file, hinted) in [
         (document(&STATEMENT.replace("\"Action\"", "\"NotAction\"")), true),
@@ -239,6 +240,8 @@ fn a_file_that_only_aws_takes_says_how_to_keep_it() {
         (with(r#""Principal": "*""#), false),
         (with(r#""Tags": []"#), false),
         (with(r#""NotAction": "s3:Get*", "Principal": "*""#), false),
+        // What AWS's has, beside an error in both.
+        (document(&STATEMENT.replace("\"Action\"", "\"NotAction\"").replace("s3:GetObject", "s3:PuObject")), false),
     ] {
         let errors = refused(&file);
         let found = errors.errors.iter().any(|error| error.resolution.contains(hint));

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::policy::judged_by;
+use crate::policy::{is_for_aws, judged_by};
 use crate::refusal::lines_of;
 
 /// Most lines that are told.
@@ -145,9 +145,9 @@ fn faults_of(
     let mut lines = lines_of(&Value::Array(errors), &place);
     // A bucket's policy has one dialect only.
     if refused.code != "MalformedPolicy" {
-        let resolutions = refused.errors.iter().map(|error| error.resolution.as_str());
+        let is_for_aws = is_for_aws(document.text.as_bytes(), options);
         let how = "add \"dialect\": \"aws\" to the permission";
-        lines.push(format!("{of}: {}", judged_by(options.dialect, resolutions, how)));
+        lines.push(format!("{of}: {}", judged_by(options.dialect, is_for_aws, how)));
     }
     lines
 }
@@ -163,7 +163,8 @@ mod tests {
     {"Effect": "Alow", "Action": "s3:GetObject", "Resource": "*"}]}},
   {"name": "b", "dialect": "lyve", "policy": "{\"Version\": \"2012-10-17\",\n \"Statement\": [{\"Effect\": \"Allow\", \"NotAction\": \"s3:GetObject\", \"Resource\": \"*\"}]}"},
   {"name": "c", "dialect": "aws", "policy": {"Statement": [{"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"}]}},
-  {"name": "d", "type": "all-buckets", "actions": "read-only"}],
+  {"name": "d", "type": "all-buckets", "actions": "read-only"},
+  {"name": "e", "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "s3:PuObject", "Resource": "*"}]}}],
  "buckets": ["bare", {"name": "lake", "policy": null},
   {"name": "sea", "policy": {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/*"}]}}]}]}"#;
 
@@ -177,11 +178,16 @@ mod tests {
             "account \"main\", permission \"b\", policy:2:16: The statement has no Action.",
             "account \"main\", permission \"b\", policy:2:36: NotAction is not allowed",
             "account \"main\", permission \"b\": judged by dialect lyve; to import it as an AWS policy, add \"dialect\": \"aws\" to the permission",
-            "s.json:10:120: account \"main\", bucket \"sea\": ",
+            "s.json:9:67: account \"main\", permission \"e\": The statement has no Action.",
+            "s.json:9:87: account \"main\", permission \"e\": NotAction is not allowed",
+            // With another action it would be one of AWS's.
+            "account \"main\", permission \"e\": judged by dialect lyve",
+            "s.json:11:120: account \"main\", bucket \"sea\": ",
         ];
         assert_eq!(lines.len(), expected.len(), "{lines:#?}");
         for (line, expected) in lines.iter().zip(expected) {
             assert!(line.starts_with(expected), "{line}");
+            assert!(!expected.contains("judged by") || line == expected, "{line}");
         }
     }
 

@@ -152,9 +152,9 @@ impl Judged<'_> {
     fn note(&self, report: &CheckReport, document: &[u8]) -> Option<String> {
         let ParseOptions { kind, dialect, .. } = self.options;
         if dialect == Dialect::Lyve {
-            let is_for_aws = is_for_aws(report.errors.iter().map(|error| error.resolution.as_ref()));
             let note =
                 "pass --dialect aws to judge it as an AWS policy, and to strongroom permission create to import it so";
+            let is_for_aws = !report.valid && is_for_aws(document, self.options);
             return is_for_aws.then(|| note.to_owned());
         }
         if !report.valid || self.chosen || kind != PolicyKind::Identity {

@@ -17,7 +17,7 @@ use crate::args::{
 use crate::failure::{Exit, Failure};
 use crate::input::{self, shown_name};
 use crate::output;
-use crate::policy::{dialect_name, dialect_of, judged_by};
+use crate::policy::{dialect_name, dialect_of, is_told_for_aws, judged_by};
 use crate::refusal::{Flags, lines_of, resolutions};
 use crate::text::visible;
 
@@ -310,7 +310,7 @@ fn check(node: &Node, definition: &PermissionDefinition, json: bool) -> Result<E
         text.push_str(&format!("  {line}\n"));
     }
     if !checked.valid {
-        let judged = judged_by(dialect, resolutions(&checked.errors), "pass --dialect aws");
+        let judged = judged_by(dialect, is_told_for_aws(resolutions(&checked.errors)), "pass --dialect aws");
         text.push_str(&format!("  {judged}\n"));
     }
     if let (true, Some(document), None) = (checked.valid, checked.document, &definition.policy) {
