@@ -1,6 +1,8 @@
 //! `strongroom policy explain --as NAME`: the node's own answer to why.
 
-use super::{field, file, local, node};
+use tests::binary;
+
+use super::{Ran, field, file, local, node};
 
 const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
   {"Sid": "Here", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/*", "Condition": {"IpAddress": {"aws:SourceIp": "127.0.21.0/24"}}},
@@ -67,4 +69,49 @@ fn a_decision_is_explained_from_the_node_s_own_permissions() {
         &["policy", "explain", "--policy", &policy, "--action", "s3:GetObject", "--resource", "arn:aws:s3:::lake/k"],
     )
     .fails(2, &["--data goes with --as"]);
+}
+
+const CONDITIONS: &str = r#"{"Version": "2012-10-17", "Statement": [
+  {"Sid": "Here", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/*", "Condition": {
+    "NumericLessThan": {"s3:ExistingObjectTag/n": "10", "s3:ExistingObjectTag/m": "10", "s3:ExistingObjectTag/l": "10"},
+    "StringEquals": {"s3:ExistingObjectTag/o": ["a", "b"], "s3:ExistingObjectTag/p": "/"},
+    "IpAddress": {"aws:SourceIp": "127.0.21.0/24"}}},
+  {"Sid": "There", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::sea/*"}]}"#;
+
+#[test]
+fn a_node_and_the_command_line_say_the_same_of_a_statement() {
+    let node = node();
+    let policy = file(&node, "policy.json", CONDITIONS);
+    local(&node, &["bucket", "create", "lake"]).ok();
+    // Both ways warn of an operator for numbers where a text is.
+    let made = local(&node, &["permission", "create", "here", "--policy", &policy, "--dialect", "aws"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    local(&node, &["service-account", "create", "worker", "-p", "here"]).ok();
+    let mut request = vec!["--action", "s3:GetObject", "--resource", "arn:aws:s3:::lake/k"];
+    for context in [
+        "s3:ExistingObjectTag/n=",
+        "s3:ExistingObjectTag/l=x",
+        "s3:ExistingObjectTag/m=7",
+        "s3:ExistingObjectTag/o=",
+        "aws:SourceIp=127.0.0.1",
+    ] {
+        request.extend(["--context", context]);
+    }
+    let remarks = |told: &str| -> Vec<String> {
+        let lines = told.lines().map(|line| line.trim_start_matches([' ', '=']).to_owned());
+        lines.filter(|line| line.starts_with("fails: ") || line.starts_with("holds: ")).collect()
+    };
+    let there = local(&node, &[&["policy", "explain", "--as", "worker"][..], &request].concat()).ok();
+    let here = Ran::of(binary::command().args(["policy", "explain", "--policy", &policy]).args(&request)).stdout;
+    assert_eq!(remarks(&there), remarks(&here), "{there}\n{here}");
+    for told in [
+        "fails: NumericLessThan s3:ExistingObjectTag/n 10; the request has an empty text, which is not of the operator's type",
+        "fails: NumericLessThan s3:ExistingObjectTag/l 10; the request has x, which is not of the operator's type",
+        "fails: StringEquals s3:ExistingObjectTag/o a, b; the request has an empty text",
+        "fails: StringEquals s3:ExistingObjectTag/p /; the request has no such key",
+        "holds: NumericLessThan s3:ExistingObjectTag/m 10; the request has 7",
+        "fails: it doesn't name this resource: arn:aws:s3:::sea/*",
+    ] {
+        assert!(remarks(&here).iter().any(|line| line == told), "no {told:?} in {here}");
+    }
 }

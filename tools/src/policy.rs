@@ -9,6 +9,7 @@ mod excerpt;
 mod explain;
 mod question;
 mod statement;
+mod trace;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 use crate::input::{self, CASES_BYTES_MAX, shown_name};
 
 pub(crate) use question::request_of;
+pub(crate) use trace::Trace;
 
 use batch::Batch;
 

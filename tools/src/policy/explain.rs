@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use policy::{ConditionTrace, Effect, Explanation, Found, Outcome, StatementTrace, Texts};
+use policy::{Explanation, Outcome, StatementTrace};
 
 use super::excerpt::{Lines, plain_line};
 use super::question::{self, Question, Source};
 use super::statement;
+use super::trace::Trace;
 use crate::args::PolicyExplain;
 use crate::failure::Failure;
 use crate::output::{self, Paint};
@@ -25,13 +26,13 @@ pub(super) fn explain(arguments: &PolicyExplain, json: bool) -> Result<ExitCode,
     if json {
         output::print_json(&explanation)?;
     } else {
-        output::print(&text_of(&explanation, &question, Paint::for_stdout()))?;
+        output::print(&text_of(&explanation, &question, Paint::for_stdout())?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The decision, the request, and the statements behind the decision.
-fn text_of(explanation: &Explanation, question: &Question, paint: Paint) -> String {
+fn text_of(explanation: &Explanation, question: &Question, paint: Paint) -> Result<String, Failure> {
     let outcome = match explanation.decision {
         Outcome::Allow => paint.green("allowed"),
         Outcome::ExplicitDeny => paint.red("denied by a statement"),
@@ -46,18 +47,18 @@ fn text_of(explanation: &Explanation, question: &Question, paint: Paint) -> Stri
     text.push_str(&format!("  {}\n", visible_line(&explanation.request)));
     if let Some(trace) = &explanation.deciding {
         let verb = if explanation.decision == Outcome::Allow { "allowed" } else { "denied" };
-        write_statement(&mut text, verb, "", trace, question, paint);
+        write_statement(&mut text, verb, "", trace, question, paint)?;
     }
     for trace in &explanation.insufficient {
-        write_statement(&mut text, "allowed", ", which is not enough", trace, question, paint);
+        write_statement(&mut text, "allowed", ", which is not enough", trace, question, paint)?;
     }
     for trace in &explanation.nearly {
-        write_statement(&mut text, "nearly allowed", "", trace, question, paint);
+        write_statement(&mut text, "nearly allowed", "", trace, question, paint)?;
     }
     if explanation.nearly_omitted > 0 {
         text.push_str(&format!("\nand {} that come less near\n", counted(explanation.nearly_omitted, "statement")));
     }
-    text
+    Ok(text)
 }
 
 fn write_statement(
@@ -67,43 +68,17 @@ fn write_statement(
     trace: &StatementTrace,
     question: &Question,
     paint: Paint,
-) {
+) -> Result<(), Failure> {
     let heading = visible_line(&format!("{verb} by {} of {}{but}", trace.sid, trace.policy));
     text.push_str(&format!("\n{}\n", paint.bold(&heading)));
     let gutter = write_source(text, trace, &question.sources, paint);
-    let mut remark = |label: String, sentence: &str| {
-        text.push_str(&format!("{gutter} {} {label}{}\n", paint.blue("="), visible_line(sentence)));
-    };
-    let fails = || paint.red("fails: ");
-    match (trace.disabled, trace.effect) {
-        (true, Effect::Deny) => {
-            remark(paint.green("holds: "), "the permission is disabled, and what it denies stays denied");
-        }
-        (true, Effect::Allow) => remark(fails(), "the permission is disabled"),
-        (false, _) => {}
+    let texts = trace.resources.shown.iter();
+    let mut open: Vec<&str> = texts.flat_map(|text| question.variables_without_value(text)).collect();
+    open.dedup();
+    for remark in Trace::of(trace)?.remarks(&open) {
+        text.push_str(&format!("{gutter} {} {}\n", paint.blue("="), remark.line(paint)));
     }
-    if !trace.action_matches {
-        remark(fails(), &format!("it doesn't name this action: {}", list(&trace.actions)));
-    }
-    if !trace.principal_matches {
-        remark(fails(), "it doesn't name this caller");
-    }
-    if !trace.resource_matches {
-        remark(fails(), &format!("it doesn't name this resource: {}", list(&trace.resources)));
-        let texts = trace.resources.shown.iter();
-        let mut open: Vec<&str> = texts.flat_map(|text| question.variables_without_value(text)).collect();
-        open.dedup();
-        for name in open {
-            remark(String::new(), &format!("${{{name}}} has no value: the request has no {name}"));
-        }
-    }
-    for condition in &trace.conditions {
-        let label = if condition.holds { paint.green("holds: ") } else { fails() };
-        remark(label, &compared(condition));
-    }
-    if trace.conditions_omitted > 0 {
-        remark(String::new(), &format!("and {}", counted(trace.conditions_omitted, "more condition")));
-    }
+    Ok(())
 }
 
 /// The statement as its file has it, behind line numbers; one that is too long for that, in lines of its own. Returns the width that the numbers take.
@@ -130,25 +105,4 @@ fn write_source(text: &mut String, trace: &StatementTrace, sources: &[Source], p
     }
     text.push_str(&format!("{gutter} {bar}\n"));
     gutter
-}
-
-/// `IpAddress aws:SourceIp 21.21.21.0/24, and the request has 127.0.0.1`
-fn compared(condition: &ConditionTrace) -> String {
-    let ConditionTrace { operator, key, wanted, found, .. } = condition;
-    let has = match found {
-        Found::Absent => "the request has no such key".to_owned(),
-        Found::Unreadable => "the value could not be read".to_owned(),
-        Found::Malformed(text) => format!("the request has {text}, which is not of the operator's type"),
-        Found::One(text) if text.is_empty() => "the request has an empty text".to_owned(),
-        Found::One(text) => format!("the request has {text}"),
-        Found::Many(texts) if texts.shown.is_empty() => "the request has an empty list".to_owned(),
-        Found::Many(texts) => format!("the request has the list {}", list(texts)),
-        _ => "the request has another value".to_owned(),
-    };
-    format!("{operator} {key} {}; {has}", list(wanted))
-}
-
-fn list(texts: &Texts) -> String {
-    let listed = if texts.shown.is_empty() { "no value".to_owned() } else { texts.shown.join(", ") };
-    if texts.omitted == 0 { listed } else { format!("{listed} and {} more", texts.omitted) }
 }
