@@ -55,6 +55,8 @@ pub struct State {
     pub usage: Arc<MonthlyUsage>,
     /// Held by whoever changes what is set on a bucket, or the node's settings, from the look at what they are to the change of it.
     pub settings_turn: tokio::sync::Mutex<()>,
+    /// Held by whoever deletes accounts, from the look at what these own to the change, and [shared](State::keep_account) by whoever makes a bucket, so that none is anybody's who is gone. Where `settings_turn` is needed too, that comes first.
+    pub owners: tokio::sync::RwLock<()>,
     /// Who did what.
     pub audit: Audit,
     /// Counters.
@@ -94,6 +96,7 @@ impl State {
             admin_auth: AuthConfig::of_service("strongroom", config.region.clone()),
             sign_ins: SignIns::default(),
             settings_turn: tokio::sync::Mutex::default(),
+            owners: tokio::sync::RwLock::default(),
             audit: Audit::off(),
             metrics: Arc::new(Metrics::default()),
             large_uploads: Arc::new(Semaphore::new(1)),
@@ -108,6 +111,12 @@ impl State {
     pub fn end_stale_sessions(&self) {
         let (snapshot, now) = (self.identities.snapshot(), jiff::Timestamp::now());
         self.sign_ins.sessions.retain(|signed_in| signed_in.is_current(&snapshot, now));
+    }
+
+    /// Sees to it that an account stays as long as what is answered is kept; `None` where it is gone.
+    pub async fn keep_account(&self, id: &str) -> Option<tokio::sync::RwLockReadGuard<'_, ()>> {
+        let kept = self.owners.read().await;
+        self.identities.account(id).map(|_| kept)
     }
 
     /// Canonical id and display name of an account, for `<Owner>`.

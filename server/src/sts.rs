@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::audit::{Authorization, Record, UserIdentity};
 use crate::auth::{self, AuthConfig, AuthErrorCode, Claim, PayloadAuth, RequestHead};
 use crate::clock;
+use crate::config::LogRequests;
 use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
 use crate::identity::credential::{Holder, Identity, claimed};
@@ -26,14 +27,16 @@ use crate::state::State;
 const FORM_BYTES_MAX: usize = 8 << 10;
 /// How long a presigned URL can be used, in seconds, whatever it says: [as at AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html), where it proves to others who signed it.
 const PRESIGNED_SECONDS_MAX: i64 = 15 * 60;
+/// The one call that is served.
+const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// What is refused, in STS's terms.
 struct Refused(StatusCode, &'static str, String);
 
-/// What the audit log says of a call.
-#[derive(Default)]
+/// What the logs say of a call.
 struct Line {
+    /// `GetCallerIdentity`, or in place of another name, which is the client's word.
     event: &'static str,
     identity: Option<Arc<Identity>>,
     /// The access key that was named, and whose it is, where nobody proved to be its holder; and why not.
@@ -66,7 +69,7 @@ pub async fn answer(state: &State, peer: IpAddr, request: hyper::Request<Incomin
     let (head, incoming) = request.into_parts();
     let address = proxy::client_address(peer, &head.headers, &state.config.trusted_proxies);
     let mut body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
-    let mut line = Line::default();
+    let mut line = Line { event: "Unauthenticated", identity: None, claimant: None, cause: String::new() };
     let (status, code, mut xml) = match run(state, &head, &mut body, &mut line).await {
         Ok(xml) => (StatusCode::OK, None, xml),
         Err(Refused(status, code, message)) => (status, Some(code), error(code, &message)),
@@ -81,7 +84,7 @@ pub async fn answer(state: &State, peer: IpAddr, request: hyper::Request<Incomin
         state.audit.record(&Record {
             at_nanoseconds: clock::now_nanoseconds(),
             source: "sts.amazonaws.com",
-            name: if line.event.is_empty() { "Unauthenticated" } else { line.event },
+            name: line.event,
             region: &state.config.region,
             address,
             user_agent: head.headers.get(header::USER_AGENT).and_then(|it| it.to_str().ok()),
@@ -96,6 +99,11 @@ pub async fn answer(state: &State, peer: IpAddr, request: hyper::Request<Incomin
         });
     }
     state.metrics.answered(status, status == StatusCode::FORBIDDEN);
+    if state.config.log_requests == LogRequests::All || status == StatusCode::FORBIDDEN || status.is_server_error() {
+        let caller = line.identity.as_ref().map_or("-", |identity| identity.arn.as_str());
+        let (method, path, cause) = (&head.method, head.uri.path(), &line.cause);
+        tracing::info!(target: "request", id = id.as_str(), client = %address, caller, operation = line.event, %method, path, status = status.as_u16(), code, cause);
+    }
     let (element, container) = if status == StatusCode::OK {
         ("GetCallerIdentityResponse", Some("ResponseMetadata"))
     } else {
@@ -134,6 +142,10 @@ async fn run(
     };
     let form = text.and_then(|text| Query::parse(text).ok());
     let form = form.ok_or_else(|| sender("MalformedQueryString", "The form can't be read."))?;
+    let action = form.value("Action");
+    if action == Some(GET_CALLER_IDENTITY) {
+        line.event = GET_CALLER_IDENTITY;
+    }
     // Who asks comes first: what is served here is nobody's business who doesn't sign.
     let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let claim = RequestHead {
@@ -182,16 +194,18 @@ async fn run(
         _ => return Err(denied("SignatureDoesNotMatch", "The signature does not cover the body.")),
     }
     line.identity = Some(identity.clone());
-    // The name of a call that isn't there is the client's word, so it isn't the event's.
-    line.event = "UnknownAction";
-    match form.value("Action") {
-        Some("GetCallerIdentity") => line.event = "GetCallerIdentity",
+    match action {
+        Some(GET_CALLER_IDENTITY) => {}
         Some(other) => {
+            line.event = "UnknownAction";
             let shown: String = other.chars().take(64).collect();
             let message = format!("The action {shown} is not valid for this endpoint.");
             return Err(sender("InvalidAction", &message));
         }
-        None => return Err(sender("MissingAction", "The request is missing an action or a required parameter.")),
+        None => {
+            line.event = "UnknownAction";
+            return Err(sender("MissingAction", "The request is missing an action or a required parameter."));
+        }
     }
     let mut xml = root("GetCallerIdentityResponse");
     xml.open("GetCallerIdentityResult");

@@ -214,12 +214,12 @@ fn what_sts_and_preflights_are_asked_is_recorded_too() {
     answer.expect(403, "AccessForbidden");
     let id = answer.header("x-amz-request-id").expect("an id").to_owned();
     assert_eq!(answer.xml("Error/RequestId"), id);
-    let asked = records(&root, "event=GetCallerIdentity", 1);
+    let asked = records(&root, "event=GetCallerIdentity&refused=false", 1);
     assert_eq!(
         (&asked[0]["eventSource"], &asked[0]["userIdentity"]["userName"], &asked[0]["httpStatus"]),
         (&json!("sts.amazonaws.com"), &json!("app"), &json!(200))
     );
-    let refused = records(&root, "refused=true&q=sts.amazonaws.com", 1);
+    let refused = records(&root, "refused=true&event=GetCallerIdentity", 1);
     assert_eq!(
         (&refused[0]["errorCode"], &refused[0]["userIdentity"]["type"]),
         (&json!("SignatureDoesNotMatch"), &json!("Unverified"))
@@ -339,14 +339,24 @@ fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why
         assert_eq!(node.client().send_as_is(&call).status, 403);
         let found = records(&root, &format!("user={access_key}"), 3);
         let events: Vec<&Value> = found.iter().rev().map(|it| &it["eventName"]).collect();
-        assert_eq!(events, ["ListPermissions", "GetObject", "Unauthenticated"], "{found:#?}");
+        assert_eq!(events, ["ListPermissions", "GetObject", "GetCallerIdentity"], "{found:#?}");
         for record in &found {
             assert_eq!(record["userIdentity"]["type"], "Unverified", "{record}");
             assert_eq!(record["userIdentity"]["accessKeyId"], **access_key, "{record}");
             let reason = record["authorization"]["reason"].as_str().unwrap_or_default();
             assert!(reason.contains(why), "{why}: {record}");
         }
+        // The node's own log says it as well, on all three doors.
+        let quoted = why.replace('"', "\\\"");
+        for operation in ["ListPermissions", "GetCallerIdentity"] {
+            node.logged(&[&format!("operation=\"{operation}\""), &quoted, "403"]);
+        }
     }
+    let sign_in = json!({"accessKey": fixture::access_key("gone"), "secret": fixture::secret_key("gone")});
+    nobody.post("/auth/token", &sign_in).refused(403, "AuthenticationFailed");
+    node.logged(&["SignIn", "AuthenticationFailed", "was deleted at 20"]);
+    let arn = format!("arn:aws:iam::{}:user/gone", tests::node::ACCOUNT_ID);
+    assert_eq!(records(&root, &format!("user={arn}&event=SignIn"), 1)[0]["userIdentity"]["userName"], "gone");
     nobody
         .post("/auth/token", &json!({"accessKey": fixture::access_key("app"), "secret": "wrong-secret"}))
         .refused(403, "AuthenticationFailed");
@@ -499,4 +509,30 @@ fn what_is_done_in_another_account_is_recorded_there_and_a_link_says_whose_it_is
     root.delete("/service-accounts/brief").json(204);
     let found = records(&root, "q=akbrief&event=DeleteServiceAccount", 1);
     assert_eq!(found[0]["requestParameters"]["name"], "brief", "{found:#?}");
+}
+
+/// One account's administrators see what was done in it, and nothing of what was done to others.
+#[test]
+fn a_state_file_or_another_account_is_no_account_s_own_business() {
+    let node = node(json!({}));
+    let root = Admin::root(&node);
+    let made = root.post("/accounts", &json!({"name": "tenant"})).json(201);
+    let key = |field: &str| made["root"][field].as_str().expect("a text");
+    let tenant = Admin::nobody(&node).with_key(key("accessKey"), key("secret"));
+    let secret = json!({"accounts": [{"name": "main"}, {"name": "tenant"}, {"name": "secret-other", "permissions": [everything("secret-plan")]}]});
+    root.send("POST", "/state?account=tenant", Some(secret.to_string()), &[]).refused(400, "InvalidArgument");
+    root.send("POST", "/state", Some(secret.to_string()), &[]).json(200);
+    root.get("/accounts/secret-other?account=tenant").refused(400, "InvalidArgument");
+    root.get("/permissions?account=secret-other").json(200);
+    root.delete("/accounts/secret-other").json(204);
+    root.get("/permissions?account=tenant").json(200);
+    records(&root, "event=DeleteAccount", 1);
+    let seen = tenant.get("/audit?limit=1000");
+    assert_eq!(
+        seen.json(200).as_array().map(Vec::len),
+        Some(2),
+        "their own sign-in, and the look at their permissions: {}",
+        seen.0
+    );
+    assert!(!seen.0.text().contains("secret-"), "{}", seen.0);
 }

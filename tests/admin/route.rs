@@ -112,10 +112,15 @@ fn a_change_with_an_unknown_parameter_is_refused_and_changes_nothing() {
     refuse(root.delete("/permissions/p?force=true"), "force");
     refuse(root.put("/permissions/p?limit=1", &json!({"description": "x"})), "limit");
     refuse(root.put("/buckets/box/policy?dialect=aws", &json!({})), "dialect");
-    // What is about the caller, or about the API, is about no account.
-    for path in ["/auth/token", "/openapi.json", "/"] {
+    // What is about the caller, the API or the node is about no account.
+    for path in
+        ["/auth/token", "/openapi.json", "/", "/state", "/accounts", "/accounts/main", "/status", "/audit/settings"]
+    {
         refuse(root.get(&format!("{path}?account=main")), "account");
     }
+    refuse(root.delete("/accounts/main?account=main"), "account");
+    let twice = root.get("/permissions?limit=1&limit=2").refused(400, "InvalidArgument");
+    assert_eq!(twice, "limit is given more than once");
     root.get("/permissions/p").json(200);
     root.delete("/permissions/p?account=main").json(204);
 }

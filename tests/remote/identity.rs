@@ -294,3 +294,26 @@ fn a_secret_that_nobody_reads_is_no_success() {
     assert!(command.stdout(writer).status().expect("the binary starts").success());
     assert_eq!(std::fs::read_to_string(secret).expect("it is there").trim_end().len(), 40);
 }
+
+#[test]
+fn a_command_about_the_node_takes_no_account() {
+    let node = node();
+    let state = node.data().join("empty.json");
+    std::fs::write(&state, r#"{"accounts": [{"name": "main"}]}"#).expect("a file is written");
+    local(&node, &["account", "create", "research"]).ok();
+    let file = state.to_str().expect("UTF-8");
+    for command in [
+        &["apply", "-f", file, "--prune"][..],
+        &["state"],
+        &["status"],
+        &["account", "list"],
+        &["account", "delete", "research"],
+        &["audit", "settings"],
+    ] {
+        local(&node, &[command, &["--account", "research"]].concat()).fails(2, &["--account", "leave it out"]);
+    }
+    assert!(local(&node, &["account", "list"]).ok().contains("research"));
+    // Of these one says where the console is, which is the node's.
+    local(&node, &["user", "create", "ida", "--role", "auditor", "--account", "research"]).ok();
+    local(&node, &["audit", "search", "--account", "research"]).ok();
+}

@@ -37,7 +37,7 @@ struct Applied {
 
 /// Sends a state file and prints what changes.
 pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> {
-    let node = Node::open(&arguments.connection)?;
+    let node = Node::open_whole(&arguments.connection)?;
     let name =
         if arguments.file == Path::new("-") { "standard input".into() } else { arguments.file.display().to_string() };
     let text = input::read_text(&arguments.file, STATE_BYTES_MAX)
@@ -76,7 +76,7 @@ pub(crate) fn apply(arguments: &Apply, json: bool) -> Result<ExitCode, Failure> 
 
 /// Prints the state of a node: indented for people and files, in one line with `--json`. Policies in it are strings, so that they keep their bytes either way.
 pub(crate) fn state(connection: &Connection, json: bool) -> Result<ExitCode, Failure> {
-    let body = Node::open(connection)?.text(Call::new("GET", "/state", "state"))?;
+    let body = Node::open_whole(connection)?.text(Call::new("GET", "/state", "state"))?;
     if json {
         output::print(&body)?;
     } else {

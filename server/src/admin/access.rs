@@ -64,7 +64,7 @@ pub(super) async fn of_service_account(call: &Call) -> Result<Answer> {
 
 /// `GET /buckets/{name}/access`: a page of who can do what to it: at first who isn't a service account, then these.
 pub(super) async fn of_bucket(call: &Call) -> Result<Answer> {
-    let listing = Listing::of(&call.query, &SORTS)?.at_most(ROWS_MAX);
+    let listing = Listing::asked(call, &SORTS)?.at_most(ROWS_MAX);
     let (snapshot, account, bucket) = (call.snapshot(), call.account()?, buckets::find(call)?);
     let reader = Reader::of_bucket(&bucket);
     let stored = call.state.bucket_policies.of(bucket.id)?;

@@ -70,7 +70,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
 
 /// `GET /accounts`: all for the operator, else the caller's own.
 pub(super) async fn list(call: &Call) -> Result<Answer> {
-    let listing = Listing::of(&call.query, &SORTS)?;
+    let listing = Listing::asked(call, &SORTS)?;
     let (snapshot, own) = (call.snapshot(), call.caller()?.account());
     let wanted = snapshot.accounts().filter(|it| {
         (own.operator || it.account_id == own.account_id)
@@ -146,6 +146,7 @@ pub(super) async fn delete(call: &Call) -> Result<Answer> {
         gone["permissionsOmitted"] = omitted.into();
         Ok((vec![Change::Delete(account_key(existing))], gone))
     };
+    let _alone = call.state.owners.write().await;
     // Nothing of it can be restored; the audit log keeps what was granted.
     let (_, gone) = call.change(make).await?;
     let _ = call.noted.set(gone);

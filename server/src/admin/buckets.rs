@@ -39,6 +39,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
             "The bucket name is already in use. Please use a different name.",
         ),
         Code::InvalidBucketName => Refusal::invalid("name", "is reserved"),
+        Code::InvalidAccessKeyId => Refusal::account_not_found(),
         _ => error.into(),
     })?;
     let made = match versioning.filter(|it| *it != Versioning::Unversioned) {
@@ -54,7 +55,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
 
 /// `GET /buckets`
 pub(super) async fn list(call: &Call) -> Result<Answer> {
-    let listing = Listing::of(&call.query, &SORTS)?;
+    let listing = Listing::asked(call, &SORTS)?;
     let account = call.account_id()?;
     let buckets = call.state.store.buckets();
     let wanted = buckets.iter().filter(|it| {

@@ -171,10 +171,7 @@ impl Caller {
         };
         let identity = match snapshot.credential(&access_key, at(now)) {
             Ok(identity) => identity.clone(),
-            Err(refusal) => {
-                tracing::info!(cause = %refusal, "a signed admin call was refused");
-                return Err(claimed(refused(claim.unknown_access_key()), refusal.to_string()));
-            }
+            Err(refusal) => return Err(claimed(refused(claim.unknown_access_key()), refusal.to_string())),
         };
         let authenticated = claim.verify(&identity.secret, None, &state.signing_keys);
         let authenticated = authenticated.map_err(|error| {

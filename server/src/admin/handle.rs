@@ -111,8 +111,9 @@ pub(super) async fn handle(
         // Who couldn't prove who they are, where this node knows whom they named.
         let claimant = line.claimant.as_ref().and_then(Claimant::known_name);
         let caller = line.caller.as_ref().map(|caller| caller.arn()).or(claimant).unwrap_or_default();
-        let action = line.action;
-        tracing::info!(target: "request", id = id.as_str(), client = %address, caller, operation = if action.is_empty() { &line.event } else { action }, %method, path, status = status.as_u16(), code);
+        let operation = if line.action.is_empty() { &line.event } else { line.action };
+        let cause = line.cause.as_deref();
+        tracing::info!(target: "request", id = id.as_str(), client = %address, caller, operation, %method, path, status = status.as_u16(), code, cause);
     }
     let headers = response.headers_mut();
     // Answers hold secrets and what only their caller may see.
@@ -194,22 +195,17 @@ async fn run(
             Some(Arc::new(caller.ok_or_else(not_signed_in)?))
         }
     };
-    let account = match &caller {
-        None => None,
-        Some(caller) => {
-            line.caller = Some(caller.clone());
-            let circumstances = Circumstances { state, head: &head, peer: &peer, now };
-            let mut account = caller.account().clone();
-            if let Access::May(action) = route.access {
-                line.action = action.name();
-                caller.require(&circumstances, action)?;
-                account = account_meant(&snapshot, caller, &circumstances, &query)?;
-            }
-            line.account = Some(account.clone());
-            Some(account)
+    let circumstances = Circumstances { state, head: &head, peer: &peer, now };
+    if let Some(caller) = &caller {
+        line.caller = Some(caller.clone());
+        if let Access::May(action) = route.access {
+            line.action = action.name();
+            caller.require(&circumstances, action)?;
         }
-    };
+    }
     route.check_query(&query)?;
+    let account = caller.as_ref().map(|caller| account_meant(&snapshot, caller, &circumstances, &query)).transpose()?;
+    line.account.clone_from(&account);
     let bytes = match early {
         Some(bytes) => bytes,
         None => read(body, route.body_bytes_max).await?,

@@ -70,6 +70,8 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     let query = |name: &str, schema: Value, description: &str| json!({"name": name, "in": "query", "schema": schema, "description": description});
     if let Access::May(action) = route.access {
         operation["x-strongroom-action"] = action.name().into();
+    }
+    if route.takes_account() {
         parameters.push(query("account", json!({"type": "string"}), "Id or name of another account, for the operator"));
     }
     operation["security"] = match route.access {

@@ -8,6 +8,7 @@ use http::HeaderName;
 use serde::Serialize;
 
 use super::answer::{Answer, Refusal, Result};
+use super::call::Call;
 use crate::protocol::request::Query;
 
 /// Things on a page when the caller doesn't say.
@@ -28,7 +29,7 @@ pub(super) struct Listing {
     search: Option<String>,
     /// The exact name that is asked for.
     pub(super) name: Option<String>,
-    /// What stands for order, search and name in a cursor: in another list it would be a place of nothing.
+    /// What stands for the list with its order, search and name in a cursor: in another one it would be a place of nothing.
     list: String,
 }
 
@@ -43,8 +44,14 @@ pub(super) struct Row<T> {
 }
 
 impl Listing {
-    /// Reads `limit`, `cursor`, `sort`, `order`, `q` and `name`; the first of `sorts` is the default.
-    pub(super) fn of(query: &Query, sorts: &[&'static str]) -> Result<Listing> {
+    /// Reads what is wanted of the list that a call asks for; the first of `sorts` is the default.
+    pub(super) fn asked(call: &Call, sorts: &[&'static str]) -> Result<Listing> {
+        let list = format!("{} {}", call.head.uri.path(), call.account_id()?);
+        Listing::of(&call.query, sorts, &list)
+    }
+
+    /// Reads `limit`, `cursor`, `sort`, `order`, `q` and `name`.
+    fn of(query: &Query, sorts: &[&'static str], list: &str) -> Result<Listing> {
         let limit = match query.value("limit") {
             None => LIMIT_DEFAULT,
             Some(text) => match text.parse() {
@@ -62,7 +69,7 @@ impl Listing {
         };
         let search = searched(query)?;
         let name = query.value("name").map(str::to_owned);
-        let asked = serde_json::json!([sort, descending, search, name]).to_string();
+        let asked = serde_json::json!([list, sort, descending, search, name]).to_string();
         let list = blake3::hash(asked.as_bytes()).to_hex()[..16].to_owned();
         let after = query.value("cursor").map(|cursor| read_cursor(cursor, &list)).transpose()?;
         Ok(Listing { limit, after, sort, descending, search, name, list })
@@ -144,7 +151,10 @@ fn read_cursor(text: &str, list: &str) -> Result<(String, String)> {
     let parts = parts.and_then(|(list, place)| Some((list, place.rsplit_once('\0')?)));
     let (of, (key, id)) = parts.ok_or_else(|| Refusal::invalid("cursor", "is not one that X-Next-Cursor gave"))?;
     if of != list {
-        return Err(Refusal::invalid("cursor", "is of a list with another sort, order, q or name: begin without it"));
+        return Err(Refusal::invalid(
+            "cursor",
+            "is of another list, or one with another sort, order, q or name: begin without it",
+        ));
     }
     Ok((key.to_owned(), id.to_owned()))
 }
@@ -154,7 +164,7 @@ mod tests {
     use super::*;
 
     fn page(query: &str) -> (String, Option<String>) {
-        let listing = Listing::of(&Query::parse(query).unwrap(), &["name", "size"]).unwrap();
+        let listing = Listing::of(&Query::parse(query).unwrap(), &["name", "size"], "l").unwrap();
         let rows = ["b", "a", "c", "a"].iter().enumerate().map(|(n, key)| Row {
             key: (*key).to_owned(),
             id: n.to_string(),
@@ -185,14 +195,17 @@ mod tests {
         let cursor = page("limit=1&q=").1.unwrap();
         for other in ["sort=size", "order=desc", "q=a", "name=a"] {
             let query = Query::parse(&format!("{other}&cursor={cursor}")).unwrap();
-            let refusal = Listing::of(&query, &["name", "size"]).unwrap_err();
-            assert!(refusal.message.starts_with("cursor is of a list with another"), "{other}: {}", refusal.message);
+            let refusal = Listing::of(&query, &["name", "size"], "l").unwrap_err();
+            assert!(refusal.message.starts_with("cursor is of another list"), "{other}: {}", refusal.message);
         }
+        let query = Query::parse(&format!("cursor={cursor}")).unwrap();
+        let refusal = Listing::of(&query, &["name", "size"], "m").unwrap_err();
+        assert!(refusal.message.starts_with("cursor is of another list"), "{}", refusal.message);
     }
 
     #[test]
     fn a_costly_list_has_shorter_pages_than_were_asked_for_and_a_cursor() {
-        let listing = Listing::of(&Query::parse("limit=1000").unwrap(), &["name"]).unwrap().at_most(2);
+        let listing = Listing::of(&Query::parse("limit=1000").unwrap(), &["name"], "l").unwrap().at_most(2);
         let rows = (0..3).map(|n| Row { key: n.to_string(), id: n.to_string(), item: n });
         let response = listing.answer(rows.collect(), |n| *n).unwrap().into_response();
         assert_eq!(response.headers()["x-total-count"], "3");
@@ -221,7 +234,7 @@ mod tests {
     fn what_a_list_can_t_do_is_refused_by_name() {
         for bad in ["limit=0", "limit=1001", "limit=x", "sort=secret", "order=up", "cursor=%21"] {
             let field = bad.split('=').next().unwrap();
-            let refusal = Listing::of(&Query::parse(bad).unwrap(), &["name"]).unwrap_err();
+            let refusal = Listing::of(&Query::parse(bad).unwrap(), &["name"], "l").unwrap_err();
             assert!(refusal.message.starts_with(field), "{bad}: {}", refusal.message);
         }
     }

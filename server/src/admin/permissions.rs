@@ -58,7 +58,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
 
 /// `GET /permissions`
 pub(super) async fn list(call: &Call) -> Result<Answer> {
-    let listing = Listing::of(&call.query, &SORTS)?;
+    let listing = Listing::asked(call, &SORTS)?;
     let (snapshot, account) = (call.snapshot(), call.account_id()?);
     let used_by = |it: &CompiledPermission| snapshot.users_of_permission(&account, &it.permission.id);
     let wanted = snapshot.permissions(account.as_str()).filter(|it| {

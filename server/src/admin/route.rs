@@ -105,23 +105,30 @@ impl Route {
             Takes::File if self.path.starts_with("/permissions") => &["dialect"],
             _ => &[],
         };
-        // What is about the caller, or about the API, is about no account.
-        let is_account = name == "account" && matches!(self.access, Access::May(_));
-        is_account || answers.contains(&name) || takes.contains(&name)
+        (name == "account" && self.takes_account()) || answers.contains(&name) || takes.contains(&name)
     }
 
-    /// Refuses a parameter that the call doesn't take: its author believes in it, and would take a whole list for a page.
+    /// Whether it is about the things of one account: neither about its caller, nor the API, nor the node.
+    pub(super) fn takes_account(&self) -> bool {
+        let of_node = ["/accounts", "/accounts/{id}", "/state", "/status", "/audit/settings"];
+        matches!(self.access, Access::May(_)) && !of_node.contains(&self.path)
+    }
+
+    /// Refuses a parameter that the call doesn't take, or takes once: its author believes in it, and would take a whole list for a page.
     ///
     /// # Errors
     /// The first such parameter.
     pub(super) fn check_query(&self, query: &Query) -> Result<()> {
-        match query.iter().find(|(name, _)| !self.takes_parameter(name)) {
-            None => Ok(()),
-            Some((name, _)) => {
-                let name: String = name.chars().take(100).collect();
-                Err(Refusal::invalid(&name, "is not a parameter of this call"))
+        let refused = |name: &str, what| Err(Refusal::invalid(&name.chars().take(100).collect::<String>(), what));
+        for (at, (name, _)) in query.iter().enumerate() {
+            if !self.takes_parameter(name) {
+                return refused(name, "is not a parameter of this call");
+            }
+            if query.iter().take(at).any(|(before, _)| before == name) {
+                return refused(name, "is given more than once");
             }
         }
+        Ok(())
     }
 }
 

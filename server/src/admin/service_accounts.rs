@@ -71,7 +71,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
 
 /// `GET /service-accounts`
 pub(super) async fn list(call: &Call) -> Result<Answer> {
-    let listing = Listing::of(&call.query, &SORTS)?;
+    let listing = Listing::asked(call, &SORTS)?;
     let (snapshot, account) = (call.snapshot(), call.account_id()?);
     let wanted = snapshot.service_accounts(account.as_str()).filter(|it| {
         listing.name.as_ref().is_none_or(|name| it.name.as_str() == name)

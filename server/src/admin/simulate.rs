@@ -196,9 +196,9 @@ pub(super) fn identity(
         Ok(identity) => Ok((identity.clone(), "enabled")),
         Err(KeyRefusal::Disabled(identity)) => Ok((identity.clone(), "disabled")),
         Err(KeyRefusal::Expired(identity)) => Ok((identity.clone(), "expired")),
-        Err(refusal @ (KeyRefusal::Damaged(_) | KeyRefusal::Unknown | KeyRefusal::Former(_))) => {
-            Err(Refusal::conflict("ServiceAccountDamaged", format!("The service account can't be used: {refusal}.")))
-        }
+        Err(
+            refusal @ (KeyRefusal::Damaged(_) | KeyRefusal::Unknown | KeyRefusal::Former(_) | KeyRefusal::Overridden),
+        ) => Err(Refusal::conflict("ServiceAccountDamaged", format!("The service account can't be used: {refusal}."))),
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
 
 /// `GET /users`
 pub(super) async fn list(call: &Call) -> Result<Answer> {
-    let listing = Listing::of(&call.query, &SORTS)?;
+    let listing = Listing::asked(call, &SORTS)?;
     let (snapshot, account) = (call.snapshot(), call.account_id()?);
     let wanted = snapshot.users(account.as_str()).filter(|it| {
         listing.name.as_ref().is_none_or(|name| it.name.as_str() == name)

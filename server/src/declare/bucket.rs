@@ -13,7 +13,7 @@ use crate::bucket_name;
 use crate::identity::name::AccountId;
 use crate::identity::plan::{Mode, Plan};
 use crate::identity::state::{DeclaredBucket, StateError};
-use crate::protocol::error::S3Error;
+use crate::protocol::error::{Code, S3Error};
 use crate::quota::{QUOTA_BYTES_MAX, Quota};
 use crate::s3::bucket::create::BUCKETS_PER_ACCOUNT_MAX;
 use crate::state::State;
@@ -106,6 +106,9 @@ impl BucketStep {
                     versioning: self.versioning.unwrap_or(Versioning::Unversioned),
                     attributes: if sets_rows { Bytes::from_static(UNFINISHED) } else { Bytes::new() },
                 };
+                let kept = state.keep_account(self.owner.as_str()).await;
+                let _kept =
+                    kept.ok_or_else(|| Code::InvalidAccessKeyId.error().because("its account was deleted meanwhile"))?;
                 match state.store.create_bucket(new).await {
                     // Somebody made it meanwhile: it is there, as declared, and the next apply sets what is missing.
                     Err(engine::Error::BucketExists(existing)) if existing.owner == self.owner.as_str() => {

@@ -14,6 +14,7 @@ use crate::identity::plan::{Mode, Plan};
 use crate::identity::private_file::{self, ROOT_CREDENTIALS_FILE};
 use crate::identity::state as declared;
 use crate::identity::store::CommitError;
+use crate::protocol::error::Code;
 use crate::s3::receive::blocking;
 use crate::state::State;
 
@@ -97,6 +98,8 @@ pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions)
     let plan =
         plan.map_err(|error| ApplyError::Storage(error.message.clone()))?.map_err(|error| bucket::refused(&error))?;
     let buckets = bucket::steps(state, &plan, mode)?;
+    // Nobody makes a bucket for an account that is about to go.
+    let alone = if plan.deleted_accounts.is_empty() { None } else { Some(state.owners.write().await) };
     for account in &plan.deleted_accounts {
         if let Some(bucket) = state.store.buckets().iter().find(|bucket| bucket.owner == account.as_str()) {
             return Err(ApplyError::Conflict(format!(
@@ -142,12 +145,14 @@ pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions)
     if let Some(former) = former {
         applied.notes.extend(forget_former_root(&state.config.data, &former));
     }
+    drop(alone);
     let _turn = state.settings_turn.lock().await;
     for step in buckets {
         let line = step.line();
         step.execute(state).await.map_err(|error| {
-            let reason = error.cause.as_ref().unwrap_or(&error.message);
-            ApplyError::Storage(format!("{file}: not done: {line}: {reason}"))
+            let told = format!("{file}: not done: {line}: {}", error.cause.as_ref().unwrap_or(&error.message));
+            let is_gone = error.code == Code::InvalidAccessKeyId;
+            if is_gone { ApplyError::Conflict(told) } else { ApplyError::Storage(told) }
         })?;
     }
     Ok(applied)

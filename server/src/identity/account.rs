@@ -36,7 +36,7 @@ impl Account {
 
     /// The ARN of its root, which in a policy stands for the whole account.
     pub fn root_arn(&self) -> String {
-        format!("arn:aws:iam::{}:root", self.account_id)
+        self.account_id.root_arn()
     }
 }
 

@@ -35,6 +35,7 @@ pub struct FormerKey {
     pub at: Timestamp,
     /// By whom: an ARN, or the state file that declared it and who applied it.
     pub by: String,
+    arn: String,
 }
 
 /// How somebody comes not to have an access key any more.
@@ -115,7 +116,7 @@ impl FormerKeys {
             let end = if remains(&row) { KeyEnd::Replaced } else { KeyEnd::Deleted };
             let account = row.account().clone();
             let name = if let RowKey::ServiceAccount { name, .. } = row { Some(name) } else { None };
-            let it = FormerKey { account, name, end, at, by: by.to_owned() };
+            let it = FormerKey::new(account, name, end, at, by.to_owned());
             rows.insert(place(&access_key), Some(it.encode()));
             self.insert(access_key, it);
         }
@@ -140,9 +141,18 @@ impl FormerKeys {
 }
 
 impl FormerKey {
+    fn new(account: AccountId, name: Option<Name>, end: KeyEnd, at: Timestamp, by: String) -> FormerKey {
+        let arn = match &name {
+            Some(name) => account.user_arn(name),
+            None => account.root_arn(),
+        };
+        FormerKey { account, name, end, at, by, arn }
+    }
+
     /// Who had it, as the audit log has them.
     pub(super) fn audited(&self) -> UserIdentity<'_> {
         UserIdentity {
+            arn: Some(&self.arn),
             account_id: Some(self.account.as_str()),
             user_name: self.name.as_ref().map(Name::as_str),
             ..UserIdentity::default()
@@ -165,7 +175,7 @@ impl FormerKey {
         let row: FormerKeyRow = serde_json::from_slice(value).ok()?;
         let name = row.name.as_deref().map(Name::parse).transpose().ok()?;
         let (account, at) = (AccountId::parse(&row.account_id).ok()?, row.time.parse().ok()?);
-        Some(FormerKey { account, name, end: row.end, at, by: row.by }).filter(|_| row.version == ROW_VERSION)
+        Some(FormerKey::new(account, name, row.end, at, row.by)).filter(|_| row.version == ROW_VERSION)
     }
 }
 
@@ -173,7 +183,7 @@ impl fmt::Display for FormerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.name, self.end) {
             (Some(name), _) => write!(f, "service account \"{name}\"")?,
-            (None, KeyEnd::Deleted) => write!(f, "account {}", self.account)?,
+            (None, KeyEnd::Deleted) => write!(f, "account {}, whose root had this key,", self.account)?,
             (None, KeyEnd::Replaced) => write!(f, "the root of account {}", self.account)?,
         }
         let end = match self.end {

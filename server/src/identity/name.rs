@@ -84,6 +84,18 @@ text_type!(
     }
 );
 
+impl AccountId {
+    /// The ARN of the account's root.
+    pub fn root_arn(&self) -> String {
+        format!("arn:aws:iam::{self}:root")
+    }
+
+    /// The ARN of a service account, which is an IAM user.
+    pub fn user_arn(&self, name: &Name) -> String {
+        format!("arn:aws:iam::{self}:user/{name}")
+    }
+}
+
 text_type!(
     /// An account's canonical id, which ACLs and owners are written with: 1 to 256 printable ASCII characters without spaces; a made one is 64 hexadecimal digits.
     CanonicalId,
@@ -99,7 +111,7 @@ text_type!(
     /// An access key id: 3 to 128 letters, digits and `-_.@+$`. `/`, `:` and `,` would be ambiguous in an Authorization header.
     AccessKey,
     |text| {
-        if !(3..=128).contains(&text.len()) {
+        if !(3..=128).contains(&text.chars().count()) {
             return Err(Invalid::new("accessKey", "must have 3 to 128 characters"));
         }
         if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@+$".contains(&byte)) {
@@ -136,7 +148,7 @@ fn name_rule(text: &str, punctuation: &[u8], allowed: &str) -> Result<(), Invali
     if text.is_empty() {
         return Err(Invalid::new("name", "is empty"));
     }
-    if text.len() > 128 {
+    if text.chars().count() > 128 {
         return Err(Invalid::new("name", "is longer than 128 characters"));
     }
     // Leading and trailing spaces would make two names that look the same.

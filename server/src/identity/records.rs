@@ -19,8 +19,8 @@ use super::permission::Permission;
 use super::rows::{Damage, Record, RowKey, account_key, permission_key, root_key, service_account_key, user_key};
 use super::sealed::MasterKey;
 
-/// Names that stand for other callers where somebody asks what a caller may do, so that no new service account or user gets one.
-const RESERVED_NAMES: [&str; 2] = ["root", "anonymous"];
+/// Names that stand for other callers where somebody asks what a caller may do, or for another place in a path, so that no new service account or user gets one.
+const RESERVED_NAMES: [&str; 4] = ["root", "anonymous", ".", ".."];
 
 /// The users of a permission that nobody uses.
 static NOBODY: LazyLock<OrdSet<Name>> = LazyLock::new(OrdSet::new);
@@ -429,7 +429,7 @@ fn author<T: Versioned>(before: Option<&T>, by: &str) -> Option<String> {
 }
 
 fn reserved() -> Invalid {
-    Invalid::new("name", "is reserved: root and anonymous are others")
+    Invalid::new("name", "is reserved: root and anonymous are others, and . and .. no names in a path")
 }
 
 fn check_record(record: &Record) -> Result<(), Invalid> {

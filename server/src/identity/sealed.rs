@@ -32,7 +32,7 @@ impl SecretKey {
     /// # Errors
     /// The rule that it breaks, without the text.
     pub fn parse(text: &str) -> Result<SecretKey, Invalid> {
-        if !(8..=128).contains(&text.len()) {
+        if !(8..=128).contains(&text.chars().count()) {
             return Err(Invalid::new("secretKey", "must have 8 to 128 characters"));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {

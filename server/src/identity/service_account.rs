@@ -69,6 +69,6 @@ impl ServiceAccount {
 
     /// The ARN of the IAM user that it is.
     pub fn arn(&self) -> String {
-        format!("arn:aws:iam::{}:user/{}", self.account_id, self.name)
+        self.account_id.user_arn(&self.name)
     }
 }

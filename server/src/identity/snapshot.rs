@@ -44,6 +44,8 @@ pub enum Refusal<'a> {
     Unknown,
     /// Nobody has it any more.
     Former(&'a FormerKey),
+    /// It is the operator's stored root key, in whose place another one was given at the start.
+    Overridden,
     /// Its service account is disabled.
     Disabled(&'a Arc<Identity>),
     /// Its service account has expired.
@@ -139,7 +141,7 @@ impl Snapshot {
     /// The key isn't accepted, and why.
     pub fn credential(&self, access_key: &str, now: Timestamp) -> Result<&Arc<Identity>, Refusal<'_>> {
         let identity = match self.credentials.get(access_key) {
-            None => return Err(self.former_key(access_key).map_or(Refusal::Unknown, |it| Refusal::Former(it))),
+            None => return Err(self.why_nobodys(access_key)),
             Some(Credential::Damaged(reason)) => return Err(Refusal::Damaged(reason)),
             Some(Credential::Known(identity)) => identity,
         };
@@ -158,6 +160,15 @@ impl Snapshot {
             Some(Credential::Known(identity)) => Some(Holder::Now(identity.clone())),
             Some(Credential::Damaged(_)) => None,
             None => self.former_key(access_key).cloned().map(Holder::Formerly),
+        }
+    }
+
+    fn why_nobodys(&self, access_key: &str) -> Refusal<'_> {
+        let root = self.records.operator().and_then(|records| records.root.as_ref());
+        match self.former_key(access_key) {
+            _ if root.is_some_and(|root| root.access_key.as_str() == access_key) => Refusal::Overridden,
+            Some(former) => Refusal::Former(former),
+            None => Refusal::Unknown,
         }
     }
 
@@ -288,6 +299,9 @@ impl fmt::Display for Refusal<'_> {
         match self {
             Refusal::Unknown => f.write_str("unknown access key"),
             Refusal::Former(former) => former.fmt(f),
+            Refusal::Overridden => {
+                f.write_str("the stored root key, in whose place another one was given at the start")
+            }
             Refusal::Disabled(identity) => write!(f, "service account \"{}\" is disabled", identity.name()),
             Refusal::Expired(identity) => write!(f, "service account \"{}\" has expired", identity.name()),
             Refusal::Damaged(reason) => f.write_str(reason),

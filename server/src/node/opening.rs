@@ -82,6 +82,7 @@ pub(super) async fn open(
         sign_ins: SignIns::default(),
         usage,
         settings_turn: tokio::sync::Mutex::default(),
+        owners: tokio::sync::RwLock::default(),
         audit,
         metrics: Arc::new(Metrics::default()),
         request_ids: RequestIds::random().map_err(|error| StartError(error.to_string()))?,

@@ -150,7 +150,7 @@ pub(crate) enum BucketActions {
     AllOperations,
     /// List and read
     ReadOnly,
-    /// Write and delete, without reading back
+    /// Upload, without reading back, listing or deleting
     WriteOnly,
 }
 

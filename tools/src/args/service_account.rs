@@ -68,7 +68,7 @@ pub(crate) struct ServiceAccountCreate {
     /// At most 1,000 characters
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
-    /// Refuse the key from this date or RFC 3339 time on, or never
+    /// Refuse the key from this date (0:00 UTC) or RFC 3339 time on, or never
     #[arg(long, value_name = "DATE")]
     pub(crate) expires: Option<String>,
     /// Create it disabled
@@ -103,7 +103,7 @@ pub(crate) struct ServiceAccountEdit {
     /// Take this permission from it; repeatable
     #[arg(long = "remove-permission", id = "remove", value_name = "PERMISSION")]
     pub(crate) remove: Vec<String>,
-    /// Refuse the key from this date or RFC 3339 time on, or never
+    /// Refuse the key from this date (0:00 UTC) or RFC 3339 time on, or never
     #[arg(long, value_name = "DATE", conflicts_with = "no_expiry")]
     pub(crate) expires: Option<String>,
     /// Let the key never expire

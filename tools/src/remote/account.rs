@@ -66,7 +66,7 @@ impl Resource for Shown {
 
 /// Runs one verb.
 pub(crate) fn account(arguments: &NounArguments<AccountCommand>, json: bool) -> Result<ExitCode, Failure> {
-    let node = &Node::open(&arguments.connection)?;
+    let node = &Node::open_whole(&arguments.connection)?;
     let accounts = &Noun::<Shown>::of(node, json);
     match &arguments.command {
         AccountCommand::Create(arguments) => create(accounts, arguments)?,

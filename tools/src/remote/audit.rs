@@ -74,7 +74,10 @@ struct Settings {
 
 /// Runs one verb.
 pub(crate) fn audit(arguments: &NounArguments<AuditCommand>, json: bool) -> Result<ExitCode, Failure> {
-    let node = Node::open(&arguments.connection)?;
+    let node = match &arguments.command {
+        AuditCommand::Search(_) => Node::open(&arguments.connection)?,
+        AuditCommand::Settings(_) => Node::open_whole(&arguments.connection)?,
+    };
     match &arguments.command {
         AuditCommand::Search(arguments) if arguments.follow => follow(&node, arguments, json)?,
         AuditCommand::Search(arguments) => search(&node, arguments, json)?,

@@ -79,6 +79,7 @@ pub(crate) struct Call {
     about: String,
     file: Option<String>,
     flags: Flags,
+    is_about_node: bool,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +100,7 @@ impl Call {
             about: about.into(),
             file: None,
             flags: &[],
+            is_about_node: false,
         }
     }
 
@@ -141,6 +143,11 @@ impl Call {
     pub(crate) fn by_flags(mut self, flags: Flags) -> Call {
         self.flags = flags;
         self
+    }
+
+    /// It is about the node, whichever account the command is about.
+    fn about_node(self) -> Call {
+        Call { is_about_node: true, ..self }
     }
 
     fn about(&self) -> About<'_> {
@@ -200,6 +207,19 @@ impl Node {
         Ok(Node { way: Way::Endpoint { endpoint, proof }, account: connection.account.clone() })
     }
 
+    /// The same for a command that is about the node and its accounts, and not about the things of one.
+    ///
+    /// # Errors
+    /// An account is named; those of [`Node::open`].
+    pub(crate) fn open_whole(connection: &Connection) -> Result<Node, Failure> {
+        match &connection.account {
+            Some(_) => {
+                Err(Failure::usage("--account: this command is about the node, not about one account: leave it out"))
+            }
+            None => Node::open(connection),
+        }
+    }
+
     /// Makes a call; its answer is a success.
     ///
     /// A session ends before its command when the node is started anew, or when its time is over: then who signed in does so once more.
@@ -244,7 +264,9 @@ impl Node {
             console: String,
         }
         match &self.way {
-            Way::Socket { .. } => self.read(Call::new("GET", "/status", "status")).map(|status: Status| status.console),
+            Way::Socket { .. } => {
+                self.read(Call::new("GET", "/status", "status").about_node()).map(|status: Status| status.console)
+            }
             Way::Endpoint { endpoint, .. } => Ok(endpoint.to_string()),
         }
     }
@@ -258,7 +280,7 @@ impl Node {
     }
 
     fn exchange(&self, call: &Call) -> Result<Answer, Failure> {
-        let (path, query) = (call.path(), call.query_text(self.account.as_deref()));
+        let (path, query) = (call.path(), call.query_text(self.account.as_deref().filter(|_| !call.is_about_node)));
         let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
         let proof = match &self.way {
             Way::Socket { .. } | Way::Endpoint { proof: Proof::None, .. } => Vec::new(),

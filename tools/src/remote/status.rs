@@ -74,7 +74,7 @@ struct Engine {
 
 /// Prints how the node is. It is no check: a node that answers is a success, whatever it answers; `strongroom health` is the check.
 pub(crate) fn status(connection: &Connection, json: bool) -> Result<ExitCode, Failure> {
-    let body = Node::open(connection)?.text(Call::new("GET", "/status", "status"))?;
+    let body = Node::open_whole(connection)?.text(Call::new("GET", "/status", "status"))?;
     output::print(&if json { body } else { text_of(parse(&body)?) })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -83,7 +83,10 @@ async fn the_keys_of_a_deleted_account_are_told_too() {
     prune(&store, &format!("{first}]}}")).await;
     for store in [&store, &open(&rows)] {
         assert_eq!(told(store, "AKFAR"), "service account \"far\" was deleted at T by state file state.json");
-        assert_eq!(told(store, "AKOTHERROOT"), "account 210987654321 was deleted at T by state file state.json");
+        assert_eq!(
+            told(store, "AKOTHERROOT"),
+            "account 210987654321, whose root had this key, was deleted at T by state file state.json"
+        );
     }
 }
 

@@ -56,9 +56,10 @@ pub async fn run(state: &State, create: Judged<op::CreateBucket>, payload: &mut 
 /// Makes a bucket for an account, whoever asked for it and was allowed to.
 ///
 /// # Errors
-/// `InvalidBucketName`, `TooManyBuckets`; `BucketAlreadyOwnedByYou` and `BucketAlreadyExists` where the name is taken; what the engine refuses.
+/// `InvalidBucketName`, `TooManyBuckets`; `InvalidAccessKeyId` where the account was deleted meanwhile; `BucketAlreadyOwnedByYou` and `BucketAlreadyExists` where the name is taken; what the engine refuses.
 pub async fn make(state: &State, bucket: &BucketName, owner: &str) -> S3Result<Arc<Bucket>> {
     refuse_reserved(bucket)?;
+    let _kept = state.keep_account(owner).await.ok_or_else(|| Code::InvalidAccessKeyId.error())?;
     if state.store.buckets().iter().filter(|it| it.owner == owner).count() >= BUCKETS_PER_ACCOUNT_MAX {
         return Err(Code::TooManyBuckets.error());
     }
