@@ -28,7 +28,7 @@ pub(crate) mod file {
     /// Where an index is made before it takes its name, and what is sorted for it: only while that goes on.
     pub(crate) const INDEX_IN_MAKING: &str = "index.redb.tmp";
     pub(crate) const SORT: [&str; 2] = ["index.sort.1", "index.sort.2"];
-    /// The checksums of the index's blocks, between an orderly end and the next start.
+    /// The checksums of the index's blocks, for the next start.
     pub(crate) const INDEX_SUMS: &str = "index.sums";
     pub(crate) const TRANSIENT: [&str; 3] = [INDEX_IN_MAKING, SORT[0], SORT[1]];
     /// Files that belong to the server and that the engine leaves alone.

@@ -17,7 +17,7 @@ use crate::core::{BucketTable, Core, Segments};
 use crate::error::{Error, OpenError};
 use crate::format::file;
 use crate::found::{FoundLog, failed};
-use crate::index::{Checkup, Index, IndexError};
+use crate::index::{Checkup, Comparing, Index, IndexError};
 use crate::log::Committer;
 use crate::memtable::{Mark, Memtable};
 use crate::meta::BucketMeta;
@@ -91,6 +91,8 @@ fn recover(
     lock_file: &mut Option<Box<dyn Any + Send + Sync>>,
 ) -> Result<(Arc<Core>, Option<Committer>), OpenError> {
     let (vfs, clock, options) = (Arc::clone(vfs), Arc::clone(clock), options.clone());
+    // Of all that a start does this takes longest, and nothing depends on it until the index is opened.
+    let comparing = if threads { Index::compare_ahead(&vfs) } else { None };
     let Identity { uuid, made, newest } = superblock::open_format(&*vfs)?;
     // A process that was killed between a rename and the sync of its directory left names that only the page cache
     // knows. Nothing may be built on them before they are durable. In a store that was just made there are none.
@@ -108,7 +110,7 @@ fn recover(
     reserve.adopt();
 
     let mut log = FoundLog::find(Arc::clone(&vfs), uuid)?;
-    let (indexed, unchecked) = open_index(&vfs, &uuid, &mut log, &options, threads, &reserve, &mut report)?;
+    let (indexed, unchecked) = open_index(&mut log, &options, threads, comparing, &reserve, &mut report)?;
     let mark = indexed.as_ref().map(|(_, mark)| *mark).unwrap_or_default();
     if let Some((index, _)) = &indexed {
         log.freed = index_freed(index).map_err(index_failed)?;
@@ -148,7 +150,7 @@ fn recover(
     let no_room = matches!(settled, Settled::NoRoom);
     let (index, mark) = match indexed {
         Some(indexed) => indexed,
-        None if fresh => Index::open(&vfs, &uuid, options.index_cache_bytes).map_err(index_failed)?,
+        None if fresh => Index::open(&vfs, &uuid, options.index_cache_bytes, None).map_err(index_failed)?,
         None => {
             // What is not durable must not be in an index that is.
             let Rebuilt { index, mark, records } =
@@ -296,14 +298,14 @@ type Opened = Option<(Index, Mark)>;
 
 /// Opens the index, or lets it be; also answers whether it is still to be compared with its checksums.
 fn open_index(
-    vfs: &Arc<dyn Vfs>,
-    uuid: &[u8; 16],
     log: &mut FoundLog,
     options: &Options,
     threads: bool,
+    comparing: Option<Comparing>,
     reserve: &Reserve,
     report: &mut Vec<String>,
 ) -> Result<(Opened, bool), OpenError> {
+    let (vfs, uuid) = (&Arc::clone(&log.vfs), log.uuid);
     let mut unchecked = false;
     let is_there = match vfs.open(file::INDEX, OpenMode::Read) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -316,7 +318,7 @@ fn open_index(
         }
         return Ok((None, false));
     }
-    let opened = open_with_room(vfs, uuid, options.index_cache_bytes, reserve).and_then(|(index, mark)| {
+    let opened = open_with_room(vfs, &uuid, options.index_cache_bytes, comparing, reserve).and_then(|(index, mark)| {
         // Where headers are damaged already the index may be all that is known of what they held.
         if log.damage.is_empty() {
             unchecked = threads && index.file_bytes()? > CHECKED_AT_START_BYTES_MAX;
@@ -365,15 +367,16 @@ fn open_with_room(
     vfs: &Arc<dyn Vfs>,
     uuid: &[u8; 16],
     cache_bytes: usize,
+    comparing: Option<Comparing>,
     reserve: &Reserve,
 ) -> Result<(Index, Mark), IndexError> {
-    let mut opened = Index::open(vfs, uuid, cache_bytes);
+    let mut opened = Index::open(vfs, uuid, cache_bytes, comparing);
     if matches!(opened, Err(IndexError::NoSpace)) && reserve.borrow(u64::MAX).is_some() {
-        opened = Index::open(vfs, uuid, cache_bytes);
+        opened = Index::open(vfs, uuid, cache_bytes, None);
     }
     if matches!(opened, Err(IndexError::NoSpace)) {
         let memory: Arc<dyn Vfs> = Arc::new(OverlayVfs::new(Arc::clone(vfs)));
-        opened = Index::open(&memory, uuid, cache_bytes);
+        opened = Index::open(&memory, uuid, cache_bytes, None);
         if let Ok((index, _)) = &mut opened {
             index.is_kept_in_memory();
         }

@@ -110,13 +110,15 @@ impl Core {
         }
         self.note_size(&index);
         let base = Arc::new(index.snapshot()?);
-        let _publishing = lock(&self.publishing);
+        let publishing = lock(&self.publishing);
         let view = self.view.load_full();
         self.view.store(Arc::new(View { active: Arc::clone(&view.active), frozen: None, base }));
         self.counters.index_applies.fetch_add(1, Ordering::Relaxed);
         self.applied_seq.store(frozen.mark().seq, Ordering::Release);
         self.index_is_full.store(false, Ordering::Relaxed);
         self.applier.tell();
+        drop(publishing);
+        index.leave_sums();
         Ok(())
     }
 
@@ -186,6 +188,8 @@ impl Core {
 
     /// The indexer's thread.
     pub(crate) fn run_indexer(&self) {
+        // The start has taken them away.
+        lock(&self.index).leave_sums();
         loop {
             let closed = self.wait_for_apply(APPLY_INTERVAL);
             if self.view().frozen.is_none() {

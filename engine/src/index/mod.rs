@@ -5,6 +5,7 @@
 
 mod ahead;
 mod backend;
+mod comparing;
 mod database;
 #[cfg(test)]
 pub(crate) mod plain;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use backend::{Backend, Fence, Home};
+pub(crate) use comparing::Comparing;
 use database::{Redb, RedbLoader};
 #[cfg(test)]
 use plain::Plain;
@@ -27,6 +29,7 @@ use sums::Sums;
 
 use crate::bucket::BucketUsage;
 use crate::bugs::{Bug, seeded};
+use crate::checkup::CHECKED_AT_START_BYTES_MAX;
 use crate::codec::Malformed;
 use crate::error::Error;
 use crate::format::file;
@@ -125,10 +128,22 @@ impl fmt::Debug for Index {
 }
 
 impl Index {
-    /// Opens the index, making an empty one with a mark of 0 if there is none. `uuid` must be the store's.
-    pub(crate) fn open(vfs: &Arc<dyn Vfs>, uuid: &[u8; 16], cache_bytes: usize) -> Result<(Index, Mark), IndexError> {
+    /// Begins to find out whether the index is [as left](Index::is_as_left), before it is opened: on threads of its own, which read and
+    /// write nothing. None where that is small, or where there is nothing to go by.
+    pub(crate) fn compare_ahead(vfs: &Arc<dyn Vfs>) -> Option<Comparing> {
+        sums::compare_ahead(&**vfs).ok().flatten()
+    }
+
+    /// Opens the index, making an empty one with a mark of 0 if there is none. `uuid` must be the store's. `comparing` is of the file as
+    /// it is now.
+    pub(crate) fn open(
+        vfs: &Arc<dyn Vfs>,
+        uuid: &[u8; 16],
+        cache_bytes: usize,
+        comparing: Option<Comparing>,
+    ) -> Result<(Index, Mark), IndexError> {
         let home = Arc::new(Home::open(Arc::clone(vfs), file::INDEX).map_err(io_failed)?);
-        let sums = Sums::take(&home);
+        let sums = Sums::take(&home, comparing);
         let (index, mark) = Index::open_on(home, uuid, cache_bytes, Some(Mark::default()), sums)?;
         Ok((index, mark.ok_or(IndexError::Unfinished)?))
     }
@@ -273,6 +288,15 @@ impl Index {
         }
     }
 
+    /// Leaves the checksums of its blocks to a start after a kill, unless it is too large to be compared with them then. Nobody may be
+    /// writing to it.
+    pub(crate) fn leave_sums(&self) {
+        let is_small = || self.home.length().is_ok_and(|bytes| bytes <= CHECKED_AT_START_BYTES_MAX);
+        if self.is_open() && !self.in_memory && !self.fence.is_closed() && is_small() {
+            self.sums.leave(&self.home);
+        }
+    }
+
     /// Answers whether redb closed the file without a panic.
     fn drop_keeper(&mut self) -> bool {
         let keeper = self.keeper.take();
@@ -280,9 +304,9 @@ impl Index {
         catch_unwind(AssertUnwindSafe(move || drop(keeper))).is_ok()
     }
 
-    /// Whether the file was left in order, and holds what it did then.
+    /// Whether it was left with the checksums of what was written to it, and the file holds that.
     pub(crate) fn is_as_left(&self) -> bool {
-        self.sums.hold(&*self.home.file)
+        self.sums.hold(&self.home.file)
     }
 
     fn keeper(&self) -> Result<&Keeper, IndexError> {

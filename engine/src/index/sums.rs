@@ -1,4 +1,4 @@
-//! The checksums of the blocks of an index file, kept from an orderly end to the next start.
+//! The checksums of the blocks of an index file, kept for the next start.
 //!
 //! redb keeps the checksum of a page with what leads to the page, so comparing them all means walking the tree; with these the file is read
 //! once, from front to back. They are those of what was written, or of what a walk found whole, never of what merely lies on the disk: rot
@@ -6,26 +6,21 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::backend::Home;
+use super::comparing::{Comparing, holds};
+use crate::checkup::CHECKED_AT_START_BYTES_MAX;
 use crate::format::{checksum, file, index_sums as layout, u32_at, u64_at};
 use crate::sync::lock_below;
-use crate::vfs::{OpenMode, VFile, read_exact_at};
+use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
 
 /// redb's pages are of this size, or of several times it.
-const BLOCK_BYTES: usize = 4096;
-/// What is read at once.
-const READ_BYTES: usize = 64 * BLOCK_BYTES;
-/// A file is read by several threads if each has so much to read.
-const THREAD_BYTES: usize = 4 << 20;
-const THREADS_MAX: usize = 4;
-/// Where redb's header has its flags, and the one of a file that is open or was not closed in order (redb's `docs/design.md`).
-const GOD_BYTE: usize = 9;
-const RECOVERY_REQUIRED: u8 = 2;
-
+pub(super) const BLOCK_BYTES: usize = 4096;
+/// What is smaller is read at once, sooner than a thread is made.
+const AHEAD_BYTES_MIN: u64 = 1 << 20;
 /// In place of the checksum of a block that has none.
-const UNKNOWN: u32 = 0;
+pub(super) const UNKNOWN: u32 = 0;
 
 /// The checksum of each block of a file that is being used.
 #[derive(Debug)]
@@ -39,6 +34,18 @@ struct Known {
     complete: bool,
     /// Whether some were lost. A walk doesn't bring them back: what was written since it began is not in what it reads.
     lost: bool,
+    /// Compares the file with what it held when it was opened.
+    comparing: Option<Comparing>,
+}
+
+/// Begins to compare the index with what was left of it, if it is large enough for that to take a while and is not to be
+/// compared later. Nobody may have it open yet.
+pub(super) fn compare_ahead(vfs: &dyn Vfs) -> io::Result<Option<Comparing>> {
+    let index = vfs.open(file::INDEX, OpenMode::Read)?;
+    if !(AHEAD_BYTES_MIN..=CHECKED_AT_START_BYTES_MAX).contains(&index.length()?) {
+        return Ok(None);
+    }
+    Ok(read_left(vfs, &*index)?.map(|sums| Comparing::begin(index, sums)))
 }
 
 impl Sums {
@@ -52,12 +59,21 @@ impl Sums {
         Sums(Mutex::default())
     }
 
-    /// Those that the last orderly end left, which are taken away; unknown ones if the file is not as it was left then.
-    pub(super) fn take(home: &Home) -> Sums {
-        let found = Known::read(home);
+    /// Those that were left, which are taken away; unknown ones if they are not of the file as it is. They were read
+    /// already if it is being compared with them.
+    pub(super) fn take(home: &Home, comparing: Option<Comparing>) -> Sums {
+        let left = match &comparing {
+            Some(comparing) => Some(comparing.sums().to_vec()),
+            None => read_left(home.vfs(), &*home.file).ok().flatten(),
+        };
         // One that stays is of another state of the index as soon as that is written to.
         let _ = home.vfs().remove(file::INDEX_SUMS);
-        Sums(Mutex::new(found.ok().flatten().unwrap_or_default()))
+        Sums(Mutex::new(Known {
+            complete: left.is_some(),
+            blocks: left.unwrap_or_default(),
+            comparing,
+            ..Known::default()
+        }))
     }
 
     /// Notes what was written at `offset`, or was read there by a walk.
@@ -110,9 +126,12 @@ impl Sums {
     }
 
     /// Whether all blocks are known, and the file holds what they say. If it does not, nothing is known any more.
-    pub(super) fn hold(&self, file: &dyn VFile) -> bool {
+    pub(super) fn hold(&self, file: &Arc<dyn VFile>) -> bool {
         let mut known = lock_below(&self.0);
-        let hold = known.complete && known.hold(file).unwrap_or(false);
+        let hold = match known.comparing.take() {
+            Some(comparing) => comparing.outcome() && known.complete,
+            None => known.complete && holds(file, &known.blocks),
+        };
         if !hold {
             *known = Known::default();
         }
@@ -127,7 +146,7 @@ impl Sums {
         (0..walked.blocks.len()).find(|&number| walked.blocks[number] != UNKNOWN && walked.blocks[number] != of(number))
     }
 
-    /// Leaves them to the next start, if all are known and redb closed the file in order.
+    /// Leaves them to the next start, if all are known. Nobody may be writing to the file; what is written to it later differs from them.
     pub(super) fn leave(&self, home: &Home) {
         let known = lock_below(&self.0);
         if known.complete && known.write(home).is_err() {
@@ -158,92 +177,47 @@ impl Known {
         }
     }
 
-    fn hold(&self, file: &dyn VFile) -> io::Result<bool> {
-        let bytes = self.blocks.len() * BLOCK_BYTES;
-        let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = (bytes / THREAD_BYTES).clamp(1, available.min(THREADS_MAX));
-        let share = self.blocks.len().div_ceil(threads).max(1);
-        std::thread::scope(|scope| {
-            let mut parts = self.blocks.chunks(share).enumerate().map(|(part, blocks)| (part * share, blocks));
-            let first = parts.next();
-            let others: Vec<_> = parts.map(|(from, blocks)| scope.spawn(move || hold(file, from, blocks))).collect();
-            let mut all = first.map_or(Ok(true), |(from, blocks)| hold(file, from, blocks))?;
-            for other in others {
-                all &= other.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?;
-            }
-            Ok(all)
-        })
-    }
-
-    /// What was left; none if the index is not of that state.
-    fn read(home: &Home) -> io::Result<Option<Known>> {
-        let file = home.vfs().open(file::INDEX_SUMS, OpenMode::Read)?;
-        let length = home.length()?;
-        let count = (length as usize).div_ceil(BLOCK_BYTES);
-        let mut bytes = vec![0; layout::BLOCKS + 4 * count + 4];
-        if file.length()? != bytes.len() as u64 {
-            return Ok(None);
-        }
-        read_exact_at(&*file, &mut bytes, 0)?;
-        let (body, crc) = bytes.split_at(layout::BLOCKS + 4 * count);
-        let is_of_now = body.starts_with(&layout::MAGIC_VALUE)
-            && u32_at(crc, 0) == checksum(0, body)
-            && u64_at(body, layout::LENGTH) == length
-            && body[layout::FRONT..layout::BLOCKS] == *front(home)?.digest.as_bytes();
-        let blocks = body[layout::BLOCKS..].chunks_exact(4).map(|sum| u32_at(sum, 0)).collect();
-        Ok(is_of_now.then_some(Known { blocks, complete: true, lost: false }))
-    }
-
     fn write(&self, home: &Home) -> io::Result<()> {
-        let front = front(home)?;
-        if !front.is_closed {
-            return Ok(());
-        }
         let length = home.length()?;
         let count = (length as usize).div_ceil(BLOCK_BYTES);
         let mut bytes = Vec::with_capacity(layout::BLOCKS + 4 * count + 4);
         bytes.extend_from_slice(&layout::MAGIC_VALUE);
         bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(front.digest.as_bytes());
+        bytes.extend_from_slice(front(&*home.file)?.as_bytes());
         for number in 0..count {
             bytes.extend_from_slice(&self.blocks.get(number).unwrap_or(&UNKNOWN).to_le_bytes());
         }
         let crc = checksum(0, &bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         let file = home.vfs().open(file::INDEX_SUMS, OpenMode::Create)?;
-        file.set_length(0)?;
+        file.set_length(bytes.len() as u64)?;
         file.write_at(&bytes, 0)
     }
 }
 
-/// The first block, with the header.
-struct Front {
-    digest: blake3::Hash,
-    is_closed: bool,
-}
-
-fn front(home: &Home) -> io::Result<Front> {
+/// The digest of the first block, which has the header.
+fn front(file: &dyn VFile) -> io::Result<blake3::Hash> {
     let mut block = [0; BLOCK_BYTES];
-    read_exact_at(&*home.file, &mut block, 0)?;
-    Ok(Front { digest: blake3::hash(&block), is_closed: block[GOD_BYTE] & RECOVERY_REQUIRED == 0 })
+    read_exact_at(file, &mut block, 0)?;
+    Ok(blake3::hash(&block))
 }
 
-/// Whether the file holds, from block `from` on, what is known of these.
-fn hold(file: &dyn VFile, from: usize, blocks: &[u32]) -> io::Result<bool> {
-    let mut buffer = vec![0; READ_BYTES.min(blocks.len() * BLOCK_BYTES)];
-    let mut next = 0;
-    while let Some(skipped) = blocks[next..].iter().position(|&sum| sum != UNKNOWN) {
-        next += skipped;
-        let known = blocks[next..].iter().take(READ_BYTES / BLOCK_BYTES).take_while(|&&sum| sum != UNKNOWN).count();
-        let bytes = &mut buffer[..known * BLOCK_BYTES];
-        read_exact_at(file, bytes, ((from + next) * BLOCK_BYTES) as u64)?;
-        let mut read = bytes.chunks_exact(BLOCK_BYTES).map(sum_of);
-        if !blocks[next..next + known].iter().all(|&sum| read.next() == Some(sum)) {
-            return Ok(false);
-        }
-        next += known;
+/// What was left of this index; none if it is not of that state.
+fn read_left(vfs: &dyn Vfs, index: &dyn VFile) -> io::Result<Option<Vec<u32>>> {
+    let file = vfs.open(file::INDEX_SUMS, OpenMode::Read)?;
+    let length = index.length()?;
+    let count = (length as usize).div_ceil(BLOCK_BYTES);
+    let mut bytes = vec![0; layout::BLOCKS + 4 * count + 4];
+    if file.length()? != bytes.len() as u64 {
+        return Ok(None);
     }
-    Ok(true)
+    read_exact_at(&*file, &mut bytes, 0)?;
+    let (body, crc) = bytes.split_at(layout::BLOCKS + 4 * count);
+    let is_of_now = body.starts_with(&layout::MAGIC_VALUE)
+        && u32_at(crc, 0) == checksum(0, body)
+        && u64_at(body, layout::LENGTH) == length
+        && body[layout::FRONT..layout::BLOCKS] == *front(index)?.as_bytes();
+    Ok(is_of_now.then(|| body[layout::BLOCKS..].chunks_exact(4).map(|sum| u32_at(sum, 0)).collect()))
 }
 
 /// The numbers of the blocks that `length` bytes from `offset` on touch.
@@ -252,7 +226,7 @@ fn blocks_of(offset: u64, length: usize) -> Range<usize> {
     start..(offset as usize + length).div_ceil(BLOCK_BYTES)
 }
 
-fn sum_of(block: &[u8]) -> u32 {
+pub(super) fn sum_of(block: &[u8]) -> u32 {
     crc32fast::hash(block).max(1)
 }
 
@@ -274,7 +248,7 @@ mod tests {
     }
 
     fn index(directory: &Path) -> Index {
-        Index::open(&vfs(directory), &UUID, 1 << 20).unwrap().0
+        Index::open(&vfs(directory), &UUID, 1 << 20, None).unwrap().0
     }
 
     /// An index of some rows in several tables, closed in order.
@@ -334,7 +308,7 @@ mod tests {
             write(other.path(), file::INDEX, &bytes);
             write(other.path(), file::INDEX_SUMS, &read(directory.path(), file::INDEX_SUMS));
             // redb itself reads some of them as it opens the file.
-            let Ok((index, _)) = Index::open(&vfs(other.path()), &UUID, 1 << 20) else { continue };
+            let Ok((index, _)) = Index::open(&vfs(other.path()), &UUID, 1 << 20, None) else { continue };
             assert!(!index.is_as_left(), "block {number}");
             assert!(lock_below(&index.sums.0).blocks.is_empty(), "none of them is left again");
         }
@@ -387,29 +361,28 @@ mod tests {
     }
 
     #[test]
-    fn several_threads_find_what_one_finds() {
+    fn what_a_killed_process_left_is_as_left_unless_something_was_written_since() {
         let directory = tempfile::tempdir().unwrap();
-        let content: Vec<u8> = (0..3_500 * BLOCK_BYTES as u32).map(|n| (n ^ (n >> 9)) as u8).collect();
-        let file = RealVfs::at(directory.path()).unwrap().open("f", OpenMode::Create).unwrap();
-        file.write_at(&content, 0).unwrap();
-        let sums = Sums::of_nothing();
-        sums.note(0, &content);
-        // Holes of every length, across the edges of what is read at once.
-        for n in 0..60 {
-            sums.forget(n * 57 * BLOCK_BYTES as u64, (n as usize % 9) * BLOCK_BYTES);
-        }
-        let blocks = lock_below(&sums.0).blocks.clone();
-        assert!(sums.hold(&*file));
-        for number in (1..3_500).step_by(83).chain([3_499]) {
-            let sums = Sums(Mutex::new(Known { blocks: blocks.clone(), complete: true, lost: false }));
-            let mut block = content[number * BLOCK_BYTES..][..BLOCK_BYTES].to_vec();
-            block[number % BLOCK_BYTES] ^= 1;
-            file.write_at(&block, (number * BLOCK_BYTES) as u64).unwrap();
-            assert_eq!(sums.hold(&*file), blocks[number] == UNKNOWN, "block {number}");
-            block[number % BLOCK_BYTES] ^= 1;
-            file.write_at(&block, (number * BLOCK_BYTES) as u64).unwrap();
-        }
-        file.set_length(3_499 * BLOCK_BYTES as u64).unwrap();
-        assert!(!sums.hold(&*file), "what can't be read doesn't hold");
+        make(directory.path());
+        let index = index(directory.path());
+        assert!(index.is_as_left());
+        index.leave_sums();
+        let names = [file::INDEX, file::INDEX_SUMS];
+        let left = names.map(|name| read(directory.path(), name));
+        let is_as_left = |content: [&[u8]; 2]| {
+            let copy = tempfile::tempdir().unwrap();
+            names.iter().zip(content).for_each(|(name, bytes)| write(copy.path(), name, bytes));
+            Index::open(&vfs(copy.path()), &UUID, 1 << 20, None).unwrap().0.is_as_left()
+        };
+        assert!(is_as_left([&left[0], &left[1]]));
+        assert!(!is_as_left([&left[0], &left[1][..300]]), "torn");
+        let filled = index.load(&Memtable::new(), Some((&Mark { seq: 10, ..Mark::default() }, &UUID)), |loader| {
+            Ok(loader.insert(Table::Config, b"more", &[2; 100])?)
+        });
+        filled.unwrap();
+        let written = read(directory.path(), file::INDEX);
+        assert!(!is_as_left([&written, &left[1]]), "stale");
+        index.leave_sums();
+        assert!(is_as_left([&written, &read(directory.path(), file::INDEX_SUMS)]));
     }
 }
