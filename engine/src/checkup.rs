@@ -54,6 +54,7 @@ impl Core {
         // Once the store was closed the file may be somebody else's.
         let error = error.filter(|error| !matches!(error, IndexError::Closed))?;
         self.doubt.lose_index();
+        index.give_up_sums();
         let in_memory = index.is_in_memory();
         let set_aside = if in_memory { Ok(()) } else { Core::set_aside_if_there(&*self.vfs, file::INDEX) };
         let and =

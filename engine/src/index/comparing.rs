@@ -53,7 +53,8 @@ impl Comparison {
         let threads = (self.sums.len() * BLOCK_BYTES / THREAD_BYTES).min(processors.saturating_sub(1));
         thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(|| self.take_part());
+                // Where there can't be another one, those that are there read more.
+                let _ = thread::Builder::new().spawn_scoped(scope, || self.take_part());
             }
             self.take_part();
         });

@@ -283,18 +283,32 @@ impl Index {
         }
         let closed = self.drop_keeper();
         self.fence.close();
-        if closed && !self.in_memory {
+        if closed {
+            self.leave_sums_of_file();
+        }
+    }
+
+    /// Leaves the checksums of its blocks to a start after a kill. Nobody may be writing to it.
+    pub(crate) fn leave_sums(&self) {
+        if self.is_open() && !self.fence.is_closed() {
+            self.leave_sums_of_file();
+        }
+    }
+
+    /// Leaves the checksums of a file that is compared with them at the next start, and not after it.
+    fn leave_sums_of_file(&self) {
+        let is_small = || self.home.length().is_ok_and(|bytes| bytes <= CHECKED_AT_START_BYTES_MAX);
+        if !self.in_memory && is_small() {
             self.sums.leave(&self.home);
         }
     }
 
-    /// Leaves the checksums of its blocks to a start after a kill, unless it is too large to be compared with them then. Nobody may be
-    /// writing to it.
-    pub(crate) fn leave_sums(&self) {
-        let is_small = || self.home.length().is_ok_and(|bytes| bytes <= CHECKED_AT_START_BYTES_MAX);
-        if self.is_open() && !self.in_memory && !self.fence.is_closed() && is_small() {
-            self.sums.leave(&self.home);
-        }
+    /// Gives the checksums of its blocks up, and what was left of them: something is wrong that may have been written so, and nobody is to
+    /// take the file for sound by them.
+    pub(crate) fn give_up_sums(&self) {
+        self.sums.lose();
+        // One that can't be removed is of another state as soon as anything is written.
+        let _ = self.home.vfs().remove(file::INDEX_SUMS);
     }
 
     /// Answers whether redb closed the file without a panic.

@@ -125,7 +125,8 @@ impl Sums {
         known.complete = true;
     }
 
-    /// Whether all blocks are known, and the file holds what they say. If it does not, nothing is known any more.
+    /// Whether all blocks are known, and the file holds what they say. If it does not, nothing is known any more, as of a file of which
+    /// nothing is: asked before anything is written.
     pub(super) fn hold(&self, file: &Arc<dyn VFile>) -> bool {
         let mut known = lock_below(&self.0);
         let hold = match known.comparing.take() {
@@ -207,10 +208,11 @@ fn read_left(vfs: &dyn Vfs, index: &dyn VFile) -> io::Result<Option<Vec<u32>>> {
     let file = vfs.open(file::INDEX_SUMS, OpenMode::Read)?;
     let length = index.length()?;
     let count = (length as usize).div_ceil(BLOCK_BYTES);
-    let mut bytes = vec![0; layout::BLOCKS + 4 * count + 4];
-    if file.length()? != bytes.len() as u64 {
+    let bytes = layout::BLOCKS + 4 * count + 4;
+    if file.length()? != bytes as u64 {
         return Ok(None);
     }
+    let mut bytes = vec![0; bytes];
     read_exact_at(&*file, &mut bytes, 0)?;
     let (body, crc) = bytes.split_at(layout::BLOCKS + 4 * count);
     let is_of_now = body.starts_with(&layout::MAGIC_VALUE)
@@ -312,6 +314,29 @@ mod tests {
             assert!(!index.is_as_left(), "block {number}");
             assert!(lock_below(&index.sums.0).blocks.is_empty(), "none of them is left again");
         }
+    }
+
+    #[test]
+    fn what_a_walk_finds_wrong_is_not_left_as_sound_even_if_it_was_written_so() {
+        let directory = tempfile::tempdir().unwrap();
+        make(directory.path());
+        let mut index = index(directory.path());
+        assert!(index.is_as_left());
+        // As if bits had changed in memory before the pages were written.
+        let known = lock_below(&index.sums.0).blocks.clone();
+        for number in (0..known.len()).filter(|&number| known[number] != UNKNOWN) {
+            let (mut block, offset) = ([0; BLOCK_BYTES], (number * BLOCK_BYTES) as u64);
+            read_exact_at(&*index.home.file, &mut block, offset).unwrap();
+            block[17] ^= 4;
+            index.home.file.write_at(&block, offset).unwrap();
+            index.sums.note(offset, &block);
+        }
+        index.leave_sums();
+        assert!(index.checkup().and_then(Checkup::run).is_err());
+        index.give_up_sums();
+        assert!(vfs(directory.path()).open(file::INDEX_SUMS, OpenMode::Read).is_err());
+        index.end();
+        assert!(vfs(directory.path()).open(file::INDEX_SUMS, OpenMode::Read).is_err());
     }
 
     #[test]
