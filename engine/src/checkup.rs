@@ -10,9 +10,6 @@ use crate::index::{Checkup, IndexError};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 
-/// An index of at most this size is checked before it is used; a larger one soon after, so that opening does not wait.
-pub(crate) const CHECKED_AT_START_BYTES_MAX: u64 = 256 << 20;
-
 impl Core {
     /// Has the index checked, once, for a row of it could not be read.
     pub(crate) fn suspect_index(&self, error: &Error) {

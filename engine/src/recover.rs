@@ -11,13 +11,12 @@ use std::sync::Arc;
 
 use crate::bugs::{Bug, seeded};
 use crate::bulk::BulkSegments;
-use crate::checkup::CHECKED_AT_START_BYTES_MAX;
 use crate::clock::Clock;
 use crate::core::{BucketTable, Core, Segments};
 use crate::error::{Error, OpenError};
 use crate::format::file;
 use crate::found::{FoundLog, failed};
-use crate::index::{Checkup, Comparing, Index, IndexError};
+use crate::index::{CHECKED_AT_START_BYTES_MAX, Checkup, Comparing, Index, IndexError};
 use crate::log::Committer;
 use crate::memtable::{Mark, Memtable};
 use crate::meta::BucketMeta;

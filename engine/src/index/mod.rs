@@ -29,7 +29,6 @@ use sums::Sums;
 
 use crate::bucket::BucketUsage;
 use crate::bugs::{Bug, seeded};
-use crate::checkup::CHECKED_AT_START_BYTES_MAX;
 use crate::codec::Malformed;
 use crate::error::Error;
 use crate::format::file;
@@ -38,6 +37,8 @@ use crate::row::Table;
 use crate::space::SegmentStat;
 use crate::vfs::Vfs;
 
+/// An index of at most this size is checked before it is used; a larger one soon after, so that opening does not wait.
+pub(crate) const CHECKED_AT_START_BYTES_MAX: u64 = 256 << 20;
 /// The version of the tables and rows; another one is set aside and rebuilt.
 const INDEX_VERSION: u32 = 2;
 /// The first page of a file of redb.

@@ -8,9 +8,9 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use super::CHECKED_AT_START_BYTES_MAX;
 use super::backend::Home;
 use super::comparing::{Comparing, holds};
-use crate::checkup::CHECKED_AT_START_BYTES_MAX;
 use crate::format::{checksum, file, index_sums as layout, u32_at, u64_at};
 use crate::sync::lock_below;
 use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};

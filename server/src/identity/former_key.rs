@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -48,12 +47,9 @@ pub enum KeyEnd {
     Replaced,
 }
 
-/// The access keys that were given up last.
+/// The access keys that were given up last. Clones share them; who gives a key up copies the list, which is short beside what is durable by then.
 #[derive(Clone, Default)]
-pub(super) struct FormerKeys {
-    keys: OrdMap<AccessKey, Arc<FormerKey>>,
-    by_time: OrdSet<(Timestamp, AccessKey)>,
-}
+pub(super) struct FormerKeys(Arc<BTreeMap<AccessKey, Arc<FormerKey>>>);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -73,18 +69,18 @@ impl FormerKeys {
     /// # Errors
     /// The row store's.
     pub(super) fn read(rows: &dyn ConfigRows) -> Result<FormerKeys, RowsError> {
-        let mut former = FormerKeys::default();
+        let mut keys = BTreeMap::new();
         for (key, value) in rows.rows(NAMESPACE, "")? {
             match AccessKey::parse(&key).ok().zip(FormerKey::decode(&value)) {
-                Some((access_key, it)) => former.insert(access_key, it),
+                Some((access_key, it)) => _ = keys.insert(access_key, Arc::new(it)),
                 None => tracing::warn!(access_key = %key, "whose access key this was can't be read"),
             }
         }
-        Ok(former)
+        Ok(FormerKeys(Arc::new(keys)))
     }
 
     pub(super) fn get(&self, access_key: &str) -> Option<&Arc<FormerKey>> {
-        self.keys.get(access_key)
+        self.0.get(access_key)
     }
 
     /// Follows a change that writes `rows`, whose last value by namespace and key they are, and adds those that it writes itself. `remains` tells whether who had a key is still there.
@@ -107,10 +103,14 @@ impl FormerKeys {
         // Who is given another name keeps the key, in another row.
         given_up.retain(|(access_key, _)| !taken.contains(access_key));
         given_up.truncate(FORMER_KEYS_MAX);
+        taken.retain(|access_key| self.0.contains_key(access_key));
+        if taken.is_empty() && given_up.is_empty() {
+            return;
+        }
+        let keys = Arc::make_mut(&mut self.0);
         for access_key in taken {
-            if self.remove(&access_key) {
-                rows.insert(place(&access_key), None);
-            }
+            keys.remove(&access_key);
+            rows.insert(place(&access_key), None);
         }
         for (access_key, row) in given_up {
             let end = if remains(&row) { KeyEnd::Replaced } else { KeyEnd::Deleted };
@@ -118,25 +118,17 @@ impl FormerKeys {
             let name = if let RowKey::ServiceAccount { name, .. } = row { Some(name) } else { None };
             let it = FormerKey::new(account, name, end, at, by.to_owned());
             rows.insert(place(&access_key), Some(it.encode()));
-            self.insert(access_key, it);
+            keys.insert(access_key, Arc::new(it));
         }
-        while self.keys.len() > FORMER_KEYS_MAX {
-            let Some((_, oldest)) = self.by_time.get_min().cloned() else { break };
-            self.remove(&oldest);
-            rows.insert(place(&oldest), None);
+        let surplus = keys.len().saturating_sub(FORMER_KEYS_MAX);
+        if surplus > 0 {
+            let mut by_time: Vec<(Timestamp, AccessKey)> = keys.iter().map(|(key, it)| (it.at, key.clone())).collect();
+            by_time.sort_unstable();
+            for (_, oldest) in by_time.drain(..surplus) {
+                keys.remove(&oldest);
+                rows.insert(place(&oldest), None);
+            }
         }
-    }
-
-    fn insert(&mut self, access_key: AccessKey, it: FormerKey) {
-        self.remove(&access_key);
-        self.by_time.insert((it.at, access_key.clone()));
-        self.keys.insert(access_key, Arc::new(it));
-    }
-
-    fn remove(&mut self, access_key: &AccessKey) -> bool {
-        let Some(removed) = self.keys.remove(access_key) else { return false };
-        self.by_time.remove(&(removed.at, access_key.clone()));
-        true
     }
 }
 
