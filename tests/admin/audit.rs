@@ -189,6 +189,13 @@ fn settings_hold_for_the_next_request_and_survive_kill_9() {
     assert_eq!(records(&root, "bucket=box", 1).len(), 1);
     root.put("/audit/settings", &json!({"requests": "some"})).refused(400, "InvalidArgument");
     root.put("/audit/settings", &json!({"keptBytes": 1})).refused(400, "InvalidArgument");
+    // What is wrong in itself is told whatever anybody else has changed meanwhile.
+    let stale = [("if-match", "\"another\"")];
+    for (body, status) in
+        [(json!({"keptBytes": 1}), 400), (json!({"requests": "some"}), 400), (json!({"requests": "all"}), 412)]
+    {
+        assert_eq!(root.send("PUT", "/audit/settings", Some(body.to_string()), &stale).0.status, status, "{body}");
+    }
     node.kill_9();
     node.restart();
     assert_eq!(Admin::root(&node).get("/audit/settings").json(200)["requests"], "denied");

@@ -93,20 +93,18 @@ pub(super) async fn read_settings(call: &Call) -> Result<Answer> {
 pub(super) async fn change_settings(call: &Call) -> Result<Answer> {
     call.require_operator("The settings of the node are its operator's account's to change.")?;
     let body: wire::AuditSettingsBody = call.json()?;
+    let choice = |text: &str| {
+        let found = Requests::CHOICES.into_iter().find(|it| it.as_str() == text);
+        found.ok_or_else(|| Refusal::invalid("requests", "must be all, denied or none"))
+    };
+    let wanted = body.requests.as_deref().map(choice).transpose()?;
+    if body.kept_bytes.is_some_and(|bytes| !KEPT_BYTES.contains(&bytes)) {
+        return Err(Refusal::invalid("keptBytes", format!("must be {} to {}", KEPT_BYTES.start(), KEPT_BYTES.end())));
+    }
     let _turn = call.state.settings_turn.lock().await;
     call.require_match(&etag(call))?;
     let (requests, kept_bytes) = call.state.audit.settings();
-    let requests = match body.requests.as_deref() {
-        None => requests,
-        Some(text) => Requests::CHOICES
-            .into_iter()
-            .find(|it| it.as_str() == text)
-            .ok_or_else(|| Refusal::invalid("requests", "must be all, denied or none"))?,
-    };
-    let kept_bytes = body.kept_bytes.unwrap_or(kept_bytes);
-    if !KEPT_BYTES.contains(&kept_bytes) {
-        return Err(Refusal::invalid("keptBytes", format!("must be {} to {}", KEPT_BYTES.start(), KEPT_BYTES.end())));
-    }
+    let (requests, kept_bytes) = (wanted.unwrap_or(requests), body.kept_bytes.unwrap_or(kept_bytes));
     AuditSettings::store(&call.state.store, requests, kept_bytes).await.map_err(S3Error::from)?;
     call.state.audit.set(requests, kept_bytes);
     Ok(Answer::ok(&show(call))?.with(header::ETAG, etag(call)))

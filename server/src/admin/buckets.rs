@@ -84,14 +84,14 @@ pub(super) async fn read(call: &Call) -> Result<Answer> {
 /// `PUT /buckets/{name}`
 pub(super) async fn update(call: &Call) -> Result<Answer> {
     let body: wire::BucketBody = call.json()?;
+    let versioning = body.versioning.as_deref().map(read_versioning).transpose()?;
+    let quota = body.quota.map(|quota| quota.map(read_quota).transpose()).transpose()?;
     let _turn = call.state.settings_turn.lock().await;
     let bucket = find(call)?;
-    call.require_match(&etag(&call.state, &bucket))?;
     if body.name.as_ref().is_some_and(|name| **name != *bucket.name) {
         return Err(Refusal::invalid("name", "can't be changed"));
     }
-    let versioning = body.versioning.as_deref().map(read_versioning).transpose()?;
-    let quota = body.quota.map(|quota| quota.map(read_quota).transpose()).transpose()?;
+    call.require_match(&etag(&call.state, &bucket))?;
     let bucket = match versioning.filter(|it| *it != bucket.versioning) {
         None => bucket,
         Some(Versioning::Unversioned) => {
