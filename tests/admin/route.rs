@@ -88,6 +88,15 @@ fn bodies_methods_and_paths_that_are_not_there_are_refused_in_words() {
     refused.refused(405, "MethodNotAllowed");
     assert_eq!(refused.header("allow"), "POST, GET");
     root.send("POST", "/permissions", Some("{".into()), &[]).refused(400, "InvalidArgument");
+    // A list is no object whose fields have no names.
+    for (method, path, body) in [
+        ("PUT", "/audit/settings", "[null, null]"),
+        ("POST", "/users", r#"["eve", "auditor", null, null]"#),
+        ("POST", "/buckets", r#"{"name": "box", "quota": [5]}"#),
+    ] {
+        let told = root.send(method, path, Some(body.into()), &[]).refused(400, "InvalidArgument");
+        assert!(told.contains("has the wrong type: expected an object"), "{path}: {told}");
+    }
     root.send("POST", "/permissions", Some("x".repeat(600 << 10)), &[]).refused(413, "RequestTooLarge");
     root.send("POST", "/users", Some("x".repeat(70 << 10)), &[]).refused(413, "RequestTooLarge");
     let twice = r#"{"name": "a", "name": "b", "type": "all-buckets", "actions": "read-only"}"#;

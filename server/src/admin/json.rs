@@ -2,7 +2,12 @@
 //!
 //! A value is never told, since it may be a secret.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::answer::{Refusal, Result};
@@ -15,7 +20,31 @@ const TOLD_CHARACTERS_MAX: usize = 500;
 /// # Errors
 /// It is no JSON, or not what the call takes.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    serde_json::from_slice(body).map_err(|error| refusal(body, &error))
+    let read = serde_json::from_slice::<Object<T>>(body);
+    read.map(|Object(read)| read).map_err(|error| refusal(body, &error))
+}
+
+/// What only an object is taken for. serde's structs also take a list, as their fields in the order in which they happen to be declared.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Object<T>, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
 }
 
 fn refusal(body: &[u8], error: &serde_json::Error) -> Refusal {
@@ -158,7 +187,8 @@ mod tests {
             ("", "body is empty"),
             (" \n", "body is empty"),
             ("{", "body can't be used: it is not JSON"),
-            ("[]", "body has the wrong type"),
+            ("[]", "body has the wrong type: expected an object"),
+            (r#"["n", null, null]"#, "body has the wrong type: expected an object"),
             (r#"{"name": 5}"#, "name has the wrong type: expected a string"),
             (r#"{"name": ["hush"]}"#, "name has the wrong type: expected a string"),
             (r#"{"name": {"a": 1}}"#, "name has the wrong type: expected a string"),

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
 
+use super::json::Object;
 use crate::health;
 use crate::http::body::{Body, RequestBody};
 use crate::maintenance::{Busy, Work};
@@ -147,7 +148,7 @@ async fn backup(state: &State, request: hyper::Request<Incoming>) -> Response {
         Err(error) => return refuse(error.code.status(), error.code.name(), &error.message),
     };
     let call: BackupCall = match serde_json::from_slice(&bytes) {
-        Ok(call) => call,
+        Ok(Object(call)) => call,
         Err(error) => {
             return refuse(StatusCode::BAD_REQUEST, "InvalidRequest", &format!("the call is not understood: {error}"));
         }

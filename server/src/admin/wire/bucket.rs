@@ -2,10 +2,11 @@
 //!
 //! Counts come from the store as they are; nothing here is computed by looking at objects.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{given, present};
+use crate::admin::json::Object;
 
 /// A bucket as it is sent.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -18,9 +19,13 @@ pub(in crate::admin) struct BucketBody {
     /// `enabled` or `suspended`; a bucket that never kept versions is `off`, and can't be again.
     pub(in crate::admin) versioning: Option<String>,
     /// How much it may hold; `null` takes the limit away.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "quota")]
     #[schema(value_type = Option<Quota>)]
     pub(in crate::admin) quota: Option<Option<Quota>>,
+}
+
+fn quota<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Quota>>, D::Error> {
+    Ok(present::<Object<Quota>, D>(deserializer)?.map(|quota| quota.map(|Object(quota)| quota)))
 }
 
 /// How much a bucket may hold.
