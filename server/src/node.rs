@@ -8,7 +8,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-#[cfg(feature = "tls")]
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -30,6 +29,9 @@ use crate::state::{State, Urls};
 /// How often certificate files are looked at.
 #[cfg(feature = "tls")]
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(30);
+
+/// How long whoever is served first has the processors to themselves, if nobody needs all identities sooner.
+const LOADING_DELAY: Duration = Duration::from_millis(10);
 
 /// The user whom the first start's link makes.
 const FIRST_USER_NAME: &str = "admin";
@@ -113,7 +115,7 @@ impl Node {
         let failure = Arc::new(SetOnce::new());
         let identities = match loading {
             Some(loading) => {
-                let loading = tokio::task::spawn_blocking(move || loading.finish());
+                let loading = tokio::task::spawn_blocking(move || loading.finish_when_wanted(LOADING_DELAY));
                 Some(tokio::spawn(opening::finish_loading(state.clone(), loading, failure.clone())))
             }
             None => {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use redb::StorageBackend;
 
 use super::ahead::ReadAhead;
+use super::fresh::Fresh;
 use super::sums::Sums;
 use crate::sync::lock_below;
 use crate::vfs::{OpenMode, OverlayVfs, VFile, Vfs, read_exact_at};
@@ -102,6 +103,7 @@ pub(super) struct Backend {
     pub(super) making: Arc<AtomicBool>,
     /// Of what is written; of a file that is walked, of what is read.
     pub(super) sums: Arc<Sums>,
+    pub(super) fresh: Mutex<Fresh>,
     /// For a file that is walked: it is read once, in the order of keys.
     pub(super) ahead: Option<Mutex<ReadAhead>>,
 }
@@ -110,7 +112,16 @@ impl Backend {
     /// That of a file which nobody else writes, to be walked once.
     pub(super) fn of(home: Home) -> Backend {
         let (sums, ahead) = (Arc::new(Sums::of_nothing()), Some(Mutex::default()));
-        Backend { home: Arc::new(home), fence: Arc::default(), making: Arc::default(), sums, ahead }
+        let (fence, making, fresh) = (Arc::default(), Arc::default(), Mutex::default());
+        Backend { home: Arc::new(home), fence, making, sums, fresh, ahead }
+    }
+}
+
+impl Backend {
+    fn write_filling(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let file = &*self.home.file;
+        let filled = lock_below(&self.fresh).fill(file, data, offset)?;
+        if filled { Ok(()) } else { file.write_at(data, offset) }
     }
 }
 
@@ -134,7 +145,11 @@ impl StorageBackend for Backend {
         if let Some(ahead) = &self.ahead {
             lock_below(ahead).forget();
         }
-        self.home.file.set_length(len)
+        let mut fresh = lock_below(&self.fresh);
+        let before = self.home.file.length()?;
+        self.home.file.set_length(len)?;
+        fresh.resize(before, len);
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -147,7 +162,7 @@ impl StorageBackend for Backend {
         let Some(ahead) = &self.ahead else {
             // Not known while nobody knows whether it succeeds.
             self.sums.forget(offset, data.len());
-            self.home.file.write_at(data, offset).inspect_err(|_| self.sums.lose())?;
+            self.write_filling(offset, data).inspect_err(|_| self.sums.lose())?;
             self.sums.note(offset, data);
             return Ok(());
         };

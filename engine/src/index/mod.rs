@@ -7,6 +7,7 @@ mod ahead;
 mod backend;
 mod comparing;
 mod database;
+mod fresh;
 #[cfg(test)]
 pub(crate) mod plain;
 mod seal;
@@ -16,8 +17,8 @@ mod sums;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use backend::{Backend, Fence, Home};
 pub(crate) use comparing::Comparing;
@@ -197,6 +198,7 @@ impl Index {
             fence: Arc::clone(&fence),
             making: Arc::clone(&making),
             sums: Arc::clone(&sums),
+            fresh: Mutex::default(),
             ahead: None,
         };
         let opened = guarded(|| {

@@ -2,8 +2,9 @@
 //!
 //! Accounts and root keys are few and tell whether a node is new: a start waits for them. Permissions, service accounts and users may be tens of thousands, each with a document to parse or a secret to open: they are read beside the start. Who asks for a holder of a key meanwhile gets what is known of that one, and only who asks for all of them waits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::config_rows::ConfigRows;
 use super::former_key::FormerKeys;
@@ -27,9 +28,40 @@ pub struct Loading {
     fingerprint_stored: bool,
 }
 
+/// Whether somebody waits for all identities.
+#[derive(Default)]
+pub(super) struct Wanted {
+    is_set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wanted {
+    /// Somebody does.
+    pub(super) fn set(&self) {
+        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until somebody does, at most so long.
+    fn wait(&self, at_most: Duration) {
+        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whatever woke it, it is time.
+        let _ = self.changed.wait_timeout_while(is_set, at_most, |is_set| !*is_set);
+    }
+}
+
 impl Loading {
     pub(super) fn new(shared: Arc<Shared>, records: Records, fingerprint_stored: bool) -> Loading {
         Loading { shared, records, fingerprint_stored }
+    }
+
+    /// As [`Loading::finish`], but begins only when somebody waits for it, or after `delay`: it keeps all processors busy for a while, and whoever is served first needs one.
+    ///
+    /// # Errors
+    /// As [`Loading::finish`].
+    pub fn finish_when_wanted(self, delay: Duration) -> Result<(), OpenError> {
+        self.shared.wanted.wait(delay);
+        self.finish()
     }
 
     /// Reads what is left and shows it. Damaged rows don't fail it.

@@ -17,7 +17,7 @@ use super::account::Account;
 use super::account_records::AccountRecords;
 use super::change::{Change, Refused};
 use super::config_rows::{ConfigRows, RowChange, RowsError, batches};
-use super::load::{self, Loading};
+use super::load::{self, Loading, Wanted};
 use super::name::AccessKey;
 use super::records::{Records, Touched};
 use super::rows::{MASTER_KEY, MASTER_KEY_ROW};
@@ -158,6 +158,8 @@ pub(super) struct Shared {
     current: OnceLock<ArcSwap<Snapshot>>,
     /// Set after `current`, for those who may not block a thread.
     loaded: SetOnce<()>,
+    /// Set before anybody waits for either.
+    pub(super) wanted: Wanted,
     /// Whether the operator's account had a root key when accounts and root keys were read.
     had_operator: bool,
     writer: tokio::sync::Mutex<Writer>,
@@ -232,6 +234,7 @@ impl IdentityStore {
             root_override,
             current: OnceLock::new(),
             loaded: SetOnce::new(),
+            wanted: Wanted::default(),
             writer: tokio::sync::Mutex::new(Writer { fingerprint_stored, pending: BTreeMap::new() }),
             undurable: AtomicBool::new(false),
         });
@@ -242,6 +245,7 @@ impl IdentityStore {
     /// Resolves when all identities are read: at once, but for the first moments of a node that has thousands.
     pub async fn loaded(&self) {
         if self.shared.current.get().is_none() {
+            self.shared.wanted.set();
             self.shared.loaded.wait().await;
         }
     }
@@ -410,7 +414,10 @@ impl Shared {
     }
 
     fn current(&self) -> &ArcSwap<Snapshot> {
-        self.current.wait()
+        self.current.get().unwrap_or_else(|| {
+            self.wanted.set();
+            self.current.wait()
+        })
     }
 
     /// The snapshot of changed records, made from all of them.

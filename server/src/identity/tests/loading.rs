@@ -93,6 +93,30 @@ async fn a_holder_of_a_key_is_known_before_all_identities_are_read_as_they_will_
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn identities_are_read_as_soon_as_somebody_waits_for_all_of_them_and_otherwise_a_little_later() {
+    const NEVER: Duration = Duration::from_secs(86_400);
+    let rows = Arc::new(MemoryRows::default());
+    bootstrap(&open(&rows), MANY).await;
+    for blocks in [false, true] {
+        let (store, loading) = IdentityStore::begin(rows.clone(), key(), None).unwrap();
+        let loading = tokio::task::spawn_blocking(move || loading.finish_when_wanted(NEVER));
+        assert!(early(&store, "AKONE").await.is_some(), "who is known by one row needs no others");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!loading.is_finished());
+        if blocks {
+            let asked = store.clone();
+            assert!(tokio::task::spawn_blocking(move || asked.snapshot().accounts().next().is_some()).await.unwrap());
+        } else {
+            store.loaded().await;
+        }
+        loading.await.unwrap().unwrap();
+    }
+    let (store, loading) = IdentityStore::begin(rows, key(), None).unwrap();
+    loading.finish_when_wanted(Duration::from_millis(1)).unwrap();
+    assert!(store.early(|| None).await.is_none(), "all are read");
+}
+
 #[tokio::test]
 async fn where_the_rows_of_one_holder_do_not_tell_all_of_them_are_waited_for() {
     let made = Arc::new(MemoryRows::default());
