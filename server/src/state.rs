@@ -9,6 +9,7 @@ use crate::audit::Audit;
 use crate::auth::{AuthConfig, SigningKeyCache};
 use crate::bucket_policy::BucketPolicies;
 use crate::config::Config;
+use crate::identity::account::Account;
 use crate::identity::store::IdentityStore;
 use crate::maintenance::Maintenance;
 use crate::metrics::Metrics;
@@ -71,6 +72,19 @@ pub struct State {
     pub draining: tokio::sync::watch::Receiver<bool>,
 }
 
+/// An account that isn't deleted as long as this is kept.
+pub struct KeptAccount<'s> {
+    account: Arc<Account>,
+    _guard: tokio::sync::RwLockReadGuard<'s, ()>,
+}
+
+impl KeptAccount<'_> {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.account.account_id.as_str()
+    }
+}
+
 impl State {
     /// Whether the node takes no new connections any more.
     pub fn is_draining(&self) -> bool {
@@ -114,9 +128,9 @@ impl State {
     }
 
     /// Sees to it that an account stays as long as what is answered is kept; `None` where it is gone.
-    pub async fn keep_account(&self, id: &str) -> Option<tokio::sync::RwLockReadGuard<'_, ()>> {
-        let kept = self.owners.read().await;
-        self.identities.account(id).map(|_| kept)
+    pub async fn keep_account(&self, id: &str) -> Option<KeptAccount<'_>> {
+        let guard = self.owners.read().await;
+        self.identities.account(id).map(|account| KeptAccount { account, _guard: guard })
     }
 
     /// Canonical id and display name of an account, for `<Owner>`.

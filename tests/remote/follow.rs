@@ -246,16 +246,22 @@ fn a_signal_after_a_hidden_question_ends_also_what_is_in_the_background() {
     sessions(&node, 1, 1);
 }
 
+/// A user with a password who follows what is recorded, by the name that they sign in with, through a door that can lead elsewhere later.
+fn eve_follows(node: &Node, user: &str) -> (Door, Following) {
+    let password = file(node, "password", "correct horse\n");
+    local(node, &["user", "create", "eve", "--role", "auditor", "--password-file", &password]).ok();
+    let door = Door::to(node);
+    let url = format!("http://{}", door.address);
+    let mut follow = command(&["--json", "--event", "CreateBucket", "--endpoint", &url, "--user", user]);
+    let following = Following::start(follow.env("STRONGROOM_PASSWORD_FILE", &password));
+    following.first_record(node);
+    (door, following)
+}
+
 #[test]
 fn what_is_followed_by_a_user_goes_on_in_another_session_when_the_node_is_started_anew() {
     let mut node = node();
-    let password = file(&node, "password", "correct horse\n");
-    local(&node, &["user", "create", "eve", "--role", "auditor", "--password-file", &password]).ok();
-    let door = Door::to(&node);
-    let url = format!("http://{}", door.address);
-    let mut follow = command(&["--json", "--event", "CreateBucket", "--endpoint", &url, "--user", "eve"]);
-    let mut following = Following::start(follow.env("STRONGROOM_PASSWORD_FILE", &password));
-    following.first_record(&node);
+    let (door, mut following) = eve_follows(&node, "eve");
     assert!(node.terminate().success(), "{}", node.log());
     let warning = following.warning();
     assert!(warning.contains("waiting for the node"), "{warning}");
@@ -278,13 +284,7 @@ fn what_is_followed_by_a_user_goes_on_in_another_session_when_the_node_is_starte
 #[test]
 fn a_session_that_was_begun_anew_ends_with_its_command() {
     let mut node = node();
-    let password = file(&node, "password", "correct horse\n");
-    local(&node, &["user", "create", "eve", "--role", "auditor", "--password-file", &password]).ok();
-    let door = Door::to(&node);
-    let url = format!("http://{}", door.address);
-    let mut follow = command(&["--json", "--event", "CreateBucket", "--endpoint", &url, "--user", "main/eve"]);
-    let mut following = Following::start(follow.env("STRONGROOM_PASSWORD_FILE", &password));
-    following.first_record(&node);
+    let (door, mut following) = eve_follows(&node, "main/eve");
     node.restart();
     door.lead_to(&node);
     local(&node, &["bucket", "create", "after"]).ok();

@@ -32,14 +32,14 @@ pub(super) async fn create(call: &Call) -> Result<Answer> {
     let versioning = body.versioning.as_deref().map(read_versioning).transpose()?;
     let quota = body.quota.flatten().map(read_quota).transpose()?;
     let account = call.account_id()?;
-    let made = create::make(&call.state, &name, account.as_str()).await;
+    let kept = call.state.keep_account(account.as_str()).await.ok_or_else(Refusal::account_not_found)?;
+    let made = create::make(&call.state, &name, kept).await;
     let made = made.map_err(|error| match error.code {
         Code::BucketAlreadyExists | Code::BucketAlreadyOwnedByYou => Refusal::conflict(
             "BucketNameAlreadyExists",
             "The bucket name is already in use. Please use a different name.",
         ),
         Code::InvalidBucketName => Refusal::invalid("name", "is reserved"),
-        Code::InvalidAccessKeyId => Refusal::account_not_found(),
         _ => error.into(),
     })?;
     let made = match versioning.filter(|it| *it != Versioning::Unversioned) {

@@ -13,7 +13,7 @@ use crate::bucket_name;
 use crate::identity::name::AccountId;
 use crate::identity::plan::{Mode, Plan};
 use crate::identity::state::{DeclaredBucket, StateError};
-use crate::protocol::error::{Code, S3Error};
+use crate::protocol::error::S3Error;
 use crate::quota::{QUOTA_BYTES_MAX, Quota};
 use crate::s3::bucket::create::BUCKETS_PER_ACCOUNT_MAX;
 use crate::state::State;
@@ -56,6 +56,20 @@ pub fn bucket_state(state: &State, bucket: &Bucket) -> Value {
     object
 }
 
+/// Why it wasn't done.
+pub(super) enum NotDone {
+    /// Its account was deleted meanwhile.
+    AccountGone,
+    /// What the store refused.
+    Failed(S3Error),
+}
+
+impl<E: Into<S3Error>> From<E> for NotDone {
+    fn from(error: E) -> NotDone {
+        NotDone::Failed(error.into())
+    }
+}
+
 /// What has to be done for one declared bucket. A field that stays as it is is absent.
 #[derive(Debug)]
 pub(super) struct BucketStep {
@@ -89,7 +103,10 @@ impl BucketStep {
     }
 
     /// Makes the bucket, or sets what is declared of it.
-    pub(super) async fn execute(self, state: &State) -> Result<(), S3Error> {
+    ///
+    /// # Errors
+    /// Its account was deleted meanwhile; what the store refuses.
+    pub(super) async fn execute(self, state: &State) -> Result<(), NotDone> {
         let sets_rows = self.policy.is_some() || self.quota.is_some();
         let bucket = match &self.existing {
             Some(existing) => match self.versioning {
@@ -106,9 +123,7 @@ impl BucketStep {
                     versioning: self.versioning.unwrap_or(Versioning::Unversioned),
                     attributes: if sets_rows { Bytes::from_static(UNFINISHED) } else { Bytes::new() },
                 };
-                let kept = state.keep_account(self.owner.as_str()).await;
-                let _kept =
-                    kept.ok_or_else(|| Code::InvalidAccessKeyId.error().because("its account was deleted meanwhile"))?;
+                let _kept = state.keep_account(self.owner.as_str()).await.ok_or(NotDone::AccountGone)?;
                 match state.store.create_bucket(new).await {
                     // Somebody made it meanwhile: it is there, as declared, and the next apply sets what is missing.
                     Err(engine::Error::BucketExists(existing)) if existing.owner == self.owner.as_str() => {

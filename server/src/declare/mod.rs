@@ -14,9 +14,9 @@ use crate::identity::plan::{Mode, Plan};
 use crate::identity::private_file::{self, ROOT_CREDENTIALS_FILE};
 use crate::identity::state as declared;
 use crate::identity::store::CommitError;
-use crate::protocol::error::Code;
 use crate::s3::receive::blocking;
 use crate::state::State;
+use bucket::NotDone;
 
 pub use bucket::{VERSIONING_RULE, bucket_state, versioning_from, versioning_name};
 
@@ -150,9 +150,13 @@ pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions)
     for step in buckets {
         let line = step.line();
         step.execute(state).await.map_err(|error| {
-            let told = format!("{file}: not done: {line}: {}", error.cause.as_ref().unwrap_or(&error.message));
-            let is_gone = error.code == Code::InvalidAccessKeyId;
-            if is_gone { ApplyError::Conflict(told) } else { ApplyError::Storage(told) }
+            let told = format!("{file}: not done: {line}");
+            match error {
+                NotDone::AccountGone => ApplyError::Conflict(format!("{told}: its account was deleted meanwhile")),
+                NotDone::Failed(error) => {
+                    ApplyError::Storage(format!("{told}: {}", error.cause.as_ref().unwrap_or(&error.message)))
+                }
+            }
         })?;
     }
     Ok(applied)

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -47,9 +48,9 @@ pub enum KeyEnd {
     Replaced,
 }
 
-/// The access keys that were given up last. Clones share them; who gives a key up copies the list, which is short beside what is durable by then.
+/// The access keys that were given up last. Clones share what neither changes.
 #[derive(Clone, Default)]
-pub(super) struct FormerKeys(Arc<BTreeMap<AccessKey, Arc<FormerKey>>>);
+pub(super) struct FormerKeys(OrdMap<AccessKey, Arc<FormerKey>>);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -69,14 +70,14 @@ impl FormerKeys {
     /// # Errors
     /// The row store's.
     pub(super) fn read(rows: &dyn ConfigRows) -> Result<FormerKeys, RowsError> {
-        let mut keys = BTreeMap::new();
+        let mut keys = OrdMap::new();
         for (key, value) in rows.rows(NAMESPACE, "")? {
             match AccessKey::parse(&key).ok().zip(FormerKey::decode(&value)) {
                 Some((access_key, it)) => _ = keys.insert(access_key, Arc::new(it)),
                 None => tracing::warn!(access_key = %key, "whose access key this was can't be read"),
             }
         }
-        Ok(FormerKeys(Arc::new(keys)))
+        Ok(FormerKeys(keys))
     }
 
     pub(super) fn get(&self, access_key: &str) -> Option<&Arc<FormerKey>> {
@@ -107,7 +108,7 @@ impl FormerKeys {
         if taken.is_empty() && given_up.is_empty() {
             return;
         }
-        let keys = Arc::make_mut(&mut self.0);
+        let keys = &mut self.0;
         for access_key in taken {
             keys.remove(&access_key);
             rows.insert(place(&access_key), None);

@@ -14,7 +14,7 @@ use crate::protocol::request::Request;
 use crate::protocol::respond::{self, Response};
 use crate::protocol::xml_read::{self, XML_BYTES_MAX};
 use crate::s3::receive::Payload;
-use crate::state::State;
+use crate::state::{KeptAccount, State};
 
 /// The most buckets of one account ([quota](https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html)).
 pub const BUCKETS_PER_ACCOUNT_MAX: usize = 10_000;
@@ -44,7 +44,9 @@ pub async fn run(state: &State, create: Judged<op::CreateBucket>, payload: &mut 
             .field("LocationConstraint", other));
     }
     let owner = create.caller.account_id().ok_or_else(|| Code::AccessDenied.error())?;
-    match make(state, bucket, owner).await {
+    // Whoever asks was deleted with their account meanwhile.
+    let kept = state.keep_account(owner).await.ok_or_else(|| Code::InvalidAccessKeyId.error())?;
+    match make(state, bucket, kept).await {
         Err(error) if error.code == Code::BucketAlreadyOwnedByYou && state.config.region == CLASSIC_REGION => {}
         made => drop(made?),
     }
@@ -56,10 +58,10 @@ pub async fn run(state: &State, create: Judged<op::CreateBucket>, payload: &mut 
 /// Makes a bucket for an account, whoever asked for it and was allowed to.
 ///
 /// # Errors
-/// `InvalidBucketName`, `TooManyBuckets`; `InvalidAccessKeyId` where the account was deleted meanwhile; `BucketAlreadyOwnedByYou` and `BucketAlreadyExists` where the name is taken; what the engine refuses.
-pub async fn make(state: &State, bucket: &BucketName, owner: &str) -> S3Result<Arc<Bucket>> {
+/// `InvalidBucketName`, `TooManyBuckets`; `BucketAlreadyOwnedByYou` and `BucketAlreadyExists` where the name is taken; what the engine refuses.
+pub async fn make(state: &State, bucket: &BucketName, kept: KeptAccount<'_>) -> S3Result<Arc<Bucket>> {
     refuse_reserved(bucket)?;
-    let _kept = state.keep_account(owner).await.ok_or_else(|| Code::InvalidAccessKeyId.error())?;
+    let owner = kept.id();
     if state.store.buckets().iter().filter(|it| it.owner == owner).count() >= BUCKETS_PER_ACCOUNT_MAX {
         return Err(Code::TooManyBuckets.error());
     }
