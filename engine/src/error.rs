@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::bucket::Bucket;
 use crate::object::VersionId;
+use crate::vfs::is_full;
 
 /// The outcome of a verb that failed.
 #[derive(Clone, Debug)]
@@ -130,7 +131,7 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Error {
         match error.kind() {
             io::ErrorKind::WouldBlock => Error::WouldBlock,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace,
+            _ if is_full(&error) => Error::NoSpace,
             _ => Error::Io(Arc::new(error)),
         }
     }

@@ -19,9 +19,8 @@ use crate::freed::Freed;
 use crate::memtable::Mark;
 use crate::meta::ConfigMeta;
 use crate::record::Kind;
-use crate::reserve::is_full;
 use crate::segment::{SegmentHeader, Walk, read_header, salvage_header};
-use crate::vfs::{OpenMode, VFile, Vfs};
+use crate::vfs::{OpenMode, VFile, Vfs, is_full};
 
 pub(crate) fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
     move |source| OpenError::io(what, source)

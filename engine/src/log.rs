@@ -16,12 +16,11 @@ use crate::format::{align, file, segment};
 use crate::memtable::Mark;
 use crate::queue::Pending;
 use crate::request::Durability;
-use crate::reserve::is_full;
 use crate::row::Place;
 use crate::segment::{Seal, SegmentHeader, begin, create};
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
-use crate::vfs::OpenMode;
+use crate::vfs::{OpenMode, is_full};
 
 /// The most that one write holds.
 const GROUP_BYTES_MAX: usize = 4 << 20;

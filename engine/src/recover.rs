@@ -23,14 +23,14 @@ use crate::meta::BucketMeta;
 use crate::rebuild::{self, Rebuilt};
 use crate::replay::Replay;
 use crate::request::{Durability, Options};
-use crate::reserve::{Reserve, is_full};
+use crate::reserve::Reserve;
 use crate::row::{Place, Table, key};
 use crate::settle::{Room, Settled};
 use crate::spare::Spare;
 use crate::superblock::{self, Identity};
 use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, lock};
-use crate::vfs::{OpenMode, OverlayVfs, Vfs};
+use crate::vfs::{OpenMode, OverlayVfs, Vfs, is_full};
 use crate::view::View;
 
 fn internal(what: &str) -> impl FnOnce(Error) -> OpenError + '_ {

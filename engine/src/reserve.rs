@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::format::file;
 use crate::sync::{Mutex, lock};
-use crate::vfs::{OpenMode, Vfs};
+use crate::vfs::{OpenMode, Vfs, is_full};
 
 const RESERVE_BYTES_LEAST: u64 = 2 << 20;
 const RESERVE_BYTES_MOST: u64 = 64 << 20;
@@ -35,11 +35,6 @@ struct State {
     /// The free space with which nothing more could be set aside: a file system may count as free what it cannot give.
     refused_at: Option<u64>,
     borrowers: usize,
-}
-
-/// Whether a call failed for want of space.
-pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Reserve {

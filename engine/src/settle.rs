@@ -19,10 +19,10 @@ use crate::log::Committer;
 use crate::memtable::Mark;
 use crate::record::Frame;
 use crate::request::Durability;
-use crate::reserve::{Reserve, is_full};
+use crate::reserve::Reserve;
 use crate::segment::{Met, Seal, SegmentHeader, Walk, create};
 use crate::sync::atomic::Ordering;
-use crate::vfs::{VFile, read_exact_at};
+use crate::vfs::{VFile, is_full, read_exact_at};
 
 /// Where the log goes on.
 #[derive(Debug)]

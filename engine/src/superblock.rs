@@ -9,8 +9,7 @@ use std::sync::Arc;
 use crate::error::OpenError;
 use crate::format::{FORMAT_VERSION, checksum, file, newest, seed, superblock, u32_at, u64_at};
 use crate::report::Damage;
-use crate::reserve::is_full;
-use crate::vfs::{OpenMode, VFile, Vfs, read_exact_at};
+use crate::vfs::{OpenMode, VFile, Vfs, is_full, read_exact_at};
 
 fn failed(what: &str) -> impl FnOnce(io::Error) -> OpenError + '_ {
     move |source| OpenError::io(what, source)

@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 
-use crate::reserve::is_full;
-use crate::vfs::VFile;
+use crate::vfs::{VFile, is_full};
 
 const BLOCK_BYTES: u64 = 64 << 10;
 

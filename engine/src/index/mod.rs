@@ -36,7 +36,7 @@ use crate::format::file;
 use crate::memtable::{Mark, Memtable};
 use crate::row::Table;
 use crate::space::SegmentStat;
-use crate::vfs::Vfs;
+use crate::vfs::{Vfs, is_full};
 
 /// An index of at most this size is checked before it is used; a larger one soon after, so that opening does not wait.
 pub(crate) const CHECKED_AT_START_BYTES_MAX: u64 = 256 << 20;
@@ -74,7 +74,7 @@ impl fmt::Display for IndexError {
 impl From<redb::Error> for IndexError {
     fn from(error: redb::Error) -> IndexError {
         match &error {
-            redb::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => IndexError::NoSpace,
+            redb::Error::Io(io) if is_full(io) => IndexError::NoSpace,
             _ => IndexError::Failed(error.to_string()),
         }
     }
@@ -522,5 +522,20 @@ impl Loader<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_quota_that_is_used_up_is_a_full_disk_and_no_failure() {
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            assert!(matches!(io_failed(kind.into()), IndexError::NoSpace), "{kind:?}");
+        }
+        assert!(matches!(io_failed(ErrorKind::PermissionDenied.into()), IndexError::Failed(_)));
     }
 }
