@@ -14,7 +14,7 @@ use crate::http::{Connection, Sink};
 use crate::limits::Limits;
 use crate::load::{Answer, Heads, Plan, drive};
 use crate::node::{ACCESS_KEY, CALLERS_SECRET_KEY, Node, Program, SECRET_KEY, remove};
-use crate::process::{memory_bytes, processor_time, quiet};
+use crate::process::{memory_bytes, quiet};
 use crate::sign::{Credentials, EMPTY_SHA256, Request, Signer};
 use crate::target::Target;
 use crate::work::{BUCKET, Kind, Measurement, Window, Work, get_key, interleave, prepare};
@@ -131,7 +131,6 @@ fn caller(name: &str, node: &Node) -> Target {
 /// Starts of both nodes, in turns, each until one of its service accounts has got an object.
 async fn starts(program: &Program, directories: &[PathBuf], rounds: usize) -> Result<Vec<Fact>> {
     let mut took = [Vec::new(), Vec::new()];
-    let mut processor = [Vec::new(), Vec::new()];
     let mut memory = [Vec::new(), Vec::new()];
     let mut first = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
@@ -139,7 +138,6 @@ async fn starts(program: &Program, directories: &[PathBuf], rounds: usize) -> Re
             let begun = Instant::now();
             let node = program.serve(directory)?;
             took[which].push(node.server.start_time.as_secs_f64() * 1e3);
-            processor[which].push(processor_time(node.server.id())?.as_secs_f64() * 1e3);
             let read = read_of(&caller("caller", &node));
             let mut client = Connection::open(node.target.address).await?;
             let answer = client.exchange(read.as_bytes(), &Content::empty(), Sink::Discard).await?;
@@ -152,10 +150,13 @@ async fn starts(program: &Program, directories: &[PathBuf], rounds: usize) -> Re
     let mut facts = Vec::new();
     for (values, what, unit) in [
         (took, "exec to ready", "ms"),
-        (processor, "processor time until ready", "ms"),
         (first, "exec to the first get", "ms"),
         (memory, "resident memory after the first get", "MiB"),
     ] {
+        let [one, many] = &values;
+        let ratios: Vec<f64> = one.iter().zip(many).map(|(one, many)| many / one).collect();
+        let ratio = median(ratios).filter(|_| unit == "ms");
+        facts.extend(ratio.map(|ratio| Fact::new(format!("{what}: {MANY} of each / 1"), ratio, "ratio")));
         for (count, values) in [1, MANY].into_iter().zip(values) {
             facts.extend(median(values).map(|value| Fact::new(format!("{what}, {count} of each"), value, unit)));
         }

@@ -18,6 +18,7 @@ use crate::health;
 use crate::http::body::{Body, RequestBody};
 use crate::http::proxy;
 use crate::http::serve::{Application, Connection};
+use crate::http::whole::whole;
 use crate::identity::credential::claimed;
 use crate::protocol::error::{Code, S3Error};
 use crate::protocol::operation::Operation;
@@ -29,6 +30,7 @@ use crate::state::State;
 use crate::sts;
 
 /// S3 for one node.
+#[derive(Clone)]
 pub struct S3Application {
     state: Arc<State>,
 }
@@ -264,6 +266,14 @@ impl S3Application {
     }
 }
 
+/// Whether a request may send the content of an object or a part. A task of its own is a tenth of what a small one takes, and where its client hangs up nobody was told that it is stored.
+fn sends_content(request: &hyper::Request<Incoming>) -> bool {
+    let names_a_key = request.uri().path().trim_start_matches('/').contains('/');
+    let query = request.uri().query().unwrap_or_default();
+    let is_content = query.is_empty() || query == "x-id=PutObject" || query.contains("partNumber=");
+    request.method() == Method::PUT && names_a_key && is_content
+}
+
 /// Sets the headers by which an answer is known, those of every answer of S3.
 fn set_ids(response: &mut Response, id: &str) {
     let headers = response.headers_mut();
@@ -332,6 +342,11 @@ impl Application for S3Application {
         if request.method() == Method::OPTIONS {
             return self.refuse_preflight(connection, &request);
         }
-        self.s3(connection, request).await
+        if request.method().is_safe() || sends_content(&request) {
+            return self.s3(connection, request).await;
+        }
+        // What is changed or deleted is recorded, whether or not its client waits for the answer.
+        let (application, connection) = (self.clone(), *connection);
+        whole(async move { application.s3(&connection, request).await }).await
     }
 }

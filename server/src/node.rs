@@ -112,18 +112,6 @@ impl Node {
             None => root_credentials
                 .filter(|_| state.identities.had_operator() || state.identities.snapshot().operator().is_some()),
         };
-        let failure = Arc::new(SetOnce::new());
-        let identities = match loading {
-            Some(loading) => {
-                let loading = tokio::task::spawn_blocking(move || loading.finish_when_wanted(LOADING_DELAY));
-                Some(tokio::spawn(opening::finish_loading(state.clone(), loading, failure.clone())))
-            }
-            None => {
-                warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
-                opening::check_policies(&state);
-                None
-            }
-        };
         if config.durability == Durability::Relaxed {
             warnings.push("durability is relaxed: acknowledged writes may be lost with the machine's power".to_owned());
         }
@@ -136,6 +124,19 @@ impl Node {
         let addresses: Vec<SocketAddr> = s3.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let console_address = console.local_addr().map_err(|error| StartError(error.to_string()))?;
         let security = security(&config, &addresses, console_address)?;
+        // From here on nothing fails, so that nobody has to wait for it in vain.
+        let failure = Arc::new(SetOnce::new());
+        let identities = match loading {
+            Some(loading) => {
+                let loading = tokio::task::spawn_blocking(move || loading.finish_when_wanted(LOADING_DELAY));
+                Some(tokio::spawn(opening::finish_loading(state.clone(), loading, failure.clone())))
+            }
+            None => {
+                warnings.extend(state.identities.snapshot().damaged().iter().map(ToString::to_string));
+                opening::check_policies(&state);
+                None
+            }
+        };
         if matches!(security, Security::Plain) && !console_address.ip().is_loopback() {
             warnings.push(format!(
                 "the console on {console_address} is served without TLS: add --tls-self-signed or a certificate"

@@ -57,7 +57,7 @@ pub struct State {
     /// Held by whoever changes what is set on a bucket, or the node's settings, from the look at what they are to the change of it.
     pub settings_turn: tokio::sync::Mutex<()>,
     /// Held by whoever deletes accounts, from the look at what these own to the change, and [shared](State::keep_account) by whoever makes a bucket, so that none is anybody's who is gone. Where `settings_turn` is needed too, that comes first.
-    pub owners: tokio::sync::RwLock<()>,
+    pub owners: Arc<tokio::sync::RwLock<()>>,
     /// Who did what.
     pub audit: Audit,
     /// Counters.
@@ -73,12 +73,12 @@ pub struct State {
 }
 
 /// An account that isn't deleted as long as this is kept.
-pub struct KeptAccount<'s> {
+pub struct KeptAccount {
     account: Arc<Account>,
-    _guard: tokio::sync::RwLockReadGuard<'s, ()>,
+    _guard: tokio::sync::OwnedRwLockReadGuard<()>,
 }
 
-impl KeptAccount<'_> {
+impl KeptAccount {
     /// Its id.
     pub fn id(&self) -> &str {
         self.account.account_id.as_str()
@@ -94,8 +94,14 @@ impl State {
     /// A state over a data directory without listeners, background work or audit log, its store with relaxed durability.
     #[cfg(test)]
     pub(crate) fn for_tests(config: Config) -> State {
+        State::for_tests_on(config, engine::Options::default())
+    }
+
+    /// Likewise, with other sizes of its store.
+    #[cfg(test)]
+    pub(crate) fn for_tests_on(config: Config, options: engine::Options) -> State {
         use crate::identity::sealed::MasterKey;
-        let options = engine::Options { durability: engine::Durability::Relaxed, ..engine::Options::default() };
+        let options = engine::Options { durability: engine::Durability::Relaxed, ..options };
         let store = Store::open(&config.data, options).expect("the directory is usable");
         let rows = crate::identity_rows::EngineRows::shared(&store);
         State {
@@ -110,7 +116,7 @@ impl State {
             admin_auth: AuthConfig::of_service("strongroom", config.region.clone()),
             sign_ins: SignIns::default(),
             settings_turn: tokio::sync::Mutex::default(),
-            owners: tokio::sync::RwLock::default(),
+            owners: Arc::default(),
             audit: Audit::off(),
             metrics: Arc::new(Metrics::default()),
             large_uploads: Arc::new(Semaphore::new(1)),
@@ -128,8 +134,8 @@ impl State {
     }
 
     /// Sees to it that an account stays as long as what is answered is kept; `None` where it is gone.
-    pub async fn keep_account(&self, id: &str) -> Option<KeptAccount<'_>> {
-        let guard = self.owners.read().await;
+    pub async fn keep_account(&self, id: &str) -> Option<KeptAccount> {
+        let guard = self.owners.clone().read_owned().await;
         self.identities.account(id).map(|account| KeptAccount { account, _guard: guard })
     }
 

@@ -169,7 +169,11 @@ async fn run(
         }
         code => denied(code.as_str(), error.message()),
     };
-    let Claim::Signed(claim) = auth::parse(claim, &config, now).map_err(refused)? else {
+    let parsed = auth::parse(claim, &config, now).map_err(|error| {
+        line.cause = error.message().to_owned();
+        refused(error)
+    })?;
+    let Claim::Signed(claim) = parsed else {
         return Err(denied("MissingAuthenticationToken", "Request is missing Authentication Token"));
     };
     let snapshot = match state.identities.early(|| Some(claim.access_key().to_owned())).await {
@@ -191,7 +195,11 @@ async fn run(
     })?;
     match authenticated.into_payload() {
         PayloadAuth::Sha256(signed) if signed == *Sha256::digest(&bytes) => {}
-        _ => return Err(denied("SignatureDoesNotMatch", "The signature does not cover the body.")),
+        _ => {
+            let message = "The signature does not cover the body.";
+            line.cause = message.to_owned();
+            return Err(denied("SignatureDoesNotMatch", message));
+        }
     }
     line.identity = Some(identity.clone());
     match action {

@@ -19,6 +19,10 @@ fn the_operator_makes_accounts_and_others_see_only_their_own() {
     other.delete("/accounts/other").refused(403, "AccessDenied");
     assert_eq!(other.put("/accounts/other", &json!({"displayName": "Other"})).json(200)["displayName"], "Other");
     root.post("/accounts", &json!({"name": "other"})).refused(409, "AccountNameAlreadyExists");
+    // Whoever makes a path of it means another place.
+    for name in [".", ".."] {
+        root.post("/accounts", &json!({"name": name})).refused(400, "InvalidArgument");
+    }
     root.delete("/accounts/main").refused(409, "OperatorAccount");
     node.client().with(key("accessKey"), key("secret")).create_bucket("theirs").ok();
     let refused = root.delete("/accounts/other");
@@ -35,7 +39,11 @@ fn an_account_that_is_deleted_while_a_bucket_is_made_for_it_owns_none() {
     let node = node(json!({}));
     let root = Admin::root(&node);
     let mut both_refused_one = [0, 0];
-    for n in 0..40 {
+    for n in 0..400 {
+        // Both orders come up, on a busy machine later.
+        if n >= 40 && !both_refused_one.contains(&0) {
+            break;
+        }
         let made = root.post("/accounts", &json!({"name": "other"})).json(201);
         let (id, bucket) = (made["id"].as_str().expect("an id"), format!("box-{n}"));
         let key = |field: &str| made["root"][field].as_str().expect("a text");

@@ -1,5 +1,6 @@
 //! The audit log: every request of S3 and of the admin API, searched over the API.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -353,10 +354,10 @@ fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why
             let reason = record["authorization"]["reason"].as_str().unwrap_or_default();
             assert!(reason.contains(why), "{why}: {record}");
         }
-        // The node's own log says it as well, on all three doors.
+        // The node's own log says it as well, on each of these doors.
         let quoted = why.replace('"', "\\\"");
-        for operation in ["ListPermissions", "GetCallerIdentity"] {
-            node.logged(&[&format!("operation=\"{operation}\""), &quoted, "403"]);
+        for operation in ["operation=\"ListPermissions\"", "operation=\"GetCallerIdentity\"", "objects/k"] {
+            node.logged(&[operation, &quoted, "403"]);
         }
     }
     let sign_in = json!({"accessKey": fixture::access_key("gone"), "secret": fixture::secret_key("gone")});
@@ -374,6 +375,50 @@ fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why
     assert_eq!(app["authorization"]["reason"], "wrong secret", "{app}");
     let eve = &records(&root, "event=SignIn&refused=true&user=eve", 1)[0];
     assert_eq!(eve["authorization"]["reason"], "wrong password", "{eve}");
+}
+
+/// The change is made for them, so it is told who made it.
+#[test]
+fn what_is_changed_for_a_caller_who_hangs_up_is_recorded_all_the_same() {
+    let node = node(json!({}));
+    let (root, s3) = (Admin::root(&node), node.client());
+    s3.create_bucket("box").ok();
+    for n in 0..40_u64 {
+        let name = format!("p{n}");
+        let call = root.request("POST", "/permissions", Some(everything(&name).to_string()), &[]);
+        s3.put("box", &name, "content").ok();
+        let mut delete = s3.target("DELETE", &format!("/box/{name}"));
+        s3.signer().sign(&mut delete);
+        for (client, request) in [(&root.client, call), (&s3, delete)] {
+            let mut connection = client.connect().expect("the node listens");
+            connection.write(&request.head()).and_then(|()| connection.write(&request.body)).expect("the node reads");
+            // Before it is read, while it is written, and after it.
+            std::thread::sleep(Duration::from_micros(n * 50));
+        }
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let all: BTreeSet<String> = (0..40).map(|n| format!("p{n}")).collect();
+    for (event, list, named, is_gone) in [
+        ("CreatePermission", "/permissions?limit=1000", "/requestParameters/name", false),
+        ("DeleteObject", "/buckets/box/objects?list-type=2", "/resources/0/ARN", true),
+    ] {
+        loop {
+            let listed = root.get(list).0.text();
+            let is_listed =
+                |name: &&String| [format!("\"{name}\""), format!(">{name}<")].iter().any(|it| listed.contains(it));
+            let done: BTreeSet<String> = all.iter().filter(|name| is_listed(name) != is_gone).cloned().collect();
+            let found = root.get(&format!("/audit?event={event}&limit=1000")).json(200);
+            let found = found.as_array().expect("a list");
+            let name =
+                |it: &Value| Some(it.pointer(named)?.as_str()?.trim_start_matches("arn:aws:s3:::box/").to_owned());
+            let recorded: BTreeSet<String> = found.iter().filter_map(name).collect();
+            if done.len() > 10 && done.is_subset(&recorded) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{event}: {done:?} were done, and {recorded:?} recorded");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }
 
 /// Its own path there is that of `POST /api/v1/state`.

@@ -281,12 +281,19 @@ impl Settings {
     /// Reads a file that was named for a secret, which nobody but the node should be able to do.
     fn read_secret_file(&mut self, setting: &Setting, place: &str, path: &Path) -> Result<OsString, Failure> {
         let secret = read_secret(place, path)?;
+        self.warn_of_readers(setting, place, path);
+        Ok(secret)
+    }
+
+    /// Warns where others than the node may read the file that holds a secret.
+    fn warn_of_readers(&mut self, setting: &Setting, place: &str, path: &Path) {
         // An access key is no secret. A group may be the node's own.
         if let (true, Some(mode)) = (setting.name != "root-access-key", input::mode_open_to_all(path)) {
             let path = path.display();
-            self.warnings.push(format!("{place}: {path}: others may read it (mode {mode:04o}): chmod 600 {path}"));
+            self.warnings.push(format!(
+                "{place}: {path}: others may read it (mode {mode:04o}): let nobody but the node's user read it"
+            ));
         }
-        Ok(secret)
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), Failure> {
@@ -317,6 +324,8 @@ impl Settings {
                 let file = PathBuf::from(values.remove(0));
                 let file = base.as_ref().map_or(file.clone(), |base| base.join(&file));
                 values = vec![self.read_secret_file(setting, &place, &file)?];
+            } else if setting.kind == Kind::Secret {
+                self.warn_of_readers(setting, &place, path);
             }
             if setting.kind == Kind::Secret
                 && table.get_ref().iter().any(|(other, _)| is_other_form(other.get_ref(), key, setting.name))

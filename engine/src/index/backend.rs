@@ -103,7 +103,7 @@ pub(super) struct Backend {
     pub(super) making: Arc<AtomicBool>,
     /// Of what is written; of a file that is walked, of what is read.
     pub(super) sums: Arc<Sums>,
-    pub(super) fresh: Mutex<Fresh>,
+    pub(super) fresh: Fresh,
     /// For a file that is walked: it is read once, in the order of keys.
     pub(super) ahead: Option<Mutex<ReadAhead>>,
 }
@@ -112,16 +112,8 @@ impl Backend {
     /// That of a file which nobody else writes, to be walked once.
     pub(super) fn of(home: Home) -> Backend {
         let (sums, ahead) = (Arc::new(Sums::of_nothing()), Some(Mutex::default()));
-        let (fence, making, fresh) = (Arc::default(), Arc::default(), Mutex::default());
+        let (fence, making, fresh) = (Arc::default(), Arc::default(), Fresh::default());
         Backend { home: Arc::new(home), fence, making, sums, fresh, ahead }
-    }
-}
-
-impl Backend {
-    fn write_filling(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let file = &*self.home.file;
-        let filled = lock_below(&self.fresh).fill(file, data, offset)?;
-        if filled { Ok(()) } else { file.write_at(data, offset) }
     }
 }
 
@@ -145,11 +137,7 @@ impl StorageBackend for Backend {
         if let Some(ahead) = &self.ahead {
             lock_below(ahead).forget();
         }
-        let mut fresh = lock_below(&self.fresh);
-        let before = self.home.file.length()?;
-        self.home.file.set_length(len)?;
-        fresh.resize(before, len);
-        Ok(())
+        self.fresh.set_length(&*self.home.file, len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -162,7 +150,7 @@ impl StorageBackend for Backend {
         let Some(ahead) = &self.ahead else {
             // Not known while nobody knows whether it succeeds.
             self.sums.forget(offset, data.len());
-            self.write_filling(offset, data).inspect_err(|_| self.sums.lose())?;
+            self.fresh.write(&*self.home.file, data, offset).inspect_err(|_| self.sums.lose())?;
             self.sums.note(offset, data);
             return Ok(());
         };
@@ -172,5 +160,31 @@ impl StorageBackend for Backend {
             self.sums.lose();
         }
         self.home.file.write_at(data, offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::database::Redb;
+    use crate::index::fresh::tests::Noting;
+    use crate::memtable::Mark;
+    use crate::vfs::RealVfs;
+
+    #[test]
+    fn redb_s_pages_come_into_new_blocks_that_are_filled() {
+        let directory = tempfile::tempdir().unwrap();
+        let vfs: Arc<dyn Vfs> = Arc::new(RealVfs::at(directory.path()).unwrap());
+        let file = vfs.open("f", OpenMode::Create).unwrap();
+        let noting = Arc::new(Noting { file, writes: Mutex::default(), at_once_bytes_max: usize::MAX });
+        let home = Home { vfs, path: Mutex::new("f".to_owned()), file: noting.clone() };
+        let mut backend = Backend::of(home);
+        backend.ahead = None;
+        let database = Redb::open(backend, 1 << 20).unwrap();
+        database.prepare(&[7; 16], Some(Mark::default())).unwrap();
+        drop(database);
+        let writes = lock_below(&noting.writes);
+        let filled = writes.iter().filter(|(_, bytes)| *bytes == 64 << 10).count();
+        assert!(filled > 0 && filled < writes.len(), "{writes:?}");
     }
 }

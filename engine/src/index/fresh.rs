@@ -6,74 +6,76 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::ops::Range;
+use std::sync::Mutex;
 
+use crate::sync::lock_below;
 use crate::vfs::{VFile, is_full};
 
 const BLOCK_BYTES: u64 = 64 << 10;
 
-/// The numbers of new blocks, of a file of so many bytes.
+/// The numbers of the new blocks of a file. What is written to it and how long it is goes through here.
 #[derive(Debug, Default)]
-pub(super) struct Fresh {
-    blocks: BTreeSet<u64>,
-    length: u64,
-}
+pub(super) struct Fresh(Mutex<BTreeSet<u64>>);
 
 impl Fresh {
-    /// The file has `length` bytes now, and had `before`.
-    pub(super) fn resize(&mut self, before: u64, length: u64) {
-        self.length = length;
-        // Of a block that was there in part nobody knows what is in it.
-        self.blocks.extend(before.div_ceil(BLOCK_BYTES)..length.div_ceil(BLOCK_BYTES));
-        self.blocks.split_off(&length.div_ceil(BLOCK_BYTES));
-    }
-
-    /// Writes the whole block, with zeros around `bytes`, if they lie in a new one. Answers whether they were written; from then on the block is not new.
-    /// Nobody else may write to the file until this returns: the zeros would lie over what they wrote.
+    /// Gives the file another length.
     ///
     /// # Errors
-    /// Those of the file; but where there is no space for a block, there may be for `bytes`.
-    pub(super) fn fill(&mut self, file: &dyn VFile, bytes: &[u8], offset: u64) -> io::Result<bool> {
-        let end = offset + bytes.len() as u64;
-        let touched = offset / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES);
-        let Some(block) = self.take(touched) else { return Ok(false) };
-        let mut filled = vec![0; (block.end - block.start) as usize];
-        let start = (offset - block.start) as usize;
-        filled[start..start + bytes.len()].copy_from_slice(bytes);
-        match file.write_at(&filled, block.start) {
-            Err(error) if is_full(&error) => Ok(false),
-            written => written.map(|()| true),
-        }
+    /// The file's.
+    pub(super) fn set_length(&self, file: &dyn VFile, length: u64) -> io::Result<()> {
+        let mut blocks = lock_below(&self.0);
+        let before = file.length()?;
+        file.set_length(length)?;
+        // Of a block that was there in part nobody knows what is in it.
+        blocks.extend(before.div_ceil(BLOCK_BYTES)..length.div_ceil(BLOCK_BYTES));
+        blocks.split_off(&length.div_ceil(BLOCK_BYTES));
+        Ok(())
     }
 
-    /// None of these blocks is new any more. If it is one, and was: where it lies.
-    fn take(&mut self, touched: Range<u64>) -> Option<Range<u64>> {
-        let is_one = touched.end - touched.start == 1;
-        let mut was_new = false;
-        for block in touched.clone() {
-            was_new = self.blocks.remove(&block);
+    /// Writes `bytes`, with zeros up to the edges of the new blocks that they begin or end in. No two writes at a time: the zeros of one would lie over the other.
+    ///
+    /// # Errors
+    /// The file's.
+    pub(super) fn write(&self, file: &dyn VFile, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut blocks = lock_below(&self.0);
+        let end = offset + bytes.len() as u64;
+        let (first, behind) = (offset / BLOCK_BYTES, end.div_ceil(BLOCK_BYTES));
+        let (begins_new, ends_new) = (blocks.contains(&first), blocks.contains(&behind.saturating_sub(1)));
+        if !begins_new && !ends_new {
+            return file.write_at(bytes, offset);
         }
-        let end = (touched.end * BLOCK_BYTES).min(self.length);
-        (is_one && was_new).then_some(touched.start * BLOCK_BYTES..end)
+        let from = if begins_new { first * BLOCK_BYTES } else { offset };
+        let to = if ends_new { (behind * BLOCK_BYTES).min(file.length()?).max(end) } else { end };
+        (first..behind).for_each(|block| _ = blocks.remove(&block));
+        let mut filled = vec![0; (to - from) as usize];
+        let start = (offset - from) as usize;
+        filled[start..start + bytes.len()].copy_from_slice(bytes);
+        match file.write_at(&filled, from) {
+            Err(error) if is_full(&error) => {
+                // What is left is for what has to be written.
+                blocks.clear();
+                file.write_at(bytes, offset)
+            }
+            written => written,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
+pub(in crate::index) mod tests {
+    use std::sync::Arc;
 
     use super::*;
-    use crate::sync::lock_below;
     use crate::vfs::{OpenMode, RealVfs, Vfs, read_exact_at};
 
     const PAGE_BYTES: usize = 4096;
 
-    /// A file that notes where it is written, and has space for so much at a time.
+    /// A file that notes where it is written, and of a write takes so much at most before its disk is full.
     #[derive(Debug)]
-    struct Noting {
-        file: Arc<dyn VFile>,
-        writes: Mutex<Vec<(u64, usize)>>,
-        at_once_bytes_max: usize,
+    pub(in crate::index) struct Noting {
+        pub(in crate::index) file: Arc<dyn VFile>,
+        pub(in crate::index) writes: Mutex<Vec<(u64, usize)>>,
+        pub(in crate::index) at_once_bytes_max: usize,
     }
 
     impl VFile for Noting {
@@ -84,11 +86,10 @@ mod tests {
             self.file.read_at_nowait(buffer, offset)
         }
         fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-            if bytes.len() > self.at_once_bytes_max {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
             lock_below(&self.writes).push((offset, bytes.len()));
-            self.file.write_at(bytes, offset)
+            let fits = &bytes[..bytes.len().min(self.at_once_bytes_max)];
+            self.file.write_at(fits, offset)?;
+            if fits.len() < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         }
         fn sync_data(&self) -> io::Result<()> {
             self.file.sync_data()
@@ -104,11 +105,10 @@ mod tests {
         }
     }
 
-    /// What stands between redb and a file, as far as it is about new blocks.
     struct Written {
         _directory: tempfile::TempDir,
         file: Noting,
-        fresh: Mutex<Fresh>,
+        fresh: Fresh,
     }
 
     impl Written {
@@ -116,20 +116,15 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let file = RealVfs::at(directory.path()).unwrap().open("f", OpenMode::Create).unwrap();
             let file = Noting { file, writes: Mutex::default(), at_once_bytes_max };
-            Written { _directory: directory, file, fresh: Mutex::default() }
+            Written { _directory: directory, file, fresh: Fresh::default() }
         }
 
         fn resize(&self, length: u64) {
-            let before = self.file.length().unwrap();
-            self.file.set_length(length).unwrap();
-            lock_below(&self.fresh).resize(before, length);
+            self.fresh.set_length(&self.file, length).unwrap();
         }
 
         fn write(&self, bytes: &[u8], offset: u64) {
-            let filled = lock_below(&self.fresh).fill(&self.file, bytes, offset).unwrap();
-            if !filled {
-                self.file.write_at(bytes, offset).unwrap();
-            }
+            self.fresh.write(&self.file, bytes, offset).unwrap();
         }
 
         fn content(&self) -> Vec<u8> {
@@ -160,7 +155,7 @@ mod tests {
             (0, PAGE_BYTES),
             (BLOCK_BYTES, half),
             (BLOCK_BYTES, PAGE_BYTES),
-            (4 * BLOCK_BYTES - 4096, 2 * PAGE_BYTES),
+            (3 * BLOCK_BYTES, 2 * block),
             (3 * BLOCK_BYTES, PAGE_BYTES),
             (4 * BLOCK_BYTES + 8192, PAGE_BYTES),
             (2 * BLOCK_BYTES - 4096, PAGE_BYTES),
@@ -170,19 +165,36 @@ mod tests {
     }
 
     #[test]
+    fn where_the_disk_is_full_no_more_blocks_are_filled() {
+        let written = Written::new(3 * PAGE_BYTES);
+        written.resize(3 * BLOCK_BYTES);
+        for offset in [8192, BLOCK_BYTES, 2 * BLOCK_BYTES] {
+            written.write(&[7; PAGE_BYTES], offset);
+        }
+        let expected =
+            [(0, BLOCK_BYTES as usize), (8192, PAGE_BYTES), (BLOCK_BYTES, PAGE_BYTES), (2 * BLOCK_BYTES, PAGE_BYTES)];
+        assert_eq!(*lock_below(&written.file.writes), expected);
+    }
+
+    #[test]
     fn a_file_holds_what_was_written_to_it_however_it_grew_and_shrank() {
         for at_once_bytes_max in [usize::MAX, 3 * PAGE_BYTES] {
             let written = Written::new(at_once_bytes_max);
             let mut model: Vec<u8> = Vec::new();
-            let mut rng = crate::sim::Rng::new(5);
+            let mut state = 5_u64;
+            let mut below = |limit: u64| {
+                // Knuth's MMIX.
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 33) % limit
+            };
             for step in 0..3_000_u32 {
-                if step == 0 || rng.below(40) == 0 {
-                    let pages = 1 + rng.below(80);
+                if step == 0 || below(40) == 0 {
+                    let pages = 1 + below(80);
                     written.resize(pages * PAGE_BYTES as u64);
                     model.resize(pages as usize * PAGE_BYTES, 0);
                 }
-                let pages = 1 + rng.below(3) as usize;
-                let offset = rng.below((model.len() / PAGE_BYTES) as u64) as usize * PAGE_BYTES;
+                let pages = 1 + below(3) as usize;
+                let offset = below((model.len() / PAGE_BYTES) as u64) as usize * PAGE_BYTES;
                 let bytes = vec![step as u8; (pages * PAGE_BYTES).min(model.len() - offset)];
                 written.write(&bytes, offset as u64);
                 model[offset..offset + bytes.len()].copy_from_slice(&bytes);

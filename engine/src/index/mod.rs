@@ -17,12 +17,13 @@ mod sums;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use backend::{Backend, Fence, Home};
 pub(crate) use comparing::Comparing;
 use database::{Redb, RedbLoader};
+use fresh::Fresh;
 #[cfg(test)]
 use plain::Plain;
 pub(crate) use snapshot::{Scan, Snapshot};
@@ -198,7 +199,7 @@ impl Index {
             fence: Arc::clone(&fence),
             making: Arc::clone(&making),
             sums: Arc::clone(&sums),
-            fresh: Mutex::default(),
+            fresh: Fresh::default(),
             ahead: None,
         };
         let opened = guarded(|| {

@@ -160,7 +160,11 @@ impl Caller {
                 format!("Authentication failed. {}", error.message()),
             )
         };
-        let Claim::Signed(claim) = auth::parse(claim, &state.admin_auth, now).map_err(refused)? else {
+        let unparsed = |error: auth::AuthError| {
+            let cause = error.message().to_owned();
+            refused(error).because(cause)
+        };
+        let Claim::Signed(claim) = auth::parse(claim, &state.admin_auth, now).map_err(unparsed)? else {
             return Err(invalid_token());
         };
         let access_key = claim.access_key().to_owned();

@@ -47,7 +47,11 @@ pub(super) async fn apply(call: &Call) -> Result<Answer> {
         "changesOmitted": applied.changes.len() - changes.len(),
         "deletedPermissions": permissions,
         "deletedPermissionsOmitted": omitted,
+        "failed": applied.failed.as_ref().map(ToString::to_string),
     }));
+    if let Some(error) = applied.failed {
+        return Err(refusal(error));
+    }
     Answer::ok(&switches.shown(applied))
 }
 
@@ -95,20 +99,24 @@ async fn apply_file(
     author: Author,
     by: String,
 ) -> Result<Applied> {
-    let refused = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", message);
-    let text = std::str::from_utf8(file).map_err(|_| refused(format!("{name} is not UTF-8")))?;
+    let text = std::str::from_utf8(file);
+    let text = text.map_err(|_| refusal(ApplyError::Refused(format!("{name} is not UTF-8"))))?;
     let options = ApplyOptions { mode: Mode::Apply { prune }, dry_run, author, by: Some(by) };
     let applied = declare::apply(state, name, text, options).await;
-    let applied = applied.map_err(|error| match error {
-        ApplyError::Refused(text) => refused(text),
-        ApplyError::Conflict(text) => Refusal::conflict("StateConflict", text),
-        ApplyError::Denied(text) => Refusal::denied(text),
-        ApplyError::Storage(text) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceNotReady", text),
-    })?;
+    let applied = applied.map_err(refusal)?;
     if !dry_run && !applied.changes.is_empty() {
         tracing::info!(file = %name, changes = applied.changes.len(), "state applied");
     }
     Ok(applied)
+}
+
+fn refusal(error: ApplyError) -> Refusal {
+    match error {
+        ApplyError::Refused(text) => Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "InvalidState", text),
+        ApplyError::Conflict(text) => Refusal::conflict("StateConflict", text),
+        ApplyError::Denied(text) => Refusal::denied(text),
+        ApplyError::Storage(text) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceNotReady", text),
+    }
 }
 
 fn require_operator(call: &Call) -> Result<()> {

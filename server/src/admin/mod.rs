@@ -37,6 +37,7 @@ use crate::clock;
 use crate::http::body::RequestBody;
 use crate::http::proxy;
 use crate::http::serve::Connection;
+use crate::http::whole::whole;
 use crate::protocol::request::Peer;
 use crate::protocol::respond::Response;
 use crate::state::State;
@@ -50,7 +51,14 @@ pub(crate) async fn answer(state: &Arc<State>, connection: &Connection, request:
     let address = proxy::client_address(connection.peer.ip(), &head.headers, &state.config.trusted_proxies);
     let peer = peer(state, connection, address, &head.headers);
     let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
-    handle::handle(state, caller::Door::Network, head, peer, body, clock::now_seconds()).await
+    carry_out(state, caller::Door::Network, head, peer, body).await
+}
+
+/// Answers a call; one that changes something to its end, also when its caller goes away meanwhile: what is changed is recorded, and nothing is left half done.
+async fn carry_out(state: &Arc<State>, door: caller::Door, head: Parts, peer: Peer, body: RequestBody) -> Response {
+    let (state, now, is_safe) = (state.clone(), clock::now_seconds(), head.method.is_safe());
+    let answering = async move { handle::handle(&state, door, head, peer, body, now).await };
+    if is_safe { answering.await } else { whole(answering).await }
 }
 
 fn peer(state: &State, connection: &Connection, address: std::net::IpAddr, headers: &http::HeaderMap) -> Peer {
@@ -88,5 +96,5 @@ async fn answer_local(state: &Arc<State>, request: hyper::Request<Incoming>) -> 
         tls_version: None,
     };
     let body = RequestBody::new(incoming, &head.headers, state.config.limits.body_idle_timeout);
-    handle::handle(state, caller::Door::Local, head, peer, body, clock::now_seconds()).await
+    carry_out(state, caller::Door::Local, head, peer, body).await
 }

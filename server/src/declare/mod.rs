@@ -38,6 +38,8 @@ pub struct Applied {
     pub notes: Vec<String>,
     /// The permissions that went, as they were.
     pub deleted_permissions: Vec<Arc<CompiledPermission>>,
+    /// What became of it where only the identities and the buckets before one were made.
+    pub failed: Option<ApplyError>,
 }
 
 /// Why a declared state was not made.
@@ -86,6 +88,9 @@ impl ApplyOptions {
     }
 }
 
+/// Told where the root key is changed that another one stands in for.
+const ROOT_IS_GIVEN: &str = "the node was started with a root key of its own: that one stays in force, and the declared one opens nothing, until the node is started with another or without one";
+
 /// Makes what the state file called `file` declares.
 pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions) -> Result<Applied, ApplyError> {
     let ApplyOptions { mode, dry_run, author, by } = options;
@@ -124,8 +129,11 @@ pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions)
     };
     let all = before.accounts().flat_map(|it| before.permissions(it.account_id.as_str()));
     let deleted_permissions = all.filter(is_gone).cloned().collect();
-    let mut applied = Applied { changes, notes: plan.notes.clone(), deleted_permissions };
+    let mut applied = Applied { changes, notes: plan.notes.clone(), deleted_permissions, failed: None };
     applied.notes.extend(absent_buckets(state, &plan));
+    if root.is_some() && state.identities.root_is_given() {
+        applied.notes.push(ROOT_IS_GIVEN.to_owned());
+    }
     if dry_run || applied.changes.is_empty() {
         return Ok(applied);
     }
@@ -149,15 +157,15 @@ pub async fn apply(state: &State, file: &str, text: &str, options: ApplyOptions)
     let _turn = state.settings_turn.lock().await;
     for step in buckets {
         let line = step.line();
-        step.execute(state).await.map_err(|error| {
-            let told = format!("{file}: not done: {line}");
-            match error {
-                NotDone::AccountGone => ApplyError::Conflict(format!("{told}: its account was deleted meanwhile")),
-                NotDone::Failed(error) => {
-                    ApplyError::Storage(format!("{told}: {}", error.cause.as_ref().unwrap_or(&error.message)))
-                }
+        let Err(error) = step.execute(state).await else { continue };
+        let told = format!("{file}: not done: {line}");
+        applied.failed = Some(match error {
+            NotDone::AccountGone => ApplyError::Conflict(format!("{told}: its account was deleted meanwhile")),
+            NotDone::Failed(error) => {
+                ApplyError::Storage(format!("{told}: {}", error.cause.as_ref().unwrap_or(&error.message)))
             }
-        })?;
+        });
+        break;
     }
     Ok(applied)
 }

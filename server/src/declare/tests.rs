@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::identity::print;
+use crate::identity::sealed::{MasterKey, SecretKey};
+use crate::identity::store::IdentityStore;
 use crate::quota::Quota;
 
 const POLICY: &str = r#"{ "Version": "2012-10-17",   "Statement": [{"Sid": "NoDeletes", "Effect": "Deny", "Principal": "*",
@@ -41,7 +43,43 @@ fn full() -> Value {
 
 async fn run(state: &State, text: &str, mode: Mode) -> Result<Vec<String>, String> {
     let applied = apply(state, "state.json", text, ApplyOptions::new(mode)).await;
-    applied.map(|applied| applied.changes).map_err(|error| error.to_string())
+    let applied = applied.and_then(|it| it.failed.map_or(Ok(it.changes), Err));
+    applied.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn who_replaces_a_root_key_that_a_given_one_stands_in_for_is_told_so() {
+    let (_directory, mut state) = node();
+    run(&state, &file(json!([])), Mode::Bootstrap).await.unwrap();
+    let other = file(json!([])).replace("AKROOT", "AKNEWROOT");
+    let dry_run = ApplyOptions { dry_run: true, ..ApplyOptions::new(Mode::Apply { prune: false }) };
+    let notes = async |state: &State| apply(state, "state.json", &other, dry_run.clone()).await.unwrap().notes;
+    assert_eq!(notes(&state).await, [""; 0]);
+    let given = (AccessKey::parse("AKGIVEN").unwrap(), SecretKey::parse("given-root-value").unwrap());
+    let rows = crate::identity_rows::EngineRows::shared(&state.store);
+    state.identities = IdentityStore::open(rows, MasterKey::from_bytes([42; 32]), Some(given)).unwrap();
+    assert_eq!(notes(&state).await, [ROOT_IS_GIVEN]);
+    let same = apply(&state, "state.json", &file(json!([])), dry_run.clone()).await.unwrap();
+    assert_eq!(same.notes, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_done_before_a_bucket_fails_is_told_with_why_it_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config::new(directory.path().to_owned());
+    run(&State::for_tests(config.clone()), &file(json!([])), Mode::Bootstrap).await.unwrap();
+    // Changes of identities are let in where objects and buckets are not.
+    let full = engine::Options { low_water_bytes: Some(u64::MAX), ..engine::Options::default() };
+    let state = State::for_tests_on(config, full);
+    let text = json!({"accounts": [{"name": "main", "permissions": [], "serviceAccounts": [], "buckets": ["lake"]}]})
+        .to_string();
+    let applied = apply(&state, "state.json", &text, ApplyOptions::new(Mode::Apply { prune: true })).await.unwrap();
+    let gone: Vec<&str> = applied.deleted_permissions.iter().map(|it| it.permission.name.as_str()).collect();
+    assert_eq!(gone, ["file", "team"]);
+    let failed = applied.failed.expect("there is no space");
+    assert!(matches!(failed, ApplyError::Storage(_)), "{failed:?}");
+    assert!(failed.to_string().starts_with("state.json: not done: + bucket \"lake\": "), "{failed}");
+    assert!(state.identities.snapshot().permissions("123456789012").next().is_none());
 }
 
 async fn update(state: &State, buckets: Value) -> Result<Vec<String>, String> {

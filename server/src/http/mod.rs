@@ -7,3 +7,4 @@ pub mod self_signed;
 pub mod serve;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub(crate) mod whole;

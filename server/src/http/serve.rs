@@ -31,7 +31,7 @@ const HEAD_BYTES_MAX: usize = 128 << 10;
 const HEADERS_MAX: usize = 128;
 
 /// What is known of a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Connection {
     /// The socket's peer.
     pub peer: SocketAddr,

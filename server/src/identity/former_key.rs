@@ -48,9 +48,9 @@ pub enum KeyEnd {
     Replaced,
 }
 
-/// The access keys that were given up last. Clones share what neither changes.
+/// The access keys that were given up last; `None` for one whose row can't be read. Clones share what neither changes.
 #[derive(Clone, Default)]
-pub(super) struct FormerKeys(OrdMap<AccessKey, Arc<FormerKey>>);
+pub(super) struct FormerKeys(OrdMap<AccessKey, Option<Arc<FormerKey>>>);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -72,16 +72,19 @@ impl FormerKeys {
     pub(super) fn read(rows: &dyn ConfigRows) -> Result<FormerKeys, RowsError> {
         let mut keys = OrdMap::new();
         for (key, value) in rows.rows(NAMESPACE, "")? {
-            match AccessKey::parse(&key).ok().zip(FormerKey::decode(&value)) {
-                Some((access_key, it)) => _ = keys.insert(access_key, Arc::new(it)),
-                None => tracing::warn!(access_key = %key, "whose access key this was can't be read"),
+            let read = FormerKey::decode(&value).map(Arc::new);
+            if read.is_none() {
+                tracing::warn!(access_key = %key, "whose access key this was can't be read");
+            }
+            if let Ok(access_key) = AccessKey::parse(&key) {
+                keys.insert(access_key, read);
             }
         }
         Ok(FormerKeys(keys))
     }
 
     pub(super) fn get(&self, access_key: &str) -> Option<&Arc<FormerKey>> {
-        self.0.get(access_key)
+        self.0.get(access_key)?.as_ref()
     }
 
     /// Follows a change that writes `rows`, whose last value by namespace and key they are, and adds those that it writes itself. `remains` tells whether who had a key is still there.
@@ -119,11 +122,13 @@ impl FormerKeys {
             let name = if let RowKey::ServiceAccount { name, .. } = row { Some(name) } else { None };
             let it = FormerKey::new(account, name, end, at, by.to_owned());
             rows.insert(place(&access_key), Some(it.encode()));
-            keys.insert(access_key, Arc::new(it));
+            keys.insert(access_key, Some(Arc::new(it)));
         }
         let surplus = keys.len().saturating_sub(FORMER_KEYS_MAX);
         if surplus > 0 {
-            let mut by_time: Vec<(Timestamp, AccessKey)> = keys.iter().map(|(key, it)| (it.at, key.clone())).collect();
+            let at = |it: &Option<Arc<FormerKey>>| it.as_ref().map(|it| it.at);
+            let mut by_time: Vec<(Option<Timestamp>, AccessKey)> =
+                keys.iter().map(|(key, it)| (at(it), key.clone())).collect();
             by_time.sort_unstable();
             for (_, oldest) in by_time.drain(..surplus) {
                 keys.remove(&oldest);

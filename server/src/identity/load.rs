@@ -1,6 +1,6 @@
 //! Reads the identities of a node from their rows, once, when it starts.
 //!
-//! Accounts and root keys are few and tell whether a node is new: a start waits for them. Permissions, service accounts and users may be tens of thousands, each with a document to parse or a secret to open: they are read beside the start. Who asks for a holder of a key meanwhile gets what is known of that one, and only who asks for all of them waits.
+//! Accounts and root keys are few and tell whether a node is new: a start waits for them. Permissions, service accounts and users may be tens of thousands, each with a document to parse or a secret to open: they are read once somebody is served, or waits for them. Who asks for a holder of a key meanwhile gets what is known of that one, and only who asks for all of them waits.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;

@@ -168,7 +168,14 @@ impl Records {
                         it.created_by = author(before, by);
                         rows.extend(history::written(before, it, by));
                     }
-                    Record::Account(_) | Record::Root(_) => {}
+                    Record::Account(it) => {
+                        let is_new = self.account(&it.account_id).is_none();
+                        // It stands in paths, and names no caller.
+                        if is_new && [".", ".."].contains(&it.name.as_str()) {
+                            return Err(Refused::Invalid { record: account_key(it), invalid: reserved() });
+                        }
+                    }
+                    Record::Root(_) => {}
                 }
                 let key = record.key();
                 check_record(&record).map_err(|invalid| Refused::Invalid { record: key.clone(), invalid })?;

@@ -367,7 +367,7 @@ impl IdentityStore {
     }
 
     /// Whether the operator gave root's credential at start.
-    pub(super) fn root_is_given(&self) -> bool {
+    pub fn root_is_given(&self) -> bool {
         self.shared.root_override.is_some()
     }
 }

@@ -82,7 +82,7 @@ pub(super) async fn open(
         sign_ins: SignIns::default(),
         usage,
         settings_turn: tokio::sync::Mutex::default(),
-        owners: tokio::sync::RwLock::default(),
+        owners: Arc::default(),
         audit,
         metrics: Arc::new(Metrics::default()),
         request_ids: RequestIds::random().map_err(|error| StartError(error.to_string()))?,
@@ -242,12 +242,13 @@ pub(super) fn check_policies(state: &State) {
 /// Makes what the bootstrap state declares and the node lacks.
 pub(super) async fn bootstrap(state: &State) -> Result<Vec<String>, StartError> {
     let Some(source) = &state.config.bootstrap else { return Ok(Vec::new()) };
-    match declare::apply(state, &source.name, &source.text, ApplyOptions::new(Mode::Bootstrap)).await {
-        Ok(applied) => {
-            for change in &applied.changes {
+    let applied = declare::apply(state, &source.name, &source.text, ApplyOptions::new(Mode::Bootstrap)).await;
+    match applied.and_then(|it| it.failed.map_or(Ok((it.changes, it.notes)), Err)) {
+        Ok((changes, notes)) => {
+            for change in &changes {
                 tracing::info!(file = %source.name, change, "declared");
             }
-            Ok(applied.notes)
+            Ok(notes)
         }
         Err(declare::ApplyError::Storage(text)) if state.store.health() != engine::Health::Ok => Ok(vec![text]),
         Err(error) => Err(StartError(error.to_string())),

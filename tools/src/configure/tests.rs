@@ -322,13 +322,26 @@ fn a_secret_that_others_may_read_is_a_warning() {
         assert!(settings.find(name).is_some());
         settings.warnings.join("\n").replace(place.directory.path().to_str().unwrap(), "DIR")
     };
-    let open = "DIR/master-key: others may read it (mode 0644): chmod 600 DIR/master-key";
+    let open = "DIR/master-key: others may read it (mode 0644): let nobody but the node's user read it";
     assert_eq!(warnings("master-key", 0o644, true), format!("STRONGROOM_MASTER_KEY_FILE: {open}"));
     assert_eq!(warnings("master-key", 0o644, false), format!("DIR/strongroom.toml:1: master-key-file: {open}"));
     assert!(warnings("root-secret-key", 0o444, true).contains("(mode 0444)"));
     // The group of a service is its own, and an access key is no secret.
     for (name, mode) in [("master-key", 0o640), ("master-key", 0o400), ("root-access-key", 0o644)] {
         assert_eq!((warnings(name, mode, true), warnings(name, mode, false)), (String::new(), String::new()));
+    }
+    // In the file of settings itself.
+    for (name, mode, is_told) in
+        [("master-key", 0o644, true), ("master-key", 0o600, false), ("root-access-key", 0o644, false)]
+    {
+        let place = place().file(&format!("{name} = \"{key}\"\n"));
+        let path = place.directory.path().join("strongroom.toml");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let settings = Settings::load(&Values::new(), None, &place.surroundings).unwrap();
+        let path = path.to_str().unwrap();
+        let told =
+            format!("{path}:1: {name}: {path}: others may read it (mode 0644): let nobody but the node's user read it");
+        assert_eq!(settings.warnings, if is_told { vec![told] } else { Vec::new() });
     }
 }
 

@@ -115,6 +115,8 @@ async fn a_row_that_cannot_be_read_leaves_an_unknown_key() {
     assert_eq!(told(&store, "AKWORK"), "unknown access key");
     apply(&store, STATE).await;
     assert!(store.snapshot().credential("AKWORK", now()).is_ok());
+    let is_former = |(namespace, _): &(String, String)| namespace == "identity.former-key";
+    assert!(!rows.rows.lock().unwrap().keys().any(is_former), "who has the key again takes the row away");
 }
 
 #[test]

@@ -55,11 +55,11 @@ pub async fn run(state: &State, create: Judged<op::CreateBucket>, payload: &mut 
     Ok(response)
 }
 
-/// Makes a bucket for an account, whoever asked for it and was allowed to.
+/// Makes a bucket for an account, whoever asked for it and was allowed to. The account is kept until it is made or refused, also when the caller goes away meanwhile.
 ///
 /// # Errors
 /// `InvalidBucketName`, `TooManyBuckets`; `BucketAlreadyOwnedByYou` and `BucketAlreadyExists` where the name is taken; what the engine refuses.
-pub async fn make(state: &State, bucket: &BucketName, kept: KeptAccount<'_>) -> S3Result<Arc<Bucket>> {
+pub async fn make(state: &State, bucket: &BucketName, kept: KeptAccount) -> S3Result<Arc<Bucket>> {
     refuse_reserved(bucket)?;
     let owner = kept.id();
     if state.store.buckets().iter().filter(|it| it.owner == owner).count() >= BUCKETS_PER_ACCOUNT_MAX {
@@ -71,9 +71,12 @@ pub async fn make(state: &State, bucket: &BucketName, kept: KeptAccount<'_>) -> 
         versioning: Versioning::Unversioned,
         attributes: bytes::Bytes::new(),
     };
-    state.store.create_bucket(new).await.map_err(|error| match error {
+    let store = state.store.clone();
+    let making = tokio::spawn(async move { (store.create_bucket(new).await, kept) });
+    let (made, kept) = making.await.map_err(|error| Code::InternalError.error().because(error))?;
+    made.map_err(|error| match error {
         engine::Error::BucketExists(existing) => {
-            let own = existing.owner == owner;
+            let own = existing.owner == kept.id();
             let code = if own { Code::BucketAlreadyOwnedByYou } else { Code::BucketAlreadyExists };
             code.error().field("BucketName", bucket.to_string())
         }
