@@ -360,6 +360,24 @@ fn a_refused_signature_or_sign_in_is_recorded_with_the_key_that_it_named_and_why
             node.logged(&[operation, &quoted, "403"]);
         }
     }
+    // Whose it is can't be looked up where not even what was signed can be taken.
+    let elsewhere = |service: &str| Signer {
+        service: service.into(),
+        region: "eu-north-7".into(),
+        ..Signer::new(Credentials::new(&fixture::access_key("app"), &fixture::secret_key("app")))
+    };
+    let mut request = nobody.request("GET", "/users", None, &[]);
+    elsewhere("strongroom").sign(&mut request);
+    Answer(nobody.client.send_as_is(&request)).refused(403, "AuthenticationFailed");
+    let mut call = node.client().target("POST", "/").body(form);
+    call.set("content-type", "application/x-www-form-urlencoded");
+    elsewhere("sts").sign(&mut call);
+    assert_eq!(node.client().send_as_is(&call).status, 403);
+    for (event, count) in [("ListUsers", 1), ("GetCallerIdentity", keys.len() + 1)] {
+        let newest = &records(&root, &format!("event={event}&refused=true"), count)[0];
+        let reason = newest["authorization"]["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("region"), "{event}: {newest}");
+    }
     let sign_in = json!({"accessKey": fixture::access_key("gone"), "secret": fixture::secret_key("gone")});
     nobody.post("/auth/token", &sign_in).refused(403, "AuthenticationFailed");
     node.logged(&["SignIn", "AuthenticationFailed", "was deleted at 20"]);

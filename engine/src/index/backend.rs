@@ -103,6 +103,7 @@ pub(super) struct Backend {
     pub(super) making: Arc<AtomicBool>,
     /// Of what is written; of a file that is walked, of what is read.
     pub(super) sums: Arc<Sums>,
+    /// What is written goes through it, but for the header of a file that is walked.
     pub(super) fresh: Fresh,
     /// For a file that is walked: it is read once, in the order of keys.
     pub(super) ahead: Option<Mutex<ReadAhead>>,

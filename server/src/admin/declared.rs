@@ -104,7 +104,7 @@ async fn apply_file(
     let options = ApplyOptions { mode: Mode::Apply { prune }, dry_run, author, by: Some(by) };
     let applied = declare::apply(state, name, text, options).await;
     let applied = applied.map_err(refusal)?;
-    if !dry_run && !applied.changes.is_empty() {
+    if !dry_run && !applied.changes.is_empty() && applied.failed.is_none() {
         tracing::info!(file = %name, changes = applied.changes.len(), "state applied");
     }
     Ok(applied)

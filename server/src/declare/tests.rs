@@ -1,5 +1,8 @@
 //! Declared buckets with what is set on them: the round trip from one node to another, and what is never changed.
 
+use std::future::Future;
+use std::task::Poll;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -8,6 +11,7 @@ use crate::identity::print;
 use crate::identity::sealed::{MasterKey, SecretKey};
 use crate::identity::store::IdentityStore;
 use crate::quota::Quota;
+use crate::s3::bucket::create;
 
 const POLICY: &str = r#"{ "Version": "2012-10-17",   "Statement": [{"Sid": "NoDeletes", "Effect": "Deny", "Principal": "*",
   "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::lake/*"}]}"#;
@@ -61,6 +65,23 @@ async fn who_replaces_a_root_key_that_a_given_one_stands_in_for_is_told_so() {
     assert_eq!(notes(&state).await, [ROOT_IS_GIVEN]);
     let same = apply(&state, "state.json", &file(json!([])), dry_run.clone()).await.unwrap();
     assert_eq!(same.notes, [""; 0]);
+}
+
+/// Else the account could go before the bucket is there to be seen.
+#[tokio::test]
+async fn an_account_is_kept_until_its_bucket_is_made_also_when_who_asked_for_it_is_gone() {
+    let (_directory, state) = node();
+    run(&state, &file(json!([])), Mode::Bootstrap).await.unwrap();
+    for n in 0..20 {
+        let name = engine::BucketName::parse(&format!("box-{n}")).unwrap();
+        let kept = state.keep_account("123456789012").await.unwrap();
+        let mut asked = Box::pin(create::make(&state, &name, kept));
+        let made = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
+        assert!(made.is_pending(), "whoever asked is gone before it is made");
+        drop(asked);
+        let _alone = state.owners.write().await;
+        assert!(state.store.bucket(&name).is_ok(), "{name}: nobody may delete its account before");
+    }
 }
 
 #[tokio::test]
